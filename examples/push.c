@@ -2,14 +2,15 @@
  *
  * Pushes a volume from the memory of several MPI ranks into a running ParaView server:
  *   mpiexec -n 3 push CONTACT FILE.raw NX NY NZ TYPE DX DY DZ
- * The file holds NX x NY x NZ voxels of TYPE (such as int16), x fastest, DX x DY x DZ mm apart. Every
- * rank has a slab of z-planes, as a solver would have its part of the domain. */
+ * The file holds NX x NY x NZ voxels of TYPE (such as int16), x fastest, DX x DY x DZ mm apart.
+ * Every rank has a slab of z-planes, as a solver would have its part of the domain. */
 #include <beamcast.h>
 #include <mpi.h>
 #include <stdlib.h>
 #include <time.h>
 
-/* The z-planes start[2] .. start[2] + shape[2] of the file, as malloc'ed memory; NULL on failure. */
+/* The z-planes start[2] .. start[2] + shape[2] of the file, as malloc'ed memory; NULL on failure.
+ */
 static void *read_slab(const char *path, const beamcast_brick *slab) {
   size_t plane = slab->shape[0] * slab->shape[1] * beamcast_type_size(slab->type);
   void *data = malloc(plane * slab->shape[2] + 1);
