@@ -1,0 +1,26 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include "BeamcastPluginStart.h"
+
+#include "vtkPVPluginLoader.h"
+
+#include <cstring>
+
+#ifdef BEAMCAST_HAS_RECEIVER
+#include "vtkBeamcastReceiver.h"
+#endif
+
+namespace {
+
+/* ParaView asks every plugin whether it knows a name before it takes the name for a path. */
+bool IsLoadedPlugin(const char *name) {
+  return name != nullptr && std::strcmp(name, "Beamcast") == 0;
+}
+
+} // namespace
+
+void BeamcastPluginStart() {
+  vtkPVPluginLoader::RegisterLoadPluginCallback(IsLoadedPlugin);
+#ifdef BEAMCAST_HAS_RECEIVER
+  vtkBeamcastReceiver::OpenInServer();
+#endif
+}
