@@ -9,22 +9,10 @@
 #include <stdlib.h>
 #include <time.h>
 
-/* The z-planes start[2] .. start[2] + shape[2] of the file, as malloc'ed memory; NULL on failure.
- */
-static void *read_slab(const char *path, const beamcast_brick *slab) {
-  size_t plane = slab->shape[0] * slab->shape[1] * beamcast_type_size(slab->type);
-  void *data = malloc(plane * slab->shape[2] + 1);
-  FILE *file = fopen(path, "rb");
-  int ok = data != NULL && file != NULL &&
-           fseeko(file, (off_t)(plane * slab->start[2]), SEEK_SET) == 0 &&
-           fread(data, plane, slab->shape[2], file) == slab->shape[2];
-  if (file != NULL) {
-    fclose(file);
-  }
-  if (!ok) {
-    free(data);
-  }
-  return ok ? data : NULL;
+static double unix_time(void) {
+  struct timespec now;
+  clock_gettime(CLOCK_REALTIME, &now);
+  return (double)now.tv_sec + 1e-9 * (double)now.tv_nsec;
 }
 
 int main(int argc, char **argv) {
@@ -47,19 +35,22 @@ int main(int argc, char **argv) {
   uint64_t end = slab.volume[2] * (uint64_t)(rank + 1) / (uint64_t)ranks;
   slab.start[2] = slab.volume[2] * (uint64_t)rank / (uint64_t)ranks;
   slab.shape[2] = end - slab.start[2];
-  void *data = read_slab(argv[2], &slab);
-  if (data == NULL) {
-    fprintf(stderr, "push: cannot read planes of %s; is it that large?\n", argv[2]);
+  size_t plane = slab.shape[0] * slab.shape[1] * beamcast_type_size(slab.type);
+  void *data = malloc(plane * slab.shape[2] + 1);
+  FILE *file = fopen(argv[2], "rb");
+  if (data == NULL || file == NULL || fseeko(file, (off_t)(plane * slab.start[2]), SEEK_SET) != 0 ||
+      fread(data, plane, slab.shape[2], file) != slab.shape[2]) {
+    fprintf(stderr, "push: rank %d cannot read its planes of %s\n", rank, argv[2]);
     MPI_Abort(MPI_COMM_WORLD, 1);
   }
+  fclose(file);
   slab.data = data;
 
   /* What a simulation does once, ... */
   beamcast_error error = {0};
   beamcast_connect_options options = {.rank = rank, .ranks = ranks};
   beamcast_stream *stream = beamcast_connect(argv[1], &options, &error);
-  struct timespec now;
-  clock_gettime(CLOCK_REALTIME, &now);
+  double begun = unix_time();
 
   /* ... and in every time step. A failure is told; the simulation's own data are as they were. */
   if (stream == NULL || beamcast_begin_step(stream, 0, 0.0, &error) != BEAMCAST_OK ||
@@ -68,11 +59,12 @@ int main(int argc, char **argv) {
     fprintf(stderr, "push: rank %d: %s\n", rank, error.message);
     MPI_Abort(MPI_COMM_WORLD, 1);
   }
+  double ended = unix_time();
   beamcast_stream_info info;
   beamcast_stream_describe(stream, &info);
+  printf("rank %d: %llu bytes over %s, from %.6f to %.6f\n", rank,
+         (unsigned long long)info.bytes_sent, info.wire, begun, ended);
   beamcast_close(stream);
   free(data);
-  printf("rank %d: %llu bytes over %s, begun at %lld.%09ld\n", rank,
-         (unsigned long long)info.bytes_sent, info.wire, (long long)now.tv_sec, now.tv_nsec);
   MPI_Finalize();
 }
