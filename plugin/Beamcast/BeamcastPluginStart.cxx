@@ -6,7 +6,7 @@
 #include <cstring>
 
 #ifdef BEAMCAST_HAS_RECEIVER
-#include "vtkBeamcastReceiver.h"
+#include "BeamcastReceiver.h"
 #endif
 
 namespace {
@@ -21,6 +21,6 @@ bool IsLoadedPlugin(const char *name) {
 void BeamcastPluginStart() {
   vtkPVPluginLoader::RegisterLoadPluginCallback(IsLoadedPlugin);
 #ifdef BEAMCAST_HAS_RECEIVER
-  vtkBeamcastReceiver::OpenInServer();
+  BeamcastReceiver::OpenInServer();
 #endif
 }
