@@ -24,8 +24,9 @@ endmacro()
 macro(beamcast_find_paraview)
   set(beamcast_paraview_found OFF)
   if(BEAMCAST_PARAVIEW)
-    set(CMAKE_POLICY_DEFAULT_CMP0167 NEW) # Boost's own package file, here and in VTK's
-    foreach(package Freetype LibXml2 Boost X11 GLEW)
+    set(CMAKE_POLICY_DEFAULT_CMP0167 NEW) # VTK wants Boost's own package file, too
+    find_package(Boost QUIET CONFIG)
+    foreach(package Freetype LibXml2 X11 GLEW)
       find_package(${package} QUIET)
     endforeach()
     find_package(Python3 QUIET COMPONENTS Interpreter Development)
