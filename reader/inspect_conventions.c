@@ -1,0 +1,304 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ *
+ * From a file to its volumes: NeXus, VTKHDF, Data Exchange, layout files, and then every dataset of
+ * 2 to 5 dimensions, the most likely first.
+ */
+#include "inspect.h"
+
+#include <stdlib.h>
+#include <strings.h>
+
+static const char *leaf(const char *path) {
+  const char *slash = strrchr(path, '/');
+  return slash != NULL && slash[1] != 0 ? slash + 1 : path;
+}
+
+/* "data" says nothing to people: its group's name does. */
+static void name_of(const char *path, char name[128]) {
+  const char *last = leaf(path);
+  const char *group = last;
+  if (strcasecmp(last, "data") == 0 && last - path > 1) {
+    const char *end = last - 1;
+    group = end;
+    while (group > path && group[-1] != '/') {
+      group--;
+    }
+    snprintf(name, 128, "%.*s", (int)(end - group < 127 ? end - group : 127), group);
+    return;
+  }
+  snprintf(name, 128, "%.127s", last);
+}
+
+volume *add_dataset(walk *w, const char *path, const char *convention, int score) {
+  volume probe = {0};
+  char name[128];
+  if (inspect_dataset(w->file, path, &probe, NULL) != 0) {
+    return NULL;
+  }
+  name_of(path, name);
+  volume *v = volumes_add(w->file, path, name);
+  if (v == NULL) {
+    return NULL;
+  }
+  beamcast_hdf5_volume about = v->about;
+  v->about = probe.about;
+  memcpy(v->about.spacing, about.spacing, sizeof about.spacing);
+  memcpy(v->about.size, about.size, sizeof about.size);
+  v->element = probe.element;
+  v->direct = probe.direct;
+  memcpy(v->filters, probe.filters, sizeof probe.filters);
+  memcpy(v->storage, probe.storage, sizeof probe.storage);
+  snprintf(v->convention, sizeof v->convention, "%s", convention);
+  v->about.score = score;
+  if (w->file->options.dimensions != NULL) {
+    volume_roles_from_text(v, w->file->options.dimensions);
+  }
+  return v;
+}
+
+/* --- VTKHDF: the group /VTKHDF of type ImageData ---------------------------------------------- */
+
+typedef struct vtkhdf {
+  walk *w;
+  double origin[3], spacing[3];
+  const char *folder;
+  int cells;
+} vtkhdf;
+
+static herr_t each_array(hid_t group, const char *name, const H5L_info_t *link, void *context) {
+  (void)group;
+  (void)link;
+  const vtkhdf *image = context;
+  char path[512];
+  uint8_t token[24];
+  snprintf(path, sizeof path, "%s/%.400s", image->folder, name);
+  if (object_token(image->w->file->id, path, token) != 0 || walk_used(image->w, token)) {
+    return 0;
+  }
+  volume *v = add_dataset(image->w, path, "VTKHDF", 880);
+  if (v == NULL) {
+    return 0;
+  }
+  if (v->about.dimensions == 4) { /* components come last */
+    static const int roles[] = {BEAMCAST_HDF5_Z, BEAMCAST_HDF5_Y, BEAMCAST_HDF5_X,
+                                BEAMCAST_HDF5_COMPONENT};
+    memcpy(v->about.role, roles, sizeof roles);
+  }
+  v->about.spacing_known = 1;
+  for (int axis = 0; axis < 3; axis++) {
+    v->about.spacing[axis] = image->spacing[axis];
+    v->about.origin[axis] = image->origin[axis] + (image->cells ? image->spacing[axis] / 2 : 0);
+  }
+  walk_use(image->w, token);
+  return 0;
+}
+
+void find_vtkhdf(walk *w) {
+  hid_t group =
+      h5_exists(w->file->id, "/VTKHDF") ? H5Gopen2(w->file->id, "/VTKHDF", H5P_DEFAULT) : -1;
+  char *type = group >= 0 ? h5_attribute_text(group, "Type") : NULL;
+  if (type != NULL && strcmp(type, "ImageData") == 0) {
+    vtkhdf image = {.w = w, .spacing = {1, 1, 1}};
+    double extent[6] = {0};
+    h5_attribute_numbers(group, "Origin", image.origin, 3);
+    h5_attribute_numbers(group, "Spacing", image.spacing, 3);
+    if (h5_attribute_numbers(group, "WholeExtent", extent, 6) == 6) {
+      for (int axis = 0; axis < 3; axis++) {
+        image.origin[axis] += extent[2 * axis] * image.spacing[axis];
+      }
+    }
+    static const char *const folders[] = {"/VTKHDF/PointData", "/VTKHDF/CellData"};
+    for (int i = 0; i < 2; i++) {
+      hid_t arrays =
+          h5_exists(w->file->id, folders[i]) ? H5Gopen2(w->file->id, folders[i], H5P_DEFAULT) : -1;
+      hsize_t index = 0;
+      image.folder = folders[i];
+      image.cells = i == 1;
+      if (arrays >= 0) {
+        H5Literate(arrays, H5_INDEX_NAME, H5_ITER_NATIVE, &index, each_array, &image);
+        H5Gclose(arrays);
+      }
+    }
+  }
+  free(type);
+  H5Gclose(group);
+}
+
+/* --- Data Exchange (APS): /exchange/data, _white, _dark; also what TomoPy and TomocuPy write
+ * ------ */
+
+static void exchange_scale(const walk *w, volume *v) {
+  static const char *const x_paths[] = {"/measurement/instrument/detector/x_pixel_size",
+                                        "/measurement/instrument/detector/pixel_size_x",
+                                        "/measurement/instrument/detection_system/objective/"
+                                        "resolution",
+                                        "/measurement/instrument/detector/pixel_size"};
+  static const char *const y_paths[] = {"/measurement/instrument/detector/y_pixel_size",
+                                        "/measurement/instrument/detector/pixel_size_y", "", ""};
+  axis_scale scale[3] = {{0}};
+  for (int i = 0; i < 4 && !scale[0].known; i++) {
+    if (h5_exists(w->file->id, x_paths[i])) {
+      scale[0] = read_axis(w->file->id, x_paths[i], 0);
+      if (y_paths[i][0] != 0 && h5_exists(w->file->id, y_paths[i])) {
+        scale[1] = read_axis(w->file->id, y_paths[i], 0);
+      }
+    }
+  }
+  apply_scales(v, scale);
+}
+
+void find_exchange(walk *w) {
+  static const struct {
+    const char *path;
+    int score;
+  } arrays[] = {
+      {"/exchange/data", 860}, {"/exchange/data_white", 290}, {"/exchange/data_dark", 280}};
+  for (int i = 0; i < 3; i++) {
+    uint8_t token[24];
+    if (!h5_exists(w->file->id, "/exchange") ||
+        object_token(w->file->id, arrays[i].path, token) != 0 || walk_used(w, token)) {
+      continue;
+    }
+    volume *v = add_dataset(w, arrays[i].path, "Data Exchange", arrays[i].score);
+    if (v == NULL) {
+      continue;
+    }
+    walk_use(w, token);
+    hid_t dataset = H5Dopen2(w->file->id, arrays[i].path, H5P_DEFAULT);
+    char *axes = h5_attribute_text(dataset, "axes"), *rest = axes, *word;
+    const char *names[MAX_DIMS] = {NULL};
+    for (int k = 0;
+         rest != NULL && k < v->about.dimensions && (word = strtok_r(rest, ":, ", &rest)); k++) {
+      names[k] = word;
+    }
+    if (axes != NULL) {
+      roles_from_names(v, names);
+    }
+    free(axes);
+    H5Dclose(dataset);
+    exchange_scale(w, v);
+  }
+}
+
+/* --- everything else ---------------------------------------------------------------------------
+ */
+
+/* Attributes that some programs put on the dataset itself: axis letters ("tczyx", ilastik,
+ * HyperSpy, OME), and the size of a voxel in um, z first (ilastik, Fiji). */
+static void dataset_attributes(const walk *w, const char *path, volume *v) {
+  hid_t dataset = H5Dopen2(w->file->id, path, H5P_DEFAULT);
+  char **labels;
+  size_t count = h5_attribute_texts(dataset, "DIMENSION_LABELS", &labels);
+  const char *names[MAX_DIMS] = {NULL};
+  for (size_t i = 0; i < count && i < (size_t)v->about.dimensions; i++) {
+    names[i] = labels[i][0] != 0 ? labels[i] : NULL;
+  }
+  char *axes = h5_attribute_text(dataset, "axes");
+  char letters[MAX_DIMS][2] = {{0}};
+  if (axes != NULL && strlen(axes) == (size_t)v->about.dimensions) {
+    for (int i = 0; i < v->about.dimensions; i++) {
+      letters[i][0] = axes[i];
+      names[i] = letters[i];
+    }
+  }
+  roles_from_names(v, names);
+  free(axes);
+  h5_free_texts(labels, count);
+  double size[3];
+  if (h5_attribute_numbers(dataset, "element_size_um", size, 3) == 3) {
+    axis_scale scale[3] = {{0}};
+    for (int axis = 0; axis < 3; axis++) {
+      scale[axis] =
+          (axis_scale){.known = 1, .spacing = size[2 - axis], .metres = 1e-6, .unit = "um"};
+    }
+    apply_scales(v, scale);
+  }
+  H5Dclose(dataset);
+}
+
+static int likelihood(const volume *v) {
+  static const char *const words[] = {"recon", "volume", "vol", "data", "image", "tomo", "result"};
+  int spatial = 0, score = 0;
+  uint64_t smallest = UINT64_MAX, voxels = 1;
+  for (int i = 0; i < v->about.dimensions; i++) {
+    if (v->about.role[i] <= BEAMCAST_HDF5_Z) {
+      spatial++;
+      smallest = v->about.shape[i] < smallest ? v->about.shape[i] : smallest;
+    }
+    voxels *= v->about.shape[i];
+  }
+  score = spatial == 3 ? 500 : 200;
+  score -= v->about.dimensions > 3 && !v->element.complex ? 20 : 0;
+  score -= smallest < 2 ? 150 : smallest < 8 ? 60 : 0; /* a table, or a few profiles */
+  for (size_t i = 0; i < sizeof words / sizeof words[0]; i++) {
+    if (strcasestr(leaf(v->path), words[i]) != NULL) {
+      score += 20;
+      break;
+    }
+  }
+  while (voxels > 1) { /* up to 63 for size */
+    voxels >>= 1;
+    score++;
+  }
+  return score;
+}
+
+static void find_others(walk *w) {
+  for (size_t i = 0; i < w->count; i++) {
+    const found_object *object = &w->object[i];
+    if (object->is_group || object->used) {
+      continue;
+    }
+    volume *v = add_dataset(w, object->path, "dataset", 0);
+    if (v == NULL) {
+      continue;
+    }
+    if (object->attributes > 0) {
+      dataset_attributes(w, object->path, v);
+    }
+    v->about.score = likelihood(v);
+    if (object->path[1] == 'd' && strcmp(object->path, "/data") == 0 &&
+        h5_exists(w->file->id, "/data_dims")) {
+      snprintf(v->convention, sizeof v->convention, "HTTomo");
+      v->about.score += 200;
+    }
+    uint8_t token[24];
+    memcpy(token, object->token, sizeof token);
+    H5O_info_t info;
+    if (H5Oget_info_by_name2(w->file->id, object->path, &info, H5O_INFO_BASIC, H5P_DEFAULT) >= 0 &&
+        info.rc > 1) {
+      walk_use(w, token);
+    }
+  }
+}
+
+/* The words of a user about dimensions go before those of the file. */
+static void user_dimensions(beamcast_hdf5_file *file) {
+  for (size_t i = 0; file->options.dimensions != NULL && i < file->count; i++) {
+    volume_roles_from_text(&file->volumes[i], file->options.dimensions);
+  }
+}
+
+int inspect_hdf5(beamcast_hdf5_file *file, beamcast_error *error) {
+  walk w;
+  int result = walk_file(file, &w, error);
+  if (result == BEAMCAST_OK) {
+    find_by_layouts(&w);
+    find_vtkhdf(&w);
+    find_tomography(&w);
+    find_nexus(&w);
+    find_exchange(&w);
+    find_others(&w);
+    user_dimensions(file);
+    if (file->count == 0) {
+      result =
+          beamcast_fail(error, BEAMCAST_ERR_IO,
+                        "%s holds no volume: none of its %d datasets has 2 to %d dimensions of "
+                        "numbers%s%s",
+                        file->path, w.datasets, MAX_DIMS, file->missing_count > 0 ? "; " : "",
+                        file->missing_count > 0 ? file->missing[0] : "");
+    }
+  }
+  walk_free(&w);
+  return result;
+}

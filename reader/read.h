@@ -1,0 +1,35 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ *
+ * The ways to read a selection; read.c chooses.
+ */
+#ifndef BEAMCAST_READER_READ_H
+#define BEAMCAST_READER_READ_H
+
+#include "selection.h"
+#include "threads.h"
+
+enum { SCRATCH_LIMIT = 60 << 20 }; /* bytes of one read beyond its output */
+
+typedef struct read_job {
+  beamcast_hdf5_file *file;
+  volume *v;
+  selection select;
+  int threads;
+  int (*progress)(void *context, double done);
+  void *context;
+  beamcast_hdf5_read_report *report; /* never NULL */
+} read_job;
+
+/* Opens the dataset for reading, once; the lock is taken. */
+int open_for_reading(beamcast_hdf5_file *file, volume *v, beamcast_error *error);
+
+/* Bytes at fixed places of a file: one pread per run. */
+int read_bytes(read_job *job, const char *file_name, uint64_t offset, beamcast_error *error);
+int read_chunks(read_job *job, beamcast_error *error);
+int read_by_library(read_job *job, beamcast_error *error);
+int read_pages(read_job *job, beamcast_error *error);
+
+/* pread until all bytes are there; -1 with errno, or 0 in errno at the end of the file. */
+int pread_all(int fd, void *buffer, size_t bytes, uint64_t offset);
+
+#endif

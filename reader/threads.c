@@ -1,0 +1,86 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include "threads.h"
+
+#include <pthread.h>
+#include <sched.h>
+#include <stdatomic.h>
+#include <stdlib.h>
+
+typedef struct run {
+  const thread_job *job;
+  atomic_uint_fast64_t next;
+  atomic_int stop;
+  pthread_mutex_t mutex; /* of what follows */
+  int code;
+  beamcast_error error;
+} run;
+
+typedef struct worker {
+  run *run;
+  int number;
+  pthread_t thread;
+} worker;
+
+static void fail(run *r, int code, const beamcast_error *error) {
+  pthread_mutex_lock(&r->mutex);
+  if (r->code == BEAMCAST_OK) {
+    r->code = code;
+    r->error = *error;
+  }
+  pthread_mutex_unlock(&r->mutex);
+  atomic_store(&r->stop, 1);
+}
+
+static void work(run *r, int number) {
+  const thread_job *job = r->job;
+  beamcast_error error = {0};
+  uint64_t task;
+  while (!atomic_load(&r->stop) && (task = atomic_fetch_add(&r->next, 1)) < job->tasks) {
+    int code = job->task(job->context, task, number, &error);
+    if (code == BEAMCAST_OK && number == 0 && job->progress != NULL &&
+        job->progress(job->progress_context, (double)(task + 1) / (double)job->tasks) != 0) {
+      code = beamcast_fail(&error, BEAMCAST_ERR_TIMEOUT, "The read was cancelled");
+    }
+    if (code != BEAMCAST_OK) {
+      fail(r, code, &error);
+    }
+  }
+}
+
+static void *start(void *context) {
+  worker *w = context;
+  work(w->run, w->number);
+  return NULL;
+}
+
+int threads_run(const thread_job *job, beamcast_error *error) {
+  run r = {.job = job};
+  int threads = job->threads > 1 ? job->threads : 1;
+  threads = (uint64_t)threads > job->tasks ? (int)job->tasks : threads;
+  worker *workers = threads > 1 ? calloc((size_t)threads, sizeof *workers) : NULL;
+  int started = 0;
+  pthread_mutex_init(&r.mutex, NULL);
+  for (int i = 1; workers != NULL && i < threads; i++, started++) {
+    workers[started] = (worker){.run = &r, .number = i};
+    if (pthread_create(&workers[started].thread, NULL, start, &workers[started]) != 0) {
+      break; /* fewer threads do the same work */
+    }
+  }
+  work(&r, 0);
+  for (int i = 0; i < started; i++) {
+    pthread_join(workers[i].thread, NULL);
+  }
+  free(workers);
+  pthread_mutex_destroy(&r.mutex);
+  if (r.code != BEAMCAST_OK && error != NULL) {
+    *error = r.error;
+  }
+  return r.code;
+}
+
+int threads_cores(void) {
+  cpu_set_t set;
+  CPU_ZERO(&set);
+  const int cores = sched_getaffinity(0, sizeof set, &set) == 0 ? CPU_COUNT(&set) : 1;
+  return cores > 0 ? cores : 1;
+}
