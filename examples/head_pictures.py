@@ -41,8 +41,9 @@ def wait_for_volume(stream, seconds=60):
     """Polls until the server has the first whole step."""
     until = time.time() + seconds
     while time.time() < until:
+        stream.InvokeCommand("Refresh")
         stream.UpdatePropertyInformation()
-        if stream.GetProperty("StepsReceived")[0] > 0:
+        if stream.StepShown >= 0:
             stream.UpdatePipeline()
             return
         time.sleep(0.02)
