@@ -32,7 +32,11 @@ static void name_of(const char *path, char name[128]) {
 volume *add_dataset(walk *w, const char *path, const char *convention, int score) {
   volume probe = {0};
   char name[128];
-  if (inspect_dataset(w->file, path, &probe, NULL) != 0) {
+  beamcast_error reason = {0};
+  if (inspect_dataset(w->file, path, &probe, &reason) != BEAMCAST_OK) {
+    if (reason.code == BEAMCAST_ERR_IO) { /* damaged, or newer than this HDF5 library */
+      volumes_miss(w->file, "%s", reason.message);
+    }
     return NULL;
   }
   name_of(path, name);
@@ -40,10 +44,8 @@ volume *add_dataset(walk *w, const char *path, const char *convention, int score
   if (v == NULL) {
     return NULL;
   }
-  beamcast_hdf5_volume about = v->about;
+  memcpy(probe.about.spacing, v->about.spacing, sizeof v->about.spacing);
   v->about = probe.about;
-  memcpy(v->about.spacing, about.spacing, sizeof about.spacing);
-  memcpy(v->about.size, about.size, sizeof about.size);
   v->element = probe.element;
   v->direct = probe.direct;
   memcpy(v->filters, probe.filters, sizeof probe.filters);

@@ -27,11 +27,8 @@ volume *volumes_add(beamcast_hdf5_file *file, const char *path, const char *name
     free(v->object);
     return NULL;
   }
-  v->about.components = 1;
-  v->about.times = v->about.channels = 1;
   for (int i = 0; i < 3; i++) {
     v->about.spacing[i] = 1;
-    v->about.size[i] = 1;
   }
   file->count++;
   return v;
@@ -131,6 +128,8 @@ static void finish(volume *v) {
   }
   about->times = extent_of(v, BEAMCAST_HDF5_TIME);
   about->channels = extent_of(v, BEAMCAST_HDF5_CHANNEL);
+  about->kind = BEAMCAST_HDF5_SCALAR;
+  about->components = 1;
   if (v->element.complex) {
     about->kind = BEAMCAST_HDF5_COMPLEX;
     about->components = 2;
