@@ -38,19 +38,19 @@ typedef struct beamcast_stream beamcast_stream;
 
 /* Zero-initialise; every zero means the default. */
 typedef struct beamcast_connect_options {
-  const char *name;   /* the stream's name; "volume" */
-  int rank;           /* this producer's number, 0 <= rank < ranks */
-  int ranks;          /* how many producers make one step together; 1 */
-  uint64_t run_id;    /* the same on all producers of a run, another for the next run. 0: drawn at
-                         random for one producer; for several taken from the launcher's environment
-                         (Slurm, PMIx, Open MPI), an error where there is none */
-  double time_limit;  /* seconds, for every call; 30. The server not being there yet counts */
-  const char *token;  /* the token's text; NULL: the contact file's, else $BEAMCAST_TOKEN */
-  const char *wire;   /* "verbs", "shm" or "tcp"; NULL: $BEAMCAST_WIRE, else the best that works */
-  int connections;    /* tcp connections to each server rank; $BEAMCAST_CONNECTIONS, else 1 on one
-                         host and 4 between hosts */
-  int overlap;        /* not 0: end_step does not wait until the bytes have landed; the next call
-                         does, and reports what went wrong */
+  const char *name;  /* the stream's name; "volume" */
+  int rank;          /* this producer's number, 0 <= rank < ranks */
+  int ranks;         /* how many producers make one step together; 1 */
+  uint64_t run_id;   /* the same on all producers of a run, another for the next run. 0: drawn at
+                        random for one producer; for several taken from the launcher's environment
+                        (Slurm, PMIx, Open MPI), an error where there is none */
+  double time_limit; /* seconds, for every call; 30. The server not being there yet counts */
+  const char *token; /* the token's text; NULL: the contact file's, else $BEAMCAST_TOKEN */
+  const char *wire;  /* "verbs", "shm" or "tcp"; NULL: $BEAMCAST_WIRE, else the best that works */
+  int connections;   /* tcp connections to each server rank; $BEAMCAST_CONNECTIONS, else 1 on one
+                        host and 4 between hosts */
+  int overlap;       /* not 0: end_step does not wait until the bytes have landed; the next call
+                        does, and reports what went wrong */
 } beamcast_connect_options;
 
 /* Connects to the server that wrote a contact file, or to "beamcast://host:port".
@@ -82,7 +82,7 @@ typedef struct beamcast_brick {
   double fill;         /* for voxels that no brick covers; 0 */
   const char *unit;    /* unit of the values, such as "1/cm"; NULL: none */
   const char *length_unit; /* unit of spacing and origin: "m", "mm", "um"; NULL: unknown */
-  int copy;            /* not 0: put copies, and the array is the caller's again at once */
+  int copy;                /* not 0: put copies, and the array is the caller's again at once */
 } beamcast_brick;
 
 /* Begins a step. step: a number that grows with each step. time: the physical time it stands for.
@@ -127,7 +127,7 @@ typedef struct beamcast_stream_info {
   uint64_t steps_dropped; /* not accepted, or given up by the server */
   uint64_t bytes_sent;    /* bytes of voxels handed to the wire */
   int server_ranks;
-  const char *wire;       /* "verbs", "shm", "tcp", "tcp (relayed)"; the slowest in use; static */
+  const char *wire; /* "verbs", "shm", "tcp", "tcp (relayed)"; the slowest in use; static */
 } beamcast_stream_info;
 
 BEAMCAST_API void beamcast_stream_describe(const beamcast_stream *stream,
@@ -140,8 +140,8 @@ BEAMCAST_API const char *beamcast_version(void);
 
 /* A volume that beamcast_retrieve fetched. */
 typedef struct beamcast_volume_data {
-  void *data;         /* [z][y][x][component], x fastest; malloc'ed; free with beamcast_volume_free */
-  int type;           /* one of beamcast_type */
+  void *data; /* [z][y][x][component], x fastest; malloc'ed; free with beamcast_volume_free */
+  int type;   /* one of beamcast_type */
   int components;
   uint64_t start[3];  /* first voxel in the whole volume */
   uint64_t shape[3];  /* voxels */

@@ -21,16 +21,17 @@ extern "C" {
 typedef struct bc_receiver bc_receiver;
 
 typedef struct bc_receiver_options {
-  int rank, ranks;         /* this process among the server's; ranks 0 means 1 */
-  int ranks_on_host;       /* processes of this server on this host, to share its memory; 0 means 1 */
-  const char *host;        /* name or address under which producers reach this process; NULL: found
-                              ($BEAMCAST_HOST, else the host's name where it resolves to an
-                              interface of ours, else 127.0.0.1) */
-  int port;                /* 0: any free one */
-  const char *contact;     /* rank 0: where to write the contact file; NULL: per-user run folder */
-  uint64_t memory_limit;   /* bytes of slots in this process; 0: $BEAMCAST_MEMORY_LIMIT, else 80 %
-                              of the memory available when it is asked for, over ranks_on_host */
-  void (*log)(void *context, const char *line); /* one line without newline; any thread; NULL: stderr */
+  int rank, ranks;       /* this process among the server's; ranks 0 means 1 */
+  int ranks_on_host;     /* processes of this server on this host, to share its memory; 0 means 1 */
+  const char *host;      /* name or address under which producers reach this process; NULL: found
+                            ($BEAMCAST_HOST, else the host's name where it resolves to an
+                            interface of ours, else 127.0.0.1) */
+  int port;              /* 0: any free one */
+  const char *contact;   /* rank 0: where to write the contact file; NULL: per-user run folder */
+  uint64_t memory_limit; /* bytes of slots in this process; 0: $BEAMCAST_MEMORY_LIMIT, else 80 %
+                            of the memory available when it is asked for, over ranks_on_host */
+  void (*log)(void *context,
+              const char *line); /* one line without newline; any thread; NULL: stderr */
   void *log_context;
 } bc_receiver_options;
 
@@ -55,27 +56,29 @@ const char *bc_receiver_contact(const bc_receiver *receiver);
  * keep their memory; releasing them later is allowed. NULL is allowed. */
 void bc_receiver_close(bc_receiver *receiver);
 
-/* --- settings and state of a stream (rank 0) --------------------------------------------------- */
+/* --- settings and state of a stream (rank 0) ---------------------------------------------------
+ */
 
 typedef enum bc_policy { BC_LATEST = 0, BC_ALL = 1 } bc_policy;
 
 typedef struct bc_stream_settings {
-  int policy;         /* bc_policy */
-  int slots;          /* steps that memory is kept for; at least 1; 0 means 3 */
-  int keep;           /* complete steps kept for going back in time; 0: none */
+  int policy;          /* bc_policy */
+  int slots;           /* steps that memory is kept for; at least 1; 0 means 3 */
+  int keep;            /* complete steps kept for going back in time; 0: none */
   uint64_t keep_bytes; /* at most this many bytes per rank for kept steps; 0: no bound of its own */
-  int split;          /* bc_split: how the volume is cut over the ranks */
-  int ghosts;         /* ghost planes beyond the shared one; 0 to 8 */
+  int split;           /* bc_split: how the volume is cut over the ranks */
+  int ghosts;          /* ghost planes beyond the shared one; 0 to 8 */
 } bc_stream_settings;
 
-/* Sets how a stream (known or not yet) is received; takes effect with the next step. Rank 0 only. */
+/* Sets how a stream (known or not yet) is received; takes effect with the next step. Rank 0 only.
+ */
 int bc_receiver_configure(bc_receiver *receiver, const char *stream,
                           const bc_stream_settings *settings, beamcast_error *error);
 
 typedef struct bc_stream_status {
-  int known;               /* 1: a producer has announced this stream */
-  int producers;           /* connected now */
-  int producers_expected;  /* M of the current run */
+  int known;              /* 1: a producer has announced this stream */
+  int producers;          /* connected now */
+  int producers_expected; /* M of the current run */
   uint64_t run_id;
   uint64_t steps_received; /* complete */
   uint64_t steps_dropped;
@@ -104,29 +107,30 @@ uint64_t bc_receiver_activity(bc_receiver *receiver);
 int bc_receiver_request(bc_receiver *receiver, const char *stream, const char *json,
                         beamcast_error *error);
 
-/* --- frames: one complete step on this rank ---------------------------------------------------- */
+/* --- frames: one complete step on this rank ----------------------------------------------------
+ */
 
 typedef struct bc_frame bc_frame;
 
 typedef struct bc_array {
   const char *name;
-  const char *unit;  /* "" if unknown */
-  int type;          /* beamcast_type */
+  const char *unit; /* "" if unknown */
+  int type;         /* beamcast_type */
   int components;
-  void *data;        /* [z][y][x][component] over `memory`; shared memory, do not write */
+  void *data; /* [z][y][x][component] over `memory`; shared memory, do not write */
 } bc_array;
 
 typedef struct bc_frame_info {
-  uint64_t serial;        /* of the complete step, unique in this server; grows */
-  uint64_t step;          /* the producer's number */
+  uint64_t serial; /* of the complete step, unique in this server; grows */
+  uint64_t step;   /* the producer's number */
   double time;
   uint64_t run_id;
-  uint64_t volume[3];     /* voxels of the whole volume */
+  uint64_t volume[3]; /* voxels of the whole volume */
   double spacing[3], origin[3], direction[9];
   const char *length_unit; /* "" if unknown */
-  const char *header;     /* JSON object, "{}" if empty */
-  bc_box own;             /* this rank's points, sharing one plane with each neighbour */
-  bc_box memory;          /* own plus ghost planes: what the arrays hold; may be empty */
+  const char *header;      /* JSON object, "{}" if empty */
+  bc_box own;              /* this rank's points, sharing one plane with each neighbour */
+  bc_box memory;           /* own plus ghost planes: what the arrays hold; may be empty */
   int arrays;
 } bc_frame_info;
 
@@ -136,16 +140,17 @@ void bc_frame_retain(bc_frame *frame);
 /* The slot is given to new data only after the last release on every rank. */
 void bc_frame_release(bc_frame *frame);
 
-/* --- showing the same step on all ranks -------------------------------------------------------- */
+/* --- showing the same step on all ranks --------------------------------------------------------
+ */
 
 typedef enum bc_pick_which {
-  BC_PICK_NEXT = 0,  /* policy latest: the newest complete step; policy all: the next one in order */
+  BC_PICK_NEXT = 0, /* policy latest: the newest complete step; policy all: the next one in order */
   BC_PICK_NEWEST = 1
 } bc_pick_which;
 
 /* Rank 0: picks a complete step of the stream that is newer than serial `after` and pins it on all
- * ranks. Returns its serial, 0 if there is none. For each pick, every rank must call bc_receiver_take
- * exactly once with that serial (rank 0 too). */
+ * ranks. Returns its serial, 0 if there is none. For each pick, every rank must call
+ * bc_receiver_take exactly once with that serial (rank 0 too). */
 uint64_t bc_receiver_pick(bc_receiver *receiver, const char *stream, uint64_t after,
                           bc_pick_which which);
 

@@ -1,0 +1,663 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ *
+ * Connections that carry voxels, in (writers) and out (fetchers), on threads of their own, so that
+ * control is never stuck behind data. A connection belongs to one thread. Voxels are received
+ * straight into the slot; what is not wanted any more is received and thrown away.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/eventfd.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "server.h"
+
+enum { BATCH = 256, BATCH_BYTES = 4 << 20, SCRATCH = 256 << 10 };
+
+typedef enum reading { READ_HEAD, READ_BODY, READ_VOXELS } reading;
+
+struct bc_data_conn {
+  bc_data_conn *next;
+  bc_data_thread *thread;
+  int fd, role;
+  bool local;
+  bool dead, clean; /* clean: the peer closed it */
+  bool doomed;      /* the root wants it gone (lock) */
+  bool close_when_sent;
+  uint64_t session; /* 0: not bound */
+  uint32_t producer;
+  uint64_t verbs; /* cookie of its queue pair, 0 for none */
+  reading state;
+  unsigned char head[BC_FRAME_BYTES];
+  bc_frame_head frame;
+  unsigned char *body;
+  size_t got;
+  /* voxels coming in */
+  bc_span span;
+  bc_slot *slot;
+  bc_memory *memory; /* where they go, retained; NULL: nowhere */
+  uint64_t base;     /* of the box in memory */
+  bc_runs runs;
+  uint64_t moved;
+  /* messages and voxels going out: messages first */
+  bc_writer out;
+  size_t out_sent;
+  bc_memory *from; /* retained while voxels go out */
+  uint64_t from_base, from_moved, from_bytes;
+  bc_runs from_runs;
+};
+
+static atomic_uint_fast64_t next_cookie = 1;
+
+static void fail(bc_receiver *r, bc_data_conn *c, int code, const char *sentence) {
+  bc_put_verdict(&c->out, BC_FAIL, c->span.serial, (uint32_t)code, 0, sentence);
+  c->close_when_sent = true;
+  bc_log(r, "a %s was disconnected: %s", c->role == BC_ROLE_WRITER ? "producer" : "viewer",
+         sentence);
+}
+
+/* --- voxels in -----------------------------------------------------------------------------------
+ */
+
+/* Vectors for the next bytes of runs after `moved`, at most BATCH of them. */
+static size_t next_vectors(unsigned char *base, const bc_runs *runs, uint64_t moved,
+                           struct iovec vectors[BATCH], uint64_t *bytes) {
+  uint64_t number = bc_runs_number(runs), index = moved / runs->bytes, skip = moved % runs->bytes;
+  size_t count = 0;
+  *bytes = 0;
+  while (count < BATCH && index < number && *bytes < BATCH_BYTES) {
+    uint64_t length = runs->bytes - skip;
+    if (length > BATCH_BYTES - *bytes) {
+      length = BATCH_BYTES - *bytes;
+    }
+    vectors[count].iov_base = base + bc_runs_at(runs, index) + skip;
+    vectors[count].iov_len = length;
+    *bytes += length;
+    count++;
+    index++;
+    skip = 0;
+  }
+  return count;
+}
+
+/* Is the slot still the one that the voxels on their way are for? If so it is busy until end_read.
+ */
+static bool begin_read(bc_receiver *r, bc_data_conn *c) {
+  pthread_mutex_lock(&r->lock);
+  bool wanted = c->memory != NULL && c->slot->serial == c->span.serial && c->slot->open;
+  if (wanted) {
+    c->slot->busy++;
+  }
+  pthread_mutex_unlock(&r->lock);
+  if (!wanted) {
+    bc_memory_release(c->memory);
+    c->memory = NULL;
+  }
+  return wanted;
+}
+
+static void end_read(bc_receiver *r, bc_data_conn *c) {
+  pthread_mutex_lock(&r->lock);
+  if (--c->slot->busy == 0) {
+    pthread_cond_broadcast(&r->idle);
+  }
+  pthread_mutex_unlock(&r->lock);
+}
+
+static void voxels_done(bc_receiver *r, bc_data_conn *c) {
+  pthread_mutex_lock(&r->lock);
+  if (c->memory != NULL && c->slot->serial == c->span.serial && c->slot->open) {
+    bc_rank_landed(r, c->slot, c->session, &c->span, BC_WIRE_TCP);
+  }
+  pthread_mutex_unlock(&r->lock);
+  bc_memory_release(c->memory);
+  c->memory = NULL;
+  c->state = READ_HEAD;
+}
+
+/* Result of a read: more may come (1), nothing now (0), the connection has ended (-1). */
+static int judge_read(bc_data_conn *c, ssize_t done) {
+  if (done > 0) {
+    return 1;
+  }
+  if (done < 0 && errno == EINTR) {
+    return 1;
+  }
+  if (done < 0 && (errno == EAGAIN || errno == EWOULDBLOCK)) {
+    return 0;
+  }
+  c->dead = true;
+  c->clean = true; /* closed or reset by the peer: it writes no more */
+  return -1;
+}
+
+static int read_voxels(bc_receiver *r, bc_data_conn *c) {
+  struct iovec vectors[BATCH];
+  uint64_t bytes;
+  ssize_t done;
+  if (begin_read(r, c)) {
+    size_t count = next_vectors(c->memory->data + c->base, &c->runs, c->moved, vectors, &bytes);
+    done = readv(c->fd, vectors, (int)count);
+    int bad = errno;
+    end_read(r, c);
+    errno = bad;
+  } else {
+    char scratch[SCRATCH];
+    bytes = c->span.bytes - c->moved;
+    done = read(c->fd, scratch, bytes < sizeof scratch ? bytes : sizeof scratch);
+  }
+  if (done > 0) {
+    c->moved += (uint64_t)done;
+    if (c->moved == c->span.bytes) {
+      voxels_done(r, c);
+    }
+  }
+  return judge_read(c, done);
+}
+
+/* Checks a span of a writer against the slot. Returns the slot, NULL with a sentence if the peer
+ * lies, NULL without one if the step is not wanted any more. Lock held. */
+static bc_slot *writer_slot(bc_receiver *r, bc_data_conn *c, const bc_span *span,
+                            const char **sentence) {
+  bc_slot *slot = bc_rank_slot(r, span->serial);
+  bc_session *session = bc_rank_session(r, c->session);
+  *sentence = NULL;
+  if (session == NULL) {
+    *sentence = "voxels came from a producer that is not known";
+  } else if (slot != NULL && slot->stream != session->stream) {
+    *sentence = "voxels came for another stream's step";
+  } else if (slot != NULL && slot->open) {
+    bool known = span->array < slot->plan.arrays;
+    uint64_t voxel = known ? bc_plan_voxel_bytes(&slot->plan, span->array) : 0;
+    if (!known) {
+      *sentence = "voxels came for an array that was not declared";
+    } else if (!bc_box_contains(&slot->box, &span->box) || bc_box_is_empty(&span->box)) {
+      *sentence = "voxels came for a place outside this rank's part of the volume";
+    } else if (span->bytes != bc_volume_bytes(span->box.shape, voxel)) {
+      *sentence = "the bytes announced do not fit the brick's shape and type";
+    } else {
+      return slot;
+    }
+  }
+  return NULL;
+}
+
+static void on_write(bc_receiver *r, bc_data_conn *c, bc_reader *reader) {
+  const char *sentence = NULL;
+  if (!bc_get_span(reader, &c->span)) {
+    fail(r, c, BEAMCAST_ERR_PROTOCOL, "a message made no sense");
+    return;
+  }
+  pthread_mutex_lock(&r->lock);
+  c->slot = writer_slot(r, c, &c->span, &sentence);
+  if (c->slot != NULL) {
+    uint64_t voxel = bc_plan_voxel_bytes(&c->slot->plan, c->span.array);
+    int64_t stride[3];
+    bc_strides_of(c->slot->box.shape, voxel, stride);
+    c->runs = bc_runs_of(c->span.box.shape, stride, voxel);
+    c->base = bc_offset_of(&c->slot->box, &c->span.box, voxel);
+    c->memory = c->slot->array[c->span.array].memory;
+    bc_memory_retain(c->memory);
+  }
+  pthread_mutex_unlock(&r->lock);
+  if (sentence != NULL) {
+    fail(r, c, BEAMCAST_ERR_PROTOCOL, sentence);
+    return;
+  }
+  c->moved = 0;
+  c->state = c->span.bytes > 0 ? READ_VOXELS : READ_HEAD;
+}
+
+static void on_wrote(bc_receiver *r, bc_data_conn *c, bc_reader *reader) {
+  const char *sentence = NULL;
+  if (!bc_get_span(reader, &c->span)) {
+    fail(r, c, BEAMCAST_ERR_PROTOCOL, "a message made no sense");
+    return;
+  }
+  pthread_mutex_lock(&r->lock);
+  bc_slot *slot = writer_slot(r, c, &c->span, &sentence);
+  if (slot != NULL) {
+    bc_rank_landed(r, slot, c->session, &c->span, c->verbs != 0 ? BC_WIRE_VERBS : BC_WIRE_SHM);
+  }
+  pthread_mutex_unlock(&r->lock);
+  if (sentence != NULL) {
+    fail(r, c, BEAMCAST_ERR_PROTOCOL, sentence);
+  }
+}
+
+/* --- attaching -----------------------------------------------------------------------------------
+ */
+
+static int send_with_fd(int fd, const void *bytes, size_t size, int passed) {
+  struct iovec vector = {.iov_base = (void *)(uintptr_t)bytes, .iov_len = size};
+  union {
+    struct cmsghdr head;
+    char space[CMSG_SPACE(sizeof(int))];
+  } control;
+  memset(&control, 0, sizeof control);
+  struct msghdr message = {.msg_iov = &vector,
+                           .msg_iovlen = 1,
+                           .msg_control = &control,
+                           .msg_controllen = sizeof control};
+  struct cmsghdr *c = CMSG_FIRSTHDR(&message);
+  c->cmsg_level = SOL_SOCKET;
+  c->cmsg_type = SCM_RIGHTS;
+  c->cmsg_len = CMSG_LEN(sizeof(int));
+  memcpy(CMSG_DATA(c), &passed, sizeof passed);
+  return sendmsg(fd, &message, MSG_NOSIGNAL) == (ssize_t)size ? 0 : -1;
+}
+
+/* The memory behind (serial, array) that this connection may map, retained; NULL if none. */
+static bc_memory *attachable(bc_receiver *r, bc_data_conn *c, const bc_span *span) {
+  bc_memory *memory = NULL;
+  pthread_mutex_lock(&r->lock);
+  bc_slot *slot = bc_rank_slot(r, span->serial);
+  if (slot != NULL && span->array < slot->plan.arrays) {
+    bc_session *session = bc_rank_session(r, c->session);
+    bool may = c->role == BC_ROLE_FETCHER
+                   ? slot->frame != NULL
+                   : slot->open && session != NULL && session->stream == slot->stream;
+    memory = may ? slot->array[span->array].memory : NULL;
+    if (memory != NULL) {
+      bc_memory_retain(memory);
+    }
+  }
+  pthread_mutex_unlock(&r->lock);
+  return memory;
+}
+
+/* A descriptor of the memory that a fetcher can't write through. */
+static int read_only(const bc_memory *memory) {
+  char path[64];
+  (void)snprintf(path, sizeof path, "/proc/self/fd/%d", memory->fd);
+  return open(path, O_RDONLY | O_CLOEXEC);
+}
+
+static void on_attach(bc_receiver *r, bc_data_conn *c, bc_reader *reader) {
+  if (!bc_get_span(reader, &c->span)) {
+    fail(r, c, BEAMCAST_ERR_PROTOCOL, "a message made no sense");
+    return;
+  }
+  bc_memory *memory = attachable(r, c, &c->span);
+  beamcast_error error = {0};
+  uint64_t address = 0;
+  uint32_t key = 0;
+  int code = BEAMCAST_OK;
+  if (memory == NULL) {
+    bc_put_verdict(&c->out, BC_REFUSE, c->span.serial, BEAMCAST_DROPPED, 0,
+                   "the step is not here any more");
+    return;
+  }
+  if (c->verbs != 0) {
+    code = bc_verbs_server_register(r->verbs, memory, &address, &key, &error);
+  }
+  bc_writer writer = {0};
+  size_t begin = bc_message_begin(&writer, BC_BUFFER);
+  bc_put_u64(&writer, c->span.serial);
+  bc_put_u32(&writer, c->span.array);
+  bc_put_u32(&writer, key);
+  bc_put_u64(&writer, address);
+  bc_put_u64(&writer, memory->size);
+  bc_message_end(&writer, begin);
+  if (code != BEAMCAST_OK) {
+    bc_put_verdict(&c->out, BC_REFUSE, c->span.serial, (uint32_t)code, 0, error.message);
+    bc_log(r, "%s", error.message);
+  } else if (c->verbs != 0) {
+    bc_put_bytes(&c->out, writer.data, writer.size);
+  } else if (!c->local) {
+    fail(r, c, BEAMCAST_ERR_PROTOCOL, "shared memory was asked for over a network");
+  } else {
+    int passed = c->role == BC_ROLE_FETCHER ? read_only(memory) : memory->fd;
+    /* the peer waits for this answer, so there is room in the socket */
+    if (c->out.size != c->out_sent || passed < 0 ||
+        send_with_fd(c->fd, writer.data, writer.size, passed) != 0) {
+      fail(r, c, BEAMCAST_ERR_CONNECTION, "a slot's memory could not be passed on");
+    }
+    if (passed != memory->fd && passed >= 0) {
+      (void)close(passed);
+    }
+  }
+  bc_writer_free(&writer);
+  bc_memory_release(memory);
+}
+
+static void on_verbs_open(bc_receiver *r, bc_data_conn *c) {
+  beamcast_error error = {.message = "this server has no RDMA device"};
+  bc_writer writer = {0};
+  uint64_t cookie = atomic_fetch_add(&next_cookie, 1);
+  size_t begin = bc_message_begin(&writer, BC_VERBS_AT);
+  if (r->verbs != NULL && c->verbs == 0 &&
+      bc_verbs_server_offer(r->verbs, cookie, &writer, &error) == BEAMCAST_OK) {
+    bc_message_end(&writer, begin);
+    bc_put_bytes(&c->out, writer.data, writer.size);
+    c->verbs = cookie;
+  } else {
+    bc_put_verdict(&c->out, BC_REFUSE, 0, BEAMCAST_ERR_UNSUPPORTED, 0, error.message);
+  }
+  bc_writer_free(&writer);
+}
+
+/* --- voxels out ----------------------------------------------------------------------------------
+ */
+
+static void on_read(bc_receiver *r, bc_data_conn *c, bc_reader *reader) {
+  bc_span span;
+  if (!bc_get_span(reader, &span) || c->from != NULL) {
+    fail(r, c, BEAMCAST_ERR_PROTOCOL, "a message made no sense");
+    return;
+  }
+  c->span = span;
+  const char *sentence = NULL;
+  pthread_mutex_lock(&r->lock);
+  bc_slot *slot = bc_rank_slot(r, span.serial);
+  if (slot == NULL || slot->frame == NULL || span.array >= slot->plan.arrays) {
+    sentence = "the step or the array is not here any more";
+  } else if (bc_box_is_empty(&span.box) || !bc_box_contains(&slot->box, &span.box)) {
+    sentence = "the box asked for lies outside this rank's part of the volume";
+  } else if (slot->array[span.array].memory == NULL) {
+    sentence = "the array has no voxels here";
+  } else {
+    uint64_t voxel = bc_plan_voxel_bytes(&slot->plan, span.array);
+    int64_t stride[3];
+    bc_strides_of(slot->box.shape, voxel, stride);
+    span.bytes = bc_volume_bytes(span.box.shape, voxel);
+    c->from = slot->array[span.array].memory;
+    bc_memory_retain(c->from);
+    c->from_runs = bc_runs_of(span.box.shape, stride, voxel);
+    c->from_base = bc_offset_of(&slot->box, &span.box, voxel);
+    c->from_bytes = span.bytes;
+    c->from_moved = 0;
+  }
+  pthread_mutex_unlock(&r->lock);
+  if (sentence != NULL) {
+    bc_put_verdict(&c->out, BC_REFUSE, span.serial, BEAMCAST_DROPPED, 0, sentence);
+  } else {
+    bc_put_span(&c->out, BC_DATA, &span);
+  }
+}
+
+static void write_out(bc_data_conn *c) {
+  struct iovec vectors[BATCH];
+  while (!c->dead) {
+    ssize_t done;
+    if (c->out_sent < c->out.size) {
+      done = send(c->fd, c->out.data + c->out_sent, c->out.size - c->out_sent, MSG_NOSIGNAL);
+      c->out_sent += done > 0 ? (size_t)done : 0;
+    } else if (c->from != NULL) {
+      uint64_t bytes;
+      struct msghdr message = {.msg_iov = vectors};
+      message.msg_iovlen =
+          next_vectors(c->from->data + c->from_base, &c->from_runs, c->from_moved, vectors, &bytes);
+      done = sendmsg(c->fd, &message, MSG_NOSIGNAL);
+      c->from_moved += done > 0 ? (uint64_t)done : 0;
+      if (c->from_moved == c->from_bytes) {
+        bc_memory_release(c->from);
+        c->from = NULL;
+      }
+    } else {
+      c->out.size = c->out_sent = 0;
+      c->dead = c->dead || c->close_when_sent;
+      return;
+    }
+    if (done < 0 && errno != EINTR) {
+      c->dead = errno != EAGAIN && errno != EWOULDBLOCK;
+      c->clean = c->dead;
+      return;
+    }
+  }
+}
+
+/* --- messages ------------------------------------------------------------------------------------
+ */
+
+static void on_bind(bc_receiver *r, bc_data_conn *c, bc_reader *reader) {
+  uint64_t id = bc_get_u64(reader);
+  pthread_mutex_lock(&r->lock);
+  bc_session *session = c->session == 0 ? bc_rank_session(r, id) : NULL;
+  bool good = session != NULL && !session->expelled && c->role == BC_ROLE_WRITER;
+  if (good) {
+    c->session = id;
+    session->conns++;
+  }
+  pthread_mutex_unlock(&r->lock);
+  if (good) {
+    bc_message_empty(&c->out, BC_BOUND);
+  } else {
+    fail(r, c, BEAMCAST_ERR_REFUSED, "a connection for data came from an unknown producer");
+  }
+}
+
+static void on_message(bc_receiver *r, bc_data_conn *c) {
+  bc_reader reader = bc_reader_of(c->body, (size_t)c->frame.size);
+  bool writer = c->role == BC_ROLE_WRITER, bound = c->session != 0;
+  c->state = READ_HEAD;
+  if (c->frame.type == BC_BIND && writer) {
+    on_bind(r, c, &reader);
+  } else if (c->frame.type == BC_WRITE && bound) {
+    on_write(r, c, &reader);
+  } else if (c->frame.type == BC_WROTE && bound && (c->local || c->verbs != 0)) {
+    on_wrote(r, c, &reader);
+  } else if (c->frame.type == BC_SYNC && bound) {
+    bc_put_number(&c->out, BC_SYNCED, bc_get_u64(&reader));
+  } else if (c->frame.type == BC_ATTACH && (bound || !writer)) {
+    on_attach(r, c, &reader);
+  } else if (c->frame.type == BC_VERBS_OPEN && (bound || !writer)) {
+    on_verbs_open(r, c);
+  } else if (c->frame.type == BC_READ && !writer) {
+    on_read(r, c, &reader);
+  } else {
+    fail(r, c, BEAMCAST_ERR_PROTOCOL, "a message came that has no place here");
+  }
+}
+
+static int read_message(bc_receiver *r, bc_data_conn *c) {
+  ssize_t done;
+  if (c->state == READ_HEAD) {
+    done = read(c->fd, c->head + c->got, sizeof c->head - c->got);
+    c->got += done > 0 ? (size_t)done : 0;
+    if (done > 0 && c->got == sizeof c->head) {
+      c->got = 0;
+      if (!bc_frame_head_read(c->head, &c->frame)) {
+        fail(r, c, BEAMCAST_ERR_PROTOCOL, "what came is no message");
+        return 1;
+      }
+      free(c->body);
+      c->body = malloc((size_t)c->frame.size + 1);
+      c->state = READ_BODY;
+      if (c->body == NULL) {
+        fail(r, c, BEAMCAST_ERR_MEMORY, "out of memory");
+      } else if (c->frame.size == 0) {
+        on_message(r, c);
+      }
+    }
+  } else {
+    done = read(c->fd, c->body + c->got, (size_t)c->frame.size - c->got);
+    c->got += done > 0 ? (size_t)done : 0;
+    if (done > 0 && c->got == c->frame.size) {
+      c->got = 0;
+      on_message(r, c);
+    }
+  }
+  return judge_read(c, done);
+}
+
+static void serve(bc_receiver *r, bc_data_conn *c) {
+  /* a bounded number of reads a turn, so that one fast connection does not starve the others */
+  for (int turn = 0; turn < 16 && !c->dead && !c->close_when_sent && c->from == NULL; turn++) {
+    int more = c->state == READ_VOXELS ? read_voxels(r, c) : read_message(r, c);
+    if (c->out.size > c->out_sent || c->from != NULL) {
+      write_out(c);
+    }
+    if (more <= 0) {
+      break;
+    }
+  }
+  write_out(c);
+}
+
+/* --- threads -------------------------------------------------------------------------------------
+ */
+
+static void watch(bc_data_conn *c, int operation) {
+  struct epoll_event event = {.events = EPOLLIN, .data.ptr = c};
+  if (c->out.size > c->out_sent || c->from != NULL) {
+    event.events = EPOLLOUT;
+  }
+  (void)epoll_ctl(c->thread->epoll, operation, c->fd, &event);
+}
+
+/* Reads on until the peer's end of the connection shows, if it shows at once. */
+static void look_for_end(bc_data_conn *c) {
+  char scratch[4096];
+  ssize_t done;
+  do {
+    done = recv(c->fd, scratch, sizeof scratch, MSG_DONTWAIT);
+  } while (done > 0 || (done < 0 && errno == EINTR));
+  c->clean = done == 0 || (errno != EAGAIN && errno != EWOULDBLOCK);
+}
+
+static void conn_free(bc_receiver *r, bc_data_conn *c) {
+  if (c->verbs != 0) {
+    bc_verbs_server_drop(r->verbs, c->verbs);
+  }
+  if (!c->clean) {
+    look_for_end(c);
+  }
+  /* over TCP and RDMA nothing lands any more; shared memory may still be written by a live peer */
+  bool clean = c->clean || !c->local;
+  (void)close(c->fd);
+  bc_memory_release(c->memory);
+  bc_memory_release(c->from);
+  free(c->body);
+  bc_writer_free(&c->out);
+  pthread_mutex_lock(&r->lock);
+  for (bc_data_conn **at = &c->thread->conns; *at != NULL; at = &(*at)->next) {
+    if (*at == c) {
+      *at = c->next;
+      break;
+    }
+  }
+  if (c->session != 0) {
+    bc_rank_conn_ended(r, c->session, clean);
+  }
+  pthread_mutex_unlock(&r->lock);
+  free(c);
+}
+
+static void bury_doomed(bc_data_thread *t) {
+  bc_receiver *r = t->receiver;
+  for (;;) {
+    pthread_mutex_lock(&r->lock);
+    bc_data_conn *c = t->conns;
+    while (c != NULL && !c->doomed) {
+      c = c->next;
+    }
+    pthread_mutex_unlock(&r->lock);
+    if (c == NULL) {
+      return;
+    }
+    conn_free(r, c);
+  }
+}
+
+static void *run(void *argument) {
+  bc_data_thread *t = argument;
+  bc_receiver *r = t->receiver;
+  struct epoll_event events[64];
+  for (;;) {
+    int count = epoll_wait(t->epoll, events, 64, -1);
+    bool woken = false;
+    for (int i = 0; i < count; i++) {
+      bc_data_conn *c = events[i].data.ptr;
+      if (c == NULL) {
+        woken = true;
+        continue;
+      }
+      bool was_writing = c->out.size > c->out_sent || c->from != NULL;
+      serve(r, c);
+      bool writing = c->out.size > c->out_sent || c->from != NULL;
+      if (c->dead) {
+        conn_free(r, c);
+      } else if (writing != was_writing) {
+        watch(c, EPOLL_CTL_MOD);
+      }
+    }
+    if (woken) {
+      uint64_t ticks;
+      (void)!read(t->wake, &ticks, sizeof ticks);
+      pthread_mutex_lock(&r->lock);
+      bool stop = r->stop;
+      pthread_mutex_unlock(&r->lock);
+      if (stop) {
+        break;
+      }
+      bury_doomed(t);
+    }
+  }
+  while (t->conns != NULL) {
+    conn_free(r, t->conns);
+  }
+  return NULL;
+}
+
+static void ring(bc_data_thread *t) {
+  uint64_t one = 1;
+  (void)!write(t->wake, &one, sizeof one);
+}
+
+void bc_data_expel(bc_receiver *r, uint64_t session) {
+  for (int i = 0; i < r->data_threads; i++) {
+    for (bc_data_conn *c = r->data[i].conns; c != NULL; c = c->next) {
+      c->doomed = c->doomed || c->session == session;
+    }
+    ring(&r->data[i]);
+  }
+}
+
+void bc_data_adopt(bc_receiver *r, int fd, bool local, int role) {
+  bc_data_conn *c = calloc(1, sizeof *c);
+  if (c == NULL) {
+    (void)close(fd);
+    return;
+  }
+  c->fd = fd;
+  c->local = local;
+  c->role = role;
+  c->thread = &r->data[r->next_thread++ % r->data_threads];
+  c->next = c->thread->conns;
+  c->thread->conns = c;
+  watch(c, EPOLL_CTL_ADD);
+}
+
+int bc_data_start(bc_receiver *r, beamcast_error *error) {
+  long cores = sysconf(_SC_NPROCESSORS_ONLN);
+  int wanted = cores < 1 ? 1 : cores > BC_DATA_THREADS_MAX ? BC_DATA_THREADS_MAX : (int)cores;
+  for (int i = 0; i < wanted; i++) {
+    bc_data_thread *t = &r->data[i];
+    struct epoll_event event = {.events = EPOLLIN, .data.ptr = NULL};
+    t->receiver = r;
+    t->epoll = epoll_create1(EPOLL_CLOEXEC);
+    t->wake = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+    r->data_threads = i + 1;
+    if (t->epoll < 0 || t->wake < 0 || epoll_ctl(t->epoll, EPOLL_CTL_ADD, t->wake, &event) != 0 ||
+        pthread_create(&t->thread, NULL, run, t) != 0) {
+      return beamcast_fail(error, BEAMCAST_ERR_MEMORY, "no thread for data could be started");
+    }
+    t->started = true;
+  }
+  return BEAMCAST_OK;
+}
+
+void bc_data_stop(bc_receiver *r) {
+  for (int i = 0; i < r->data_threads; i++) {
+    if (r->data[i].started) {
+      ring(&r->data[i]);
+      (void)pthread_join(r->data[i].thread, NULL);
+    }
+    bc_close_fd(&r->data[i].epoll);
+    bc_close_fd(&r->data[i].wake);
+  }
+}

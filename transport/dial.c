@@ -1,0 +1,88 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ * Reaching the ranks of a server; see dial.h. */
+#include "dial.h"
+
+#include <stdlib.h>
+#include <time.h>
+
+#include "handshake.h"
+
+enum { DIRECT_SECONDS = 3 };
+
+static int dial_once(bc_dialer *d, const char *contact, const char *token, bc_role role,
+                     int64_t deadline, beamcast_error *error) {
+  if (bc_contact_read(contact, token, &d->contact, error) != BEAMCAST_OK) {
+    return -1;
+  }
+  if (!bc_rights_allow(d->contact.token.rights, role)) {
+    beamcast_fail(error, BEAMCAST_ERR_REFUSED, "this contact does not allow it: it is for %s only",
+                  d->contact.token.rights == BC_RIGHTS_PUSH ? "pushing" : "viewing");
+    return -1;
+  }
+  int fd = bc_connect_tcp(d->contact.host, d->contact.port, deadline, error);
+  if (fd >= 0 && bc_handshake(fd, role, 0, &d->contact.token, deadline, error) != BEAMCAST_OK) {
+    bc_close_fd(&fd);
+  }
+  return fd;
+}
+
+int bc_dial_root(bc_dialer *d, const char *contact, const char *token, bc_role role,
+                 int64_t deadline, beamcast_error *error) {
+  memset(d, 0, sizeof *d);
+  bc_host_id(d->host_id, sizeof d->host_id);
+  const char *relay = getenv("BEAMCAST_RELAY");
+  d->relay = relay != NULL && strcmp(relay, "1") == 0;
+  struct timespec pause = {.tv_nsec = 20000000};
+  for (;;) {
+    beamcast_error why = {0};
+    int fd = dial_once(d, contact, token, role, deadline, &why);
+    if (fd >= 0) {
+      return fd;
+    }
+    if (why.code != BEAMCAST_ERR_CONNECTION || bc_now() + pause.tv_nsec >= deadline) {
+      if (error != NULL) {
+        *error = why;
+      }
+      return -1;
+    }
+    (void)nanosleep(&pause, NULL);
+    pause.tv_nsec = pause.tv_nsec < 250000000 ? 2 * pause.tv_nsec : pause.tv_nsec;
+  }
+}
+
+bool bc_dial_is_local(const bc_dialer *d, const bc_place *place) {
+  return place->unix_name[0] != '\0' && strcmp(place->host_id, d->host_id) == 0;
+}
+
+static int dial_tcp(const bc_dialer *d, const char *host, int port, uint32_t rank, bc_role role,
+                    int64_t deadline, beamcast_error *error) {
+  int fd = bc_connect_tcp(host, port, deadline, error);
+  if (fd >= 0 && bc_handshake(fd, role, rank, &d->contact.token, deadline, error) != BEAMCAST_OK) {
+    bc_close_fd(&fd);
+  }
+  return fd;
+}
+
+int bc_dial_rank(bc_dialer *d, const bc_place *place, uint32_t rank, bc_role role, bool local,
+                 bool *relayed, int64_t deadline, beamcast_error *error) {
+  *relayed = false;
+  if (local) {
+    int fd = bc_connect_unix(place->unix_name, deadline, error);
+    if (fd >= 0 &&
+        bc_handshake(fd, role, rank, &d->contact.token, deadline, error) != BEAMCAST_OK) {
+      bc_close_fd(&fd);
+    }
+    return fd;
+  }
+  if (rank != 0 && !d->relay) {
+    int64_t soon = bc_deadline(DIRECT_SECONDS);
+    int fd = dial_tcp(d, place->host, (int)place->port, rank, role,
+                      soon < deadline ? soon : deadline, error);
+    if (fd >= 0) {
+      return fd;
+    }
+    d->relay = true; /* what can't be reached once is not tried for every connection */
+  }
+  *relayed = rank != 0;
+  return dial_tcp(d, d->contact.host, d->contact.port, rank, role, deadline, error);
+}

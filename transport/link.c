@@ -1,0 +1,138 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ * Connections to ranks; see link.h. */
+#include "link.h"
+
+#include <stdlib.h>
+
+#include "attach.h"
+
+enum { CONNECTIONS_BETWEEN_HOSTS = 4 };
+
+const bc_wire *bc_wire_named(const char *name) {
+  const bc_wire *all[] = {bc_wire_verbs(), &bc_wire_shm, &bc_wire_tcp};
+  for (size_t i = 0; i < sizeof all / sizeof all[0]; i++) {
+    if (all[i] != NULL && strcmp(all[i]->name, name) == 0) {
+      return all[i];
+    }
+  }
+  return NULL;
+}
+
+static int bind_lane(int fd, uint64_t session, int64_t deadline, beamcast_error *error) {
+  bc_writer writer = {0};
+  bc_message message;
+  bc_put_number(&writer, BC_BIND, session);
+  int code = bc_send_writer(fd, &writer, deadline, error);
+  bc_writer_free(&writer);
+  if (code == BEAMCAST_OK) {
+    code = bc_receive_message(fd, &message, NULL, deadline, error);
+  }
+  if (code != BEAMCAST_OK) {
+    return code;
+  }
+  code = message.type == BC_BOUND ? BEAMCAST_OK : bc_refusal(&message, error);
+  bc_message_free(&message);
+  return code;
+}
+
+static int open_over(bc_link *link, const bc_wire *wire, bc_dialer *dialer,
+                     const bc_link_options *o, int64_t deadline, beamcast_error *error) {
+  bool shm = wire->kind == BC_WIRE_SHM, tcp = wire->kind == BC_WIRE_TCP;
+  int code = BEAMCAST_OK;
+  link->sockets = 1;
+  if (tcp) {
+    link->sockets = o->connections > 0                       ? o->connections
+                    : bc_dial_is_local(dialer, &link->place) ? 1
+                                                             : CONNECTIONS_BETWEEN_HOSTS;
+  }
+  link->lanes = shm ? o->copiers : link->sockets;
+  for (int i = 0; i < BC_LANES_MAX; i++) {
+    link->fd[i] = -1;
+    link->synced[i] = true;
+  }
+  for (int i = 0; i < link->sockets && code == BEAMCAST_OK; i++) {
+    link->fd[i] = bc_dial_rank(dialer, &link->place, link->rank, BC_ROLE_WRITER, shm,
+                               &link->relayed, deadline, error);
+    code = link->fd[i] < 0 ? BEAMCAST_ERR_CONNECTION
+                           : bind_lane(link->fd[i], o->session, deadline, error);
+  }
+  if (code == BEAMCAST_OK && wire->open != NULL) {
+    code = wire->open(link, deadline, error);
+  }
+  link->wire = wire;
+  if (code != BEAMCAST_OK) {
+    bc_link_close(link);
+  }
+  return code;
+}
+
+int bc_link_open(bc_link *link, bc_dialer *dialer, const bc_link_options *o, int64_t deadline,
+                 beamcast_error *error) {
+  const bc_wire *order[] = {&bc_wire_shm, bc_wire_verbs(), &bc_wire_tcp};
+  if (o->wire != NULL) {
+    const bc_wire *wire = bc_wire_named(o->wire);
+    if (wire == NULL) {
+      return beamcast_fail(error, BEAMCAST_ERR_UNSUPPORTED,
+                           "there is no wire called %.20s in this build: use verbs, shm or tcp",
+                           o->wire);
+    }
+    if (!wire->possible(&link->place, dialer->host_id)) {
+      return beamcast_fail(error, BEAMCAST_ERR_UNSUPPORTED,
+                           "rank %u of the server can't be reached over %s: %s", link->rank,
+                           wire->name,
+                           wire->kind == BC_WIRE_SHM ? "it runs on another host"
+                                                     : "an RDMA device is missing on a side");
+    }
+    return open_over(link, wire, dialer, o, deadline, error);
+  }
+  for (size_t i = 0; i < sizeof order / sizeof order[0]; i++) {
+    bool last = order[i] == &bc_wire_tcp;
+    if (order[i] != NULL && order[i]->possible(&link->place, dialer->host_id)) {
+      int code = open_over(link, order[i], dialer, o, deadline, last ? error : NULL);
+      if (code == BEAMCAST_OK || last) {
+        return code;
+      }
+    }
+  }
+  return BEAMCAST_ERR_CONNECTION;
+}
+
+int bc_link_sync(bc_link *link, int64_t deadline, beamcast_error *error) {
+  bc_writer writer = {0};
+  int code = BEAMCAST_OK;
+  for (int i = 0; i < link->sockets && code == BEAMCAST_OK; i++) {
+    if (!link->synced[i]) {
+      bc_put_number(&writer, BC_SYNC, 0);
+      code = bc_send_writer(link->fd[i], &writer, deadline, error);
+    }
+  }
+  bc_writer_free(&writer);
+  return code;
+}
+
+int bc_link_synced(bc_link *link, int64_t deadline, beamcast_error *error) {
+  int code = BEAMCAST_OK;
+  for (int i = 0; i < link->sockets && code == BEAMCAST_OK; i++) {
+    bc_message message;
+    if (link->synced[i]) {
+      continue;
+    }
+    code = bc_receive_message(link->fd[i], &message, NULL, deadline, error);
+    if (code == BEAMCAST_OK) {
+      code = message.type == BC_SYNCED ? BEAMCAST_OK : bc_refusal(&message, error);
+      bc_message_free(&message);
+      link->synced[i] = true;
+    }
+  }
+  return code;
+}
+
+void bc_link_close(bc_link *link) {
+  if (link->wire != NULL && link->wire->close != NULL) {
+    link->wire->close(link);
+  }
+  for (int i = 0; link->wire != NULL && i < link->sockets; i++) {
+    bc_close_fd(&link->fd[i]);
+  }
+  link->wire = NULL;
+}

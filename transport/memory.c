@@ -1,0 +1,262 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ * Slot memory and runs; see memory.h. */
+#include "memory.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <math.h>
+#include <stdlib.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+static int fill_pages(int fd, uint64_t size) {
+  int bad;
+  do {
+    bad = fallocate(fd, 0, 0, (off_t)size) == 0 ? 0 : errno;
+  } while (bad == EINTR);
+  return bad;
+}
+
+bc_memory *bc_memory_new(uint64_t size, beamcast_error *error) {
+  bc_memory *memory = calloc(1, sizeof *memory);
+  if (memory == NULL) {
+    beamcast_fail(error, BEAMCAST_ERR_MEMORY, "out of memory");
+    return NULL;
+  }
+  atomic_init(&memory->references, 1);
+  memory->fd = memfd_create("beamcast-slot", MFD_CLOEXEC | MFD_ALLOW_SEALING);
+  int bad = memory->fd < 0 ? errno : fill_pages(memory->fd, size);
+  if (bad == 0) {
+    void *data = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_POPULATE, memory->fd, 0);
+    bad = data == MAP_FAILED ? errno : 0;
+    memory->data = data == MAP_FAILED ? NULL : data;
+  }
+  if (bad == 0 && fcntl(memory->fd, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL) != 0) {
+    bad = errno;
+  }
+  memory->size = size;
+  if (bad != 0) {
+    beamcast_fail(error, BEAMCAST_ERR_MEMORY, "no %.2f GiB of memory for a slot: %s",
+                  (double)size / (1 << 30), strerror(bad));
+    bc_memory_release(memory);
+    return NULL;
+  }
+  return memory;
+}
+
+void bc_memory_retain(bc_memory *memory) {
+  atomic_fetch_add(&memory->references, 1);
+}
+
+void bc_memory_release(bc_memory *memory) {
+  if (memory == NULL || atomic_fetch_sub(&memory->references, 1) != 1) {
+    return;
+  }
+  void *wired = atomic_load(&memory->wired);
+  if (wired != NULL) {
+    memory->unwire(wired);
+  }
+  if (memory->data != NULL) {
+    (void)munmap(memory->data, memory->size);
+  }
+  if (memory->fd >= 0) {
+    (void)close(memory->fd);
+  }
+  free(memory);
+}
+
+static uint64_t read_number(const char *path, uint64_t otherwise) {
+  FILE *file = fopen(path, "re");
+  unsigned long long value = 0;
+  if (file == NULL) {
+    return otherwise;
+  }
+  int got = fscanf(file, "%llu", &value);
+  (void)fclose(file);
+  return got == 1 ? value : otherwise;
+}
+
+static uint64_t system_available(void) {
+  FILE *file = fopen("/proc/meminfo", "re");
+  char line[128];
+  unsigned long long kilobytes = 0;
+  while (file != NULL && fgets(line, sizeof line, file) != NULL) {
+    if (sscanf(line, "MemAvailable: %llu kB", &kilobytes) == 1) {
+      break;
+    }
+  }
+  if (file != NULL) {
+    (void)fclose(file);
+  }
+  return kilobytes * 1024;
+}
+
+uint64_t bc_memory_available(void) {
+  uint64_t available = system_available();
+  char line[512], path[640];
+  FILE *file = fopen("/proc/self/cgroup", "re");
+  while (file != NULL && fgets(line, sizeof line, file) != NULL) {
+    line[strcspn(line, "\n")] = '\0';
+    if (strncmp(line, "0::", 3) == 0) {
+      (void)snprintf(path, sizeof path, "/sys/fs/cgroup%s/memory.max", line + 3);
+      uint64_t limit = read_number(path, UINT64_MAX);
+      (void)snprintf(path, sizeof path, "/sys/fs/cgroup%s/memory.current", line + 3);
+      uint64_t used = read_number(path, 0);
+      uint64_t left = limit > used ? limit - used : 0;
+      available = left < available ? left : available;
+    }
+  }
+  if (file != NULL) {
+    (void)fclose(file);
+  }
+  return available;
+}
+
+bc_runs bc_runs_of(const uint64_t shape[3], const int64_t stride[3], uint64_t voxel_bytes) {
+  bc_runs runs = {.bytes = voxel_bytes};
+  bool joined = true;
+  for (int axis = 0; axis < 3; axis++) {
+    runs.count[axis] = shape[axis];
+    runs.stride[axis] = stride[axis];
+    if (joined && (stride[axis] == (int64_t)runs.bytes || shape[axis] == 1)) {
+      runs.bytes *= shape[axis];
+      runs.count[axis] = 1;
+      runs.stride[axis] = 0;
+    } else {
+      joined = false;
+    }
+  }
+  return runs;
+}
+
+uint64_t bc_runs_number(const bc_runs *runs) {
+  return runs->bytes == 0 ? 0 : runs->count[0] * runs->count[1] * runs->count[2];
+}
+
+int64_t bc_runs_at(const bc_runs *runs, uint64_t index) {
+  uint64_t i = index % runs->count[0], rest = index / runs->count[0];
+  uint64_t j = rest % runs->count[1], k = rest / runs->count[1];
+  return (int64_t)i * runs->stride[0] + (int64_t)j * runs->stride[1] + (int64_t)k * runs->stride[2];
+}
+
+void bc_strides_of(const uint64_t shape[3], uint64_t voxel_bytes, int64_t stride[3]) {
+  stride[0] = (int64_t)voxel_bytes;
+  stride[1] = stride[0] * (int64_t)shape[0];
+  stride[2] = stride[1] * (int64_t)shape[1];
+}
+
+uint64_t bc_offset_of(const bc_box *array, const bc_box *box, uint64_t voxel_bytes) {
+  uint64_t x = box->start[0] - array->start[0], y = box->start[1] - array->start[1],
+           z = box->start[2] - array->start[2];
+  return ((z * array->shape[1] + y) * array->shape[0] + x) * voxel_bytes;
+}
+
+void bc_copy_box(void *to, const int64_t to_stride[3], const void *from,
+                 const int64_t from_stride[3], const uint64_t shape[3], uint64_t voxel_bytes) {
+  bc_runs out = bc_runs_of(shape, to_stride, voxel_bytes);
+  bc_runs in = bc_runs_of(shape, from_stride, voxel_bytes);
+  const bc_runs *fine = out.bytes < in.bytes ? &out : &in;
+  uint64_t number = bc_runs_number(fine);
+  uint64_t out_part = 0, in_part = 0, out_index = 0, in_index = 0;
+  for (uint64_t i = 0; i < number; i++) {
+    memcpy((char *)to + bc_runs_at(&out, out_index) + out_part,
+           (const char *)from + bc_runs_at(&in, in_index) + in_part, fine->bytes);
+    out_part += fine->bytes;
+    if (out_part == out.bytes) {
+      out_part = 0;
+      out_index++;
+    }
+    in_part += fine->bytes;
+    if (in_part == in.bytes) {
+      in_part = 0;
+      in_index++;
+    }
+  }
+}
+
+/* IEEE binary16 of a double: rounded to nearest even, too large becomes infinite. */
+static uint16_t half_of(double value) {
+  uint16_t sign = signbit(value) ? 0x8000 : 0;
+  double size = fabs(value);
+  if (isnan(value)) {
+    return 0x7e00;
+  }
+  if (size >= 65520.0) {
+    return sign | 0x7c00;
+  }
+  int exponent;
+  (void)frexp(size, &exponent);
+  int scale = exponent - 1 < -14 ? -24 : exponent - 11;
+  double steps = nearbyint(ldexp(size, -scale));
+  if (steps >= 2048.0) {
+    steps /= 2;
+    scale++;
+  }
+  uint16_t bits = (uint16_t)steps;
+  return scale == -24 ? sign | bits : (uint16_t)(sign | ((scale + 25) << 10) | (bits & 0x3ff));
+}
+
+static double clamp(double value, double low, double high) {
+  return isnan(value) ? 0 : value < low ? low : value > high ? high : value;
+}
+
+static void one_value(int type, double value, unsigned char bytes[8]) {
+  union {
+    uint8_t u8;
+    int8_t i8;
+    uint16_t u16;
+    int16_t i16;
+    uint32_t u32;
+    int32_t i32;
+    float f32;
+    double f64;
+  } as = {0};
+  switch (type) {
+  case BEAMCAST_UINT8:
+    as.u8 = (uint8_t)clamp(value, 0, UINT8_MAX);
+    break;
+  case BEAMCAST_INT8:
+    as.i8 = (int8_t)clamp(value, INT8_MIN, INT8_MAX);
+    break;
+  case BEAMCAST_UINT16:
+    as.u16 = (uint16_t)clamp(value, 0, UINT16_MAX);
+    break;
+  case BEAMCAST_INT16:
+    as.i16 = (int16_t)clamp(value, INT16_MIN, INT16_MAX);
+    break;
+  case BEAMCAST_UINT32:
+    as.u32 = (uint32_t)clamp(value, 0, UINT32_MAX);
+    break;
+  case BEAMCAST_INT32:
+    as.i32 = (int32_t)clamp(value, INT32_MIN, INT32_MAX);
+    break;
+  case BEAMCAST_FLOAT16:
+    as.u16 = half_of(value);
+    break;
+  case BEAMCAST_FLOAT32:
+    as.f32 = (float)value;
+    break;
+  default:
+    as.f64 = value;
+    break;
+  }
+  memcpy(bytes, &as, 8);
+}
+
+void bc_fill_box(void *data, const bc_box *array, const bc_box *box, int type, int components,
+                 double value) {
+  size_t size = beamcast_type_size(type);
+  uint64_t voxel = size * (uint64_t)components;
+  unsigned char bytes[8];
+  int64_t stride[3];
+  one_value(type, value, bytes);
+  bc_strides_of(array->shape, voxel, stride);
+  bc_runs runs = bc_runs_of(box->shape, stride, voxel);
+  unsigned char *begin = (unsigned char *)data + bc_offset_of(array, box, voxel);
+  for (uint64_t run = 0; run < bc_runs_number(&runs); run++) {
+    unsigned char *to = begin + bc_runs_at(&runs, run);
+    for (uint64_t at = 0; at < runs.bytes; at += size) {
+      memcpy(to + at, bytes, size);
+    }
+  }
+}

@@ -1,0 +1,868 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ *
+ * The root's decisions: which step gets which slot, when it is complete, when it is given up.
+ * Handlers run on the control thread with the receiver's lock held; see server.h.
+ *
+ * A step: BEGIN makes it. With a slot it is OPENING until all ranks have prepared the slot, then
+ * OPEN; when all producers have ended it, SEALING until all ranks have all bytes; then COMPLETE.
+ * Given up, it is ABORTING until every producer that was granted it has said END or is gone for
+ * good; only then is its slot free.
+ */
+#include <stdlib.h>
+#include <string.h>
+
+#include "server.h"
+
+enum { SEAL_SECONDS = 120 };
+
+/* --- streams -------------------------------------------------------------------------------------
+ */
+
+bc_stream_state *bc_root_stream(bc_receiver *r, const char *name, bool make) {
+  int count = 0;
+  for (bc_stream_state *s = r->streams; s != NULL; s = s->next) {
+    if (strcmp(s->name, name) == 0) {
+      return s;
+    }
+    count++;
+  }
+  size_t length = strlen(name);
+  bc_stream_state *s = NULL;
+  if (make && count < BC_STREAMS_MAX && length > 0 && length < BC_NAME_MAX) {
+    s = calloc(1, sizeof *s);
+  }
+  if (s != NULL) {
+    memcpy(s->name, name, length + 1);
+    s->id = r->next_stream++;
+    s->settings.slots = 3;
+    s->settings.ghosts = 1;
+    s->next = r->streams;
+    r->streams = s;
+  }
+  return s;
+}
+
+bc_step *bc_step_find(bc_stream_state *s, uint64_t serial) {
+  for (bc_step *step = s->steps; step != NULL; step = step->next) {
+    if (step->serial == serial) {
+      return step;
+    }
+  }
+  return NULL;
+}
+
+bc_step *bc_root_step(bc_receiver *r, uint64_t serial, bc_stream_state **stream) {
+  for (bc_stream_state *s = r->streams; s != NULL; s = s->next) {
+    bc_step *step = bc_step_find(s, serial);
+    if (step != NULL) {
+      *stream = s;
+      return step;
+    }
+  }
+  return NULL;
+}
+
+/* --- steps ---------------------------------------------------------------------------------------
+ */
+
+static void step_free(bc_receiver *r, bc_step *step) {
+  for (int i = 0; step->account != NULL && i < r->ranks; i++) {
+    bc_writer_free(&step->account[i]);
+  }
+  for (uint32_t i = 0; i < step->request_count; i++) {
+    free(step->requests[i].json);
+  }
+  free(step->account);
+  free(step->accounts);
+  free(step->flags);
+  free(step->sessions);
+  free(step->leases);
+  free(step->header);
+  free(step);
+}
+
+static bc_step *step_new(bc_receiver *r, bc_stream_state *s, uint64_t number, double time) {
+  bc_step *step = calloc(1, sizeof *step);
+  size_t ranks = (size_t)r->ranks;
+  if (step == NULL) {
+    return NULL;
+  }
+  step->producers = s->producers;
+  step->flags = calloc(s->producers, 1);
+  step->sessions = calloc(s->producers, sizeof(*step->sessions));
+  step->account = calloc(ranks, sizeof(*step->account));
+  step->accounts = calloc(ranks, sizeof(*step->accounts));
+  step->leases = calloc(ranks, sizeof(*step->leases));
+  if (step->flags == NULL || step->sessions == NULL || step->account == NULL ||
+      step->accounts == NULL || step->leases == NULL) {
+    step_free(r, step);
+    return NULL;
+  }
+  step->serial = r->next_serial++;
+  step->step = number;
+  step->time = time;
+  step->run_id = s->run_id;
+  step->slot = -1;
+  step->began = bc_now();
+  step->request_count = s->requests_waiting;
+  memcpy(step->requests, s->requests, sizeof step->requests);
+  s->requests_waiting = 0;
+  s->last_step = number;
+  s->any_step = true;
+  bc_step **at = &s->steps;
+  while (*at != NULL) {
+    at = &(*at)->next;
+  }
+  *at = step;
+  return step;
+}
+
+static void step_remove(bc_receiver *r, bc_stream_state *s, bc_step *step) {
+  for (bc_step **at = &s->steps; *at != NULL; at = &(*at)->next) {
+    if (*at == step) {
+      *at = step->next;
+      break;
+    }
+  }
+  if (step->slot >= 0) {
+    s->slot[step->slot] = NULL;
+  }
+  step_free(r, step);
+}
+
+static bool active(const bc_step *step) {
+  return step->state == BC_STEP_WAITING || step->state == BC_STEP_OPENING ||
+         step->state == BC_STEP_OPEN || step->state == BC_STEP_SEALING;
+}
+
+static bc_producer *producer_of(bc_stream_state *s, const bc_step *step, uint32_t rank) {
+  bool current = step->run_id == s->run_id && rank < s->producers;
+  return current ? s->producer[rank] : NULL;
+}
+
+/* --- slots ---------------------------------------------------------------------------------------
+ */
+
+static bool leased(const bc_receiver *r, const bc_step *step) {
+  for (int i = 0; i < r->ranks; i++) {
+    if (step->leases[i] > 0) {
+      return true;
+    }
+  }
+  return step->viewers > 0;
+}
+
+/* Steps to keep: as asked for, within the bytes that they may take on a rank. */
+static int steps_kept(const bc_receiver *r, const bc_stream_state *s) {
+  uint64_t bytes = 0;
+  for (int i = 0; i < BC_SLOTS_MAX; i++) {
+    bytes = s->slot_bytes[i] > bytes ? s->slot_bytes[i] : bytes;
+  }
+  bytes /= (uint64_t)r->ranks;
+  uint64_t room = s->settings.keep_bytes > 0 && bytes > 0 ? s->settings.keep_bytes / bytes
+                                                          : (uint64_t)s->settings.keep;
+  return room < (uint64_t)s->settings.keep ? (int)room : s->settings.keep;
+}
+
+static int slots_allowed(const bc_receiver *r, const bc_stream_state *s) {
+  int slots = s->settings.slots + steps_kept(r, s);
+  return s->fit > 0 && (int)s->fit < slots ? (int)s->fit : slots;
+}
+
+/* The oldest complete step whose slot may be taken; NULL if none may. */
+static bc_step *reusable(bc_receiver *r, bc_stream_state *s, int slots) {
+  bool in_order = s->settings.policy == BC_ALL && s->views > 0;
+  int complete = 0;
+  for (bc_step *step = s->steps; step != NULL; step = step->next) {
+    complete += step->state == BC_STEP_COMPLETE;
+  }
+  for (bc_step *step = s->steps; step != NULL; step = step->next) {
+    if (step->state != BC_STEP_COMPLETE || (in_order && !step->shown)) {
+      continue;
+    }
+    if (s->settings.slots == 1 && slots == 1) {
+      return step; /* one slot: what is shown is written over, as the user chose */
+    }
+    bool spare = complete > steps_kept(r, s) && (step->serial != s->newest || slots == 1);
+    if (spare && !leased(r, step)) {
+      return step;
+    }
+  }
+  return NULL;
+}
+
+/* A slot for a new step, -1 if none can be had now. */
+static int slot_pick(bc_receiver *r, bc_stream_state *s) {
+  int slots = slots_allowed(r, s), fresh = -1, writing = 0;
+  s->slot_wanted = false;
+  for (int i = slots - 1; i >= 0; i--) {
+    if (s->slot[i] == NULL) {
+      fresh = fresh < 0 || s->slot_has_memory[i] || !s->slot_has_memory[fresh] ? i : fresh;
+    } else {
+      writing += s->slot[i]->state != BC_STEP_COMPLETE;
+    }
+  }
+  if (fresh >= 0 && s->slot_has_memory[fresh]) {
+    return fresh;
+  }
+  bc_step *old = reusable(r, s, slots);
+  if (old != NULL) {
+    int slot = old->slot;
+    step_remove(r, s, old);
+    return slot;
+  }
+  s->slot_wanted = fresh < 0 && writing > 0;
+  return fresh;
+}
+
+static void slot_forget(bc_receiver *r, bc_stream_state *s, int slot) {
+  bc_writer writer = {0};
+  for (int rank = 0; rank < r->ranks; rank++) {
+    size_t begin = bc_message_begin(&writer, BC_FORGET);
+    bc_put_u32(&writer, s->id);
+    bc_put_u32(&writer, (uint32_t)slot);
+    bc_message_end(&writer, begin);
+    bc_to_rank(r, rank, &writer);
+  }
+  bc_writer_free(&writer);
+  s->slot_has_memory[slot] = false;
+  s->slot_bytes[slot] = 0;
+}
+
+/* --- telling producers ---------------------------------------------------------------------------
+ */
+
+static void send_layout(bc_receiver *r, bc_producer *p, const bc_plan *plan) {
+  bc_writer writer = {0};
+  size_t begin = bc_message_begin(&writer, BC_LAYOUT);
+  bc_put_plan(&writer, plan);
+  bc_put_u32(&writer, (uint32_t)r->ranks);
+  for (int rank = 0; rank < r->ranks; rank++) {
+    bc_box own, box;
+    bc_layout(plan->grid.volume, (int)plan->split, rank, r->ranks, (int)plan->ghosts, &own, &box);
+    bc_put_box(&writer, &box);
+  }
+  bc_message_end(&writer, begin);
+  bc_conn_send(r, p->conn, &writer);
+  bc_writer_free(&writer);
+  p->plan_version = plan->version;
+}
+
+static void send_grant(bc_receiver *r, bc_producer *p, const bc_step *step, bool accepted) {
+  bc_writer writer = {0};
+  size_t begin = bc_message_begin(&writer, BC_GRANT);
+  bc_put_u64(&writer, step->serial);
+  bc_put_u64(&writer, step->step);
+  bc_put_u32(&writer, accepted);
+  bc_put_u32(&writer, step->slot >= 0 ? (uint32_t)step->slot : 0);
+  bc_put_u64(&writer, step->plan.version);
+  bc_put_u64(&writer, step->plan.epoch);
+  bc_put_text(&writer, step->reason);
+  bc_put_u32(&writer, step->request_count);
+  for (uint32_t i = 0; i < step->request_count; i++) {
+    bc_put_u64(&writer, step->requests[i].number);
+    bc_put_text(&writer, step->requests[i].json);
+  }
+  bc_message_end(&writer, begin);
+  bc_conn_send(r, p->conn, &writer);
+  bc_writer_free(&writer);
+}
+
+static void grant(bc_receiver *r, bc_producer *p, bc_step *step) {
+  step->flags[p->rank] |= BC_FLAG_GRANTED;
+  step->sessions[p->rank] = p->session;
+  if (step->plan.arrays > 0 && p->plan_version != step->plan.version) {
+    send_layout(r, p, &step->plan);
+  }
+  send_grant(r, p, step, true);
+}
+
+static void send_verdict(bc_receiver *r, bc_producer *p, bc_message_type type, uint64_t serial,
+                         int code, const char *sentence) {
+  bc_writer writer = {0};
+  bc_put_verdict(&writer, type, serial, (uint32_t)code, 0, sentence);
+  bc_conn_send(r, p->conn, &writer);
+  bc_writer_free(&writer);
+}
+
+/* --- giving up -----------------------------------------------------------------------------------
+ */
+
+static void note_drop(bc_stream_state *s, const bc_step *step) {
+  (void)snprintf(s->status.last_drop, sizeof s->status.last_drop, "%s", step->reason);
+}
+
+static void step_drop(bc_receiver *r, bc_stream_state *s, bc_step *step, const char *reason) {
+  step->state = BC_STEP_DROPPED;
+  (void)snprintf(step->reason, sizeof step->reason, "%.150s", reason);
+  s->status.steps_dropped++;
+  note_drop(s, step);
+  for (uint32_t rank = 0; rank < step->producers; rank++) {
+    bc_producer *p = producer_of(s, step, rank);
+    if (p != NULL && (step->flags[rank] & BC_FLAG_ASKED) != 0) {
+      send_grant(r, p, step, false);
+    }
+  }
+  if (step->asked == step->producers) {
+    step_remove(r, s, step);
+  }
+}
+
+/* Whether a producer may still write into the step's slot. */
+static bool has_writers(bc_receiver *r, const bc_step *step) {
+  for (uint32_t rank = 0; rank < step->producers; rank++) {
+    bool granted = (step->flags[rank] & BC_FLAG_GRANTED) != 0;
+    bool ended = (step->flags[rank] & BC_FLAG_ENDED) != 0;
+    if (granted && !ended && bc_producer_alive(r, step->sessions[rank])) {
+      return true;
+    }
+  }
+  return false;
+}
+
+void bc_steps_settle(bc_receiver *r, bc_stream_state *s) {
+  bool freed = false;
+  for (bc_step *step = s->steps, *next; step != NULL; step = next) {
+    next = step->next;
+    if (step->state == BC_STEP_ABORTING && step->opens == 0 && !has_writers(r, step)) {
+      step_remove(r, s, step);
+      freed = true;
+    }
+  }
+  if (freed) {
+    bc_root_slots_changed(r, s);
+  }
+}
+
+void bc_step_abort(bc_receiver *r, bc_stream_state *s, bc_step *step, const char *reason) {
+  if (!active(step)) {
+    return;
+  }
+  bc_writer writer = {0};
+  step->state = BC_STEP_ABORTING;
+  s->status.steps_aborted++;
+  (void)snprintf(step->reason, sizeof step->reason, "%.150s", reason);
+  note_drop(s, step);
+  bc_log(r, "stream %s, step %llu was given up: %s", s->name, (unsigned long long)step->step,
+         reason);
+  for (int rank = 0; rank < r->ranks && step->slot >= 0; rank++) {
+    bc_put_number(&writer, BC_ABORT, step->serial);
+    bc_to_rank(r, rank, &writer);
+  }
+  bc_writer_free(&writer);
+  for (uint32_t rank = 0; rank < step->producers; rank++) {
+    bc_producer *p = producer_of(s, step, rank);
+    unsigned char flags = step->flags[rank];
+    if (p == NULL || (flags & BC_FLAG_ASKED) == 0) {
+      continue;
+    }
+    if ((flags & BC_FLAG_GRANTED) == 0) {
+      send_grant(r, p, step, false);
+    } else {
+      send_verdict(r, p, BC_DROPPED, step->serial, BEAMCAST_DROPPED, step->reason);
+    }
+    if (p->declare != NULL && p->declare->serial == step->serial) {
+      free(p->declare);
+      p->declare = NULL;
+    }
+  }
+  bc_steps_settle(r, s);
+}
+
+/* --- opening -------------------------------------------------------------------------------------
+ */
+
+static void step_is_open(bc_receiver *r, bc_stream_state *s, bc_step *step) {
+  step->state = BC_STEP_OPEN;
+  for (uint32_t rank = 0; rank < step->producers; rank++) {
+    bc_producer *p = producer_of(s, step, rank);
+    if (p != NULL && (step->flags[rank] & (BC_FLAG_ASKED | BC_FLAG_GRANTED)) == BC_FLAG_ASKED) {
+      grant(r, p, step);
+    }
+  }
+  for (uint32_t rank = 0; rank < step->producers; rank++) {
+    bc_producer *p = producer_of(s, step, rank);
+    if (p != NULL && p->declare != NULL && step->state == BC_STEP_OPEN) {
+      bc_declare *declare = p->declare;
+      p->declare = NULL;
+      bc_step_declare(r, p, declare);
+      free(declare);
+    }
+  }
+}
+
+static void open_on_ranks(bc_receiver *r, bc_stream_state *s, bc_step *step) {
+  bc_writer writer = {0};
+  step->state = BC_STEP_OPENING;
+  step->failed = false;
+  step->opens = (uint32_t)r->ranks;
+  s->slot_has_memory[step->slot] = true;
+  s->slot_bytes[step->slot] = 0;
+  for (int rank = 0; rank < r->ranks; rank++) {
+    size_t begin = bc_message_begin(&writer, BC_OPEN_STEP);
+    bc_put_u64(&writer, step->serial);
+    bc_put_u32(&writer, s->id);
+    bc_put_u32(&writer, (uint32_t)step->slot);
+    bc_put_plan(&writer, &step->plan);
+    bc_message_end(&writer, begin);
+    bc_to_rank(r, rank, &writer);
+  }
+  bc_writer_free(&writer);
+}
+
+static const char *why_no_slot(const bc_stream_state *s) {
+  return s->slot_wanted ? "earlier steps are still arriving in all slots"
+                        : "what is shown holds every slot: a viewer is slower than the producer, "
+                          "or more slots are needed";
+}
+
+/* Finds a slot and opens the step in it; false if there is no slot now. */
+static bool step_open(bc_receiver *r, bc_stream_state *s, bc_step *step) {
+  int slot = slot_pick(r, s);
+  if (slot < 0) {
+    return false;
+  }
+  step->slot = slot;
+  s->slot[slot] = step;
+  s->plan.split = (uint32_t)s->settings.split;
+  s->plan.ghosts = (uint32_t)s->settings.ghosts;
+  step->plan = s->plan;
+  if (step->plan.arrays > 0) {
+    open_on_ranks(r, s, step);
+  } else {
+    step_is_open(r, s, step);
+  }
+  return true;
+}
+
+/* Memory for this slot was refused: the step is tried with the slots that there are, or given up.
+ */
+static void open_failed(bc_receiver *r, bc_stream_state *s, bc_step *step) {
+  bool asked_by_declare = false;
+  uint32_t others = 0;
+  slot_forget(r, s, step->slot);
+  for (int i = 0; i < BC_SLOTS_MAX; i++) {
+    others += s->slot_has_memory[i];
+  }
+  for (uint32_t rank = 0; rank < step->producers; rank++) {
+    bc_producer *p = producer_of(s, step, rank);
+    if (p != NULL && p->declare != NULL) {
+      asked_by_declare = true;
+      send_verdict(r, p, BC_REFUSE, step->serial, BEAMCAST_ERR_REFUSED, step->verdict.sentence);
+      free(p->declare);
+      p->declare = NULL;
+    }
+  }
+  if (asked_by_declare || others == 0 || step->verdict.code != BEAMCAST_ERR_MEMORY) {
+    if (asked_by_declare) {
+      s->plan.arrays = 0; /* what was declared can't be had; the next step declares anew */
+      s->plan.version = r->next_version++;
+    }
+    bc_step_abort(r, s, step, step->verdict.sentence);
+    return;
+  }
+  s->fit = others;
+  s->slot[step->slot] = NULL;
+  step->slot = -1;
+  if (!step_open(r, s, step)) {
+    char reason[160];
+    (void)snprintf(reason, sizeof reason,
+                   "memory is there for %u of %d slots, and what is shown holds them: raise "
+                   "BEAMCAST_MEMORY_LIMIT, or use 1 slot",
+                   s->fit, s->settings.slots);
+    step_drop(r, s, step, reason);
+  }
+}
+
+void bc_step_opened(bc_receiver *r, const bc_verdict *verdict) {
+  bc_stream_state *s = NULL;
+  bc_step *step = bc_root_step(r, verdict->about, &s);
+  if (step == NULL || step->opens == 0) {
+    return;
+  }
+  step->opens--;
+  s->slot_bytes[step->slot] += verdict->number;
+  if (verdict->code != BEAMCAST_OK && !step->failed) {
+    step->failed = true;
+    step->verdict = *verdict;
+  }
+  if (step->opens > 0) {
+    return;
+  }
+  if (step->state == BC_STEP_ABORTING) {
+    bc_steps_settle(r, s);
+  } else if (step->failed) {
+    open_failed(r, s, step);
+  } else {
+    step_is_open(r, s, step);
+  }
+}
+
+void bc_root_slots_changed(bc_receiver *r, bc_stream_state *s) {
+  bc_step *waiting;
+  do { /* from the start each time: opening may remove others from the list */
+    waiting = s->steps;
+    while (waiting != NULL && waiting->state != BC_STEP_WAITING) {
+      waiting = waiting->next;
+    }
+  } while (waiting != NULL && step_open(r, s, waiting));
+  for (int i = slots_allowed(r, s); i < BC_SLOTS_MAX; i++) {
+    if (s->slot[i] == NULL && s->slot_has_memory[i]) {
+      slot_forget(r, s, i);
+    }
+  }
+}
+
+/* --- what producers ask --------------------------------------------------------------------------
+ */
+
+static void refuse_old_step(bc_receiver *r, bc_producer *p, uint64_t number) {
+  bc_step old = {.step = number, .slot = -1};
+  (void)snprintf(old.reason, sizeof old.reason,
+                 "step %llu was complete or given up before: numbers must grow",
+                 (unsigned long long)number);
+  send_grant(r, p, &old, false);
+}
+
+void bc_step_begin(bc_receiver *r, bc_producer *p, uint64_t number, double time, double limit) {
+  bc_stream_state *s = p->stream;
+  bc_step *step = NULL;
+  int count = 0;
+  for (bc_step *at = s->steps; at != NULL; at = at->next) {
+    step = at->run_id == s->run_id && at->step == number ? at : step;
+    count++;
+  }
+  if (step == NULL && (s->any_step && number <= s->last_step)) {
+    refuse_old_step(r, p, number);
+    return;
+  }
+  bool fresh = step == NULL;
+  if (fresh) {
+    if (count >= BC_STEPS_MAX) { /* remembered drops that some producer never asked for */
+      for (bc_step *at = s->steps; at != NULL; at = at->next) {
+        if (at->state == BC_STEP_DROPPED) {
+          step_remove(r, s, at);
+          break;
+        }
+      }
+    }
+    step = step_new(r, s, number, time);
+    if (step == NULL) {
+      refuse_old_step(r, p, number);
+      return;
+    }
+  }
+  if ((step->flags[p->rank] & BC_FLAG_ASKED) != 0) {
+    refuse_old_step(r, p, number);
+    return;
+  }
+  step->flags[p->rank] |= BC_FLAG_ASKED;
+  step->asked++;
+  if (fresh && !step_open(r, s, step)) {
+    if (s->settings.policy == BC_ALL) {
+      step->state = BC_STEP_WAITING;
+      step->deadline = bc_deadline(limit);
+    } else {
+      step_drop(r, s, step, why_no_slot(s));
+    }
+  } else if (!fresh && step->state == BC_STEP_OPEN) {
+    grant(r, p, step);
+  } else if (!fresh && (step->state == BC_STEP_DROPPED || step->state == BC_STEP_ABORTING)) {
+    send_grant(r, p, step, false);
+    if (step->state == BC_STEP_DROPPED && step->asked == step->producers) {
+      step_remove(r, s, step);
+    }
+  }
+}
+
+static bool same_grid(const bc_grid *a, const bc_grid *b) {
+  return memcmp(a, b, sizeof *a) == 0;
+}
+
+static bool same_spec(const bc_array_spec *a, const bc_array_spec *b) {
+  return a->type == b->type && a->components == b->components && strcmp(a->unit, b->unit) == 0 &&
+         memcmp(&a->fill, &b->fill, sizeof a->fill) == 0;
+}
+
+/* What a declaration changes. */
+typedef enum change { NOTHING, NOTES, MORE, MEMORY, IMPOSSIBLE } change;
+
+static change apply(bc_plan *plan, const bc_declare *declare, bool settled,
+                    char sentence[BC_SENTENCE_MAX]) {
+  const uint64_t *want = declare->grid.volume, *have = plan->grid.volume;
+  bool other = plan->arrays == 0 || memcmp(want, have, sizeof plan->grid.volume) != 0;
+  if (other && settled) {
+    (void)snprintf(sentence, BC_SENTENCE_MAX,
+                   "the volume of this step is %llu x %llu x %llu, the brick is of one of %llu x "
+                   "%llu x %llu: arrays of one stream share one grid, use another stream",
+                   (unsigned long long)have[0], (unsigned long long)have[1],
+                   (unsigned long long)have[2], (unsigned long long)want[0],
+                   (unsigned long long)want[1], (unsigned long long)want[2]);
+    return IMPOSSIBLE;
+  }
+  if (other) {
+    plan->grid = declare->grid;
+    plan->array[0] = declare->array;
+    plan->arrays = 1;
+    return MEMORY;
+  }
+  change what = same_grid(&plan->grid, &declare->grid) ? NOTHING : NOTES;
+  plan->grid = declare->grid;
+  uint32_t i = 0;
+  while (i < plan->arrays && strcmp(plan->array[i].name, declare->array.name) != 0) {
+    i++;
+  }
+  if (i == BC_ARRAYS_MAX) {
+    (void)snprintf(sentence, BC_SENTENCE_MAX, "a stream has at most %d arrays", BC_ARRAYS_MAX);
+    return IMPOSSIBLE;
+  }
+  if (i == plan->arrays) {
+    plan->array[plan->arrays++] = declare->array;
+    return MORE;
+  }
+  if (same_spec(&plan->array[i], &declare->array)) {
+    return what;
+  }
+  bool moves = plan->array[i].type != declare->array.type ||
+               plan->array[i].components != declare->array.components;
+  if (moves && settled) {
+    (void)snprintf(sentence, BC_SENTENCE_MAX,
+                   "the array %.100s has another type or number of components in this step",
+                   declare->array.name);
+    return IMPOSSIBLE;
+  }
+  plan->array[i] = declare->array;
+  return moves ? MEMORY : NOTES;
+}
+
+void bc_step_declare(bc_receiver *r, bc_producer *p, const bc_declare *declare) {
+  bc_stream_state *s = p->stream;
+  bc_step *step = bc_step_find(s, declare->serial);
+  char sentence[BC_SENTENCE_MAX] = "the step was given up or has ended";
+  bool granted = step != NULL && step->run_id == p->run_id &&
+                 (step->flags[p->rank] & (BC_FLAG_GRANTED | BC_FLAG_ENDED)) == BC_FLAG_GRANTED;
+  if (!granted || (step->state != BC_STEP_OPEN && step->state != BC_STEP_OPENING)) {
+    send_verdict(r, p, BC_REFUSE, declare->serial, BEAMCAST_DROPPED, sentence);
+    return;
+  }
+  if (step->state == BC_STEP_OPENING) {
+    p->declare = malloc(sizeof *p->declare);
+    if (p->declare != NULL) {
+      *p->declare = *declare;
+    }
+    return;
+  }
+  bc_plan plan = step->plan;
+  change what = apply(&plan, declare, step->declared, sentence);
+  if (what == IMPOSSIBLE) {
+    send_verdict(r, p, BC_REFUSE, declare->serial, BEAMCAST_ERR_ARGUMENT, sentence);
+    return;
+  }
+  step->declared = true;
+  if (what != NOTHING) {
+    plan.version = r->next_version++;
+    if (what == MEMORY) {
+      plan.epoch = r->next_epoch++;
+      s->volume_version = plan.version;
+      s->fit = 0;
+    }
+    step->plan = s->plan = plan;
+  }
+  if (what == MORE || what == MEMORY) {
+    p->declare = malloc(sizeof *p->declare);
+    if (p->declare != NULL) {
+      *p->declare = *declare;
+    }
+    open_on_ranks(r, s, step);
+    return;
+  }
+  send_layout(r, p, &step->plan);
+}
+
+/* --- ending --------------------------------------------------------------------------------------
+ */
+
+static void seal(bc_receiver *r, bc_step *step) {
+  bc_writer writer = {0};
+  step->state = BC_STEP_SEALING;
+  step->seals = (uint32_t)r->ranks;
+  step->failed = false;
+  step->deadline = bc_deadline(SEAL_SECONDS);
+  for (int rank = 0; rank < r->ranks; rank++) {
+    size_t begin = bc_message_begin(&writer, BC_SEAL);
+    bc_put_u64(&writer, step->serial);
+    bc_put_u64(&writer, step->arrays);
+    bc_put_u32(&writer, step->accounts[rank]);
+    bc_put_bytes(&writer, step->account[rank].data, step->account[rank].size);
+    bc_put_u64(&writer, step->step);
+    bc_put_f64(&writer, step->time);
+    bc_put_u64(&writer, step->run_id);
+    bc_put_text(&writer, step->header ? step->header : "{}");
+    bc_put_plan(&writer, &step->plan);
+    bc_message_end(&writer, begin);
+    bc_to_rank(r, rank, &writer);
+  }
+  bc_writer_free(&writer);
+}
+
+/* The rest of an END whose producer has done all it wanted. Returns what is wrong with it, or NULL.
+ */
+static const char *take_account(bc_receiver *r, bc_producer *p, bc_step *step, bc_reader *reader,
+                                uint64_t version) {
+  uint64_t arrays = bc_get_u64(reader), any = 0;
+  uint32_t length = bc_get_u32(reader);
+  const unsigned char *header = length <= BC_HEADER_MAX ? bc_get_bytes(reader, length) : NULL;
+  uint32_t count = bc_get_u32(reader);
+  for (uint32_t i = 0; i < count && !reader->bad; i++) {
+    uint32_t rank = bc_get_u32(reader);
+    uint64_t bytes = bc_get_u64(reader);
+    if (rank >= (uint32_t)r->ranks) {
+      return "a producer's account of its bytes names a rank that does not exist";
+    }
+    bc_put_u64(&step->account[rank], p->session);
+    bc_put_u64(&step->account[rank], bytes);
+    step->accounts[rank]++;
+    any |= bytes;
+  }
+  bool beyond = step->plan.arrays < 64 && arrays >> step->plan.arrays != 0;
+  if (reader->bad || header == NULL || beyond) {
+    return "a producer's message made no sense";
+  }
+  if (any != 0 && version < p->stream->volume_version) {
+    return "the producers do not agree on the size of the volume";
+  }
+  step->declared = step->declared || any != 0;
+  step->arrays |= arrays;
+  bool better = length > 2 && (step->header == NULL || p->rank < step->header_rank);
+  char *copy = better ? strndup((const char *)header, length) : NULL;
+  if (copy != NULL) {
+    free(step->header);
+    step->header = copy;
+    step->header_rank = p->rank;
+  }
+  return NULL;
+}
+
+void bc_step_end(bc_receiver *r, bc_producer *p, bc_reader *reader) {
+  bc_stream_state *s = p->stream;
+  uint64_t serial = bc_get_u64(reader);
+  uint32_t abandoned = bc_get_u32(reader);
+  uint64_t version = bc_get_u64(reader);
+  bc_step *step = bc_step_find(s, serial);
+  if (step == NULL || step->run_id != p->run_id || p->rank >= step->producers ||
+      (step->flags[p->rank] & (BC_FLAG_GRANTED | BC_FLAG_ENDED)) != BC_FLAG_GRANTED) {
+    return;
+  }
+  step->flags[p->rank] |= BC_FLAG_ENDED;
+  step->ended++;
+  const char *wrong = abandoned ? "a producer gave it up" : NULL;
+  if (active(step) && wrong == NULL) {
+    wrong = take_account(r, p, step, reader, version);
+  }
+  if (!active(step)) {
+    bc_steps_settle(r, s);
+  } else if (wrong != NULL) {
+    bc_step_abort(r, s, step, wrong);
+  } else if (step->ended == step->producers && step->arrays == 0) {
+    step_remove(r, s, step); /* nobody put anything */
+    bc_root_slots_changed(r, s);
+  } else if (step->ended == step->producers) {
+    seal(r, step);
+  }
+}
+
+static void name_wires(uint32_t wires, char text[32]) {
+  (void)snprintf(text, 32, "%s%s%s", wires & BC_WIRE_VERBS ? "+verbs" : "",
+                 wires & BC_WIRE_SHM ? "+shm" : "", wires & BC_WIRE_TCP ? "+tcp" : "");
+  memmove(text, text + (text[0] == '+'), strlen(text) + (text[0] != '+'));
+}
+
+void bc_step_sealed(bc_receiver *r, const bc_verdict *verdict, uint32_t wires) {
+  bc_stream_state *s = NULL;
+  bc_step *step = bc_root_step(r, verdict->about, &s);
+  if (step == NULL || step->state != BC_STEP_SEALING || step->seals == 0) {
+    return;
+  }
+  step->seals--;
+  step->bytes += verdict->number;
+  step->wires |= wires;
+  if (verdict->code != BEAMCAST_OK && !step->failed) {
+    step->failed = true;
+    step->verdict = *verdict;
+  }
+  if (step->seals > 0) {
+    return;
+  }
+  if (step->failed) {
+    bc_step_abort(r, s, step, step->verdict.sentence);
+    return;
+  }
+  double seconds = (double)(bc_now() - step->began) * 1e-9;
+  step->state = BC_STEP_COMPLETE;
+  s->newest = step->serial > s->newest ? step->serial : s->newest;
+  s->status.newest_step = step->serial == s->newest ? step->step : s->status.newest_step;
+  s->status.steps_received++;
+  s->status.bytes_received += step->bytes;
+  s->status.rate = seconds > 0 ? (double)step->bytes / seconds : 0;
+  name_wires(step->wires, s->status.wire);
+  bc_producers_settle(r);
+  bc_root_slots_changed(r, s);
+}
+
+/* --- leases and time -----------------------------------------------------------------------------
+ */
+
+uint64_t bc_root_pick(bc_receiver *r, bc_stream_state *s, bc_step *step) {
+  for (int rank = 0; rank < r->ranks; rank++) {
+    step->leases[rank]++;
+  }
+  step->shown = true;
+  bc_root_slots_changed(r, s);
+  return step->serial;
+}
+
+void bc_root_released(bc_receiver *r, uint32_t rank, uint64_t serial, uint64_t count) {
+  bc_stream_state *s = NULL;
+  bc_step *step = bc_root_step(r, serial, &s);
+  if (step != NULL) {
+    step->leases[rank] -= count < step->leases[rank] ? count : step->leases[rank];
+    bc_root_slots_changed(r, s);
+  }
+}
+
+void bc_steps_tick(bc_receiver *r, int64_t now) {
+  for (bc_stream_state *s = r->streams; s != NULL; s = s->next) {
+    for (bc_step *step = s->steps, *next; step != NULL; step = next) {
+      next = step->next;
+      if (step->state == BC_STEP_WAITING && now > step->deadline) {
+        step_drop(r, s, step, "the viewer did not take the steps before it within the time limit");
+        break; /* the list may have changed */
+      }
+      if (step->state == BC_STEP_SEALING && now > step->deadline) {
+        bc_step_abort(r, s, step, "its last bytes did not arrive");
+        break;
+      }
+    }
+  }
+}
+
+void bc_root_close(bc_receiver *r) {
+  while (r->streams != NULL) {
+    bc_stream_state *s = r->streams;
+    r->streams = s->next;
+    while (s->steps != NULL) {
+      step_remove(r, s, s->steps);
+    }
+    for (uint32_t i = 0; i < s->requests_waiting; i++) {
+      free(s->requests[i].json);
+    }
+    free(s->producer);
+    free(s);
+  }
+  while (r->producers != NULL) {
+    bc_producer *p = r->producers;
+    r->producers = p->next;
+    free(p->declare);
+    free(p);
+  }
+}

@@ -1,0 +1,747 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ * The producer's side of the protocol; see sender.h. */
+#include "sender.h"
+
+#include <poll.h>
+#include <pthread.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "attach.h"
+#include "copiers.h"
+#include "link.h"
+
+enum { PULSE_SECONDS = 1, PIECE_BYTES = 1 << 20, COPIERS_MAX = 4 };
+
+typedef enum step_state { STEP_NONE, STEP_OPEN, STEP_DROPPED, STEP_BROKEN } step_state;
+
+struct bc_sender {
+  bc_sender_options options;
+  char stream[BC_NAME_MAX];
+  char wire[16];
+  bc_dialer dialer;
+  int control;
+  pthread_mutex_t sending; /* of control */
+  pthread_t pulse;
+  pthread_cond_t pulse_stop;
+  bool pulse_started, stop;
+  uint64_t session;
+  uint32_t server_ranks;
+  bc_link *links;
+  bc_box *boxes; /* per rank, what it holds */
+  bc_plan plan;
+  bc_copiers *copiers;
+  int copier_count;
+  step_state state;
+  uint64_t serial, epoch, arrays;
+  uint32_t slot;
+  char reason[BC_SENTENCE_MAX];
+  bool sync_owed; /* overlap: the last step's SYNCs are out */
+  bool dead;
+  int dead_code;
+  bc_message grant; /* holds the requests */
+  bc_reader requests;
+  uint32_t requests_left;
+  char *request;
+  bc_sender_stats stats;
+};
+
+/* --- the control connection ----------------------------------------------------------------------
+ */
+
+static int dead(bc_sender *s, int code, const char *sentence) {
+  if (!s->dead) {
+    s->dead = true;
+    s->dead_code = code;
+    (void)snprintf(s->reason, sizeof s->reason, "%s", sentence);
+  }
+  return code;
+}
+
+static int fail_dead(const bc_sender *s, beamcast_error *error) {
+  return beamcast_fail(error, s->dead_code, "%s", s->reason);
+}
+
+static int send_control(bc_sender *s, bc_writer *writer, int64_t deadline, beamcast_error *error) {
+  beamcast_error why = {0};
+  pthread_mutex_lock(&s->sending);
+  int code = bc_send_writer(s->control, writer, deadline, &why);
+  pthread_mutex_unlock(&s->sending);
+  if (code != BEAMCAST_OK) {
+    (void)dead(s, code, why.message); /* half a message may be out */
+    return fail_dead(s, error);
+  }
+  return BEAMCAST_OK;
+}
+
+static void *pulse(void *argument) {
+  bc_sender *s = argument;
+  pthread_mutex_lock(&s->sending);
+  while (!s->stop) {
+    struct timespec until;
+    clock_gettime(CLOCK_REALTIME, &until);
+    until.tv_sec += PULSE_SECONDS;
+    (void)pthread_cond_timedwait(&s->pulse_stop, &s->sending, &until);
+    bc_writer writer = {0};
+    bc_message_empty(&writer, BC_PULSE);
+    if (!s->stop) { /* a failure shows in the next call that uses the connection */
+      (void)bc_send_writer(s->control, &writer, bc_deadline(PULSE_SECONDS), NULL);
+    }
+    bc_writer_free(&writer);
+  }
+  pthread_mutex_unlock(&s->sending);
+  return NULL;
+}
+
+static void send_end(bc_sender *s, uint64_t serial, bool abandoned, const char *header,
+                     int64_t deadline, beamcast_error *error, int *code) {
+  bc_writer writer = {0};
+  uint32_t count = 0;
+  size_t begin = bc_message_begin(&writer, BC_END);
+  bc_put_u64(&writer, serial);
+  bc_put_u32(&writer, abandoned);
+  bc_put_u64(&writer, s->plan.version);
+  bc_put_u64(&writer, s->arrays);
+  bc_put_text(&writer, header);
+  for (uint32_t rank = 0; rank < s->server_ranks; rank++) {
+    count += s->links[rank].bytes > 0;
+  }
+  bc_put_u32(&writer, count);
+  for (uint32_t rank = 0; rank < s->server_ranks; rank++) {
+    if (s->links[rank].bytes > 0) {
+      bc_put_u32(&writer, rank);
+      bc_put_u64(&writer, s->links[rank].bytes);
+    }
+  }
+  bc_message_end(&writer, begin);
+  *code = send_control(s, &writer, deadline, error);
+  bc_writer_free(&writer);
+}
+
+/* Tells the server that this step's slot is written no more, whatever became of it. */
+static void abandon(bc_sender *s, uint64_t serial) {
+  int code;
+  send_end(s, serial, true, "{}", bc_deadline(1), NULL, &code);
+}
+
+static int take_layout(bc_sender *s, const bc_message *message) {
+  bc_reader reader = bc_reader_of(message->body, message->size);
+  bc_plan plan;
+  if (!bc_get_plan(&reader, &plan) || bc_get_u32(&reader) != s->server_ranks) {
+    return dead(s, BEAMCAST_ERR_PROTOCOL, "the server's layout makes no sense");
+  }
+  for (uint32_t rank = 0; rank < s->server_ranks; rank++) {
+    bc_get_box(&reader, &s->boxes[rank]);
+  }
+  if (reader.bad) {
+    return dead(s, BEAMCAST_ERR_PROTOCOL, "the server's layout makes no sense");
+  }
+  s->plan = plan;
+  return BEAMCAST_OK;
+}
+
+static int take_verdict(bc_sender *s, const bc_message *message) {
+  bc_reader reader = bc_reader_of(message->body, message->size);
+  bc_verdict verdict;
+  if (!bc_get_verdict(&reader, &verdict)) {
+    return dead(s, BEAMCAST_ERR_PROTOCOL, "the server's message makes no sense");
+  }
+  if (message->type == BC_GONE) {
+    int code = verdict.code >= BEAMCAST_ERR_ARGUMENT && verdict.code < BEAMCAST_DROPPED
+                   ? (int)verdict.code
+                   : BEAMCAST_ERR_CONNECTION;
+    return dead(s, code, verdict.sentence);
+  }
+  if (s->state == STEP_OPEN && verdict.about == s->serial) {
+    s->state = STEP_DROPPED;
+    s->stats.dropped++;
+    (void)snprintf(s->reason, sizeof s->reason, "%s", verdict.sentence);
+    abandon(s, s->serial);
+  }
+  return BEAMCAST_OK;
+}
+
+/* Deals with a message that may come at any time. BEAMCAST_OK if it was one. */
+static int take_aside(bc_sender *s, const bc_message *message) {
+  switch (message->type) {
+  case BC_LAYOUT:
+    return take_layout(s, message);
+  case BC_DROPPED:
+  case BC_GONE:
+    return take_verdict(s, message);
+  default:
+    return dead(s, BEAMCAST_ERR_PROTOCOL, "the server sent what was not asked for");
+  }
+}
+
+static int receive_control(bc_sender *s, bc_message *message, int64_t deadline,
+                           beamcast_error *error) {
+  int code = bc_wait(s->control, POLLIN, deadline, error);
+  if (code != BEAMCAST_OK) {
+    return code; /* nothing was read: the call may be made again */
+  }
+  beamcast_error why = {0};
+  code = bc_receive_message(s->control, message, NULL, bc_deadline(s->options.limit), &why);
+  if (code != BEAMCAST_OK) {
+    (void)dead(s, code == BEAMCAST_ERR_TIMEOUT ? BEAMCAST_ERR_CONNECTION : code, why.message);
+    return fail_dead(s, error);
+  }
+  return BEAMCAST_OK;
+}
+
+/* Messages that have come by themselves. */
+static int look_aside(bc_sender *s, beamcast_error *error) {
+  struct pollfd item = {.fd = s->control, .events = POLLIN};
+  while (!s->dead && poll(&item, 1, 0) > 0) {
+    bc_message message;
+    int code = receive_control(s, &message, bc_deadline(s->options.limit), error);
+    if (code != BEAMCAST_OK) {
+      return code;
+    }
+    if (message.type != BC_GRANT) { /* a late one, of a step that was not waited for */
+      (void)take_aside(s, &message);
+    } else {
+      bc_reader reader = bc_reader_of(message.body, message.size);
+      abandon(s, bc_get_u64(&reader));
+    }
+    bc_message_free(&message);
+  }
+  return s->dead ? fail_dead(s, error) : BEAMCAST_OK;
+}
+
+/* --- opening -------------------------------------------------------------------------------------
+ */
+
+static int take_welcome(bc_sender *s, const bc_message *message, beamcast_error *error) {
+  bc_reader reader = bc_reader_of(message->body, message->size);
+  s->session = bc_get_u64(&reader);
+  s->server_ranks = bc_get_u32(&reader);
+  if (reader.bad || s->server_ranks == 0 || s->server_ranks > BC_RANKS_MAX) {
+    return beamcast_fail(error, BEAMCAST_ERR_PROTOCOL, "the server's welcome makes no sense");
+  }
+  s->links = calloc(s->server_ranks, sizeof(*s->links));
+  s->boxes = calloc(s->server_ranks, sizeof(*s->boxes));
+  if (s->links == NULL || s->boxes == NULL) {
+    return beamcast_fail(error, BEAMCAST_ERR_MEMORY, "out of memory");
+  }
+  for (uint32_t rank = 0; rank < s->server_ranks; rank++) {
+    s->links[rank].rank = rank;
+    if (!bc_get_place(&reader, &s->links[rank].place)) {
+      return beamcast_fail(error, BEAMCAST_ERR_PROTOCOL, "the server's welcome makes no sense");
+    }
+  }
+  return BEAMCAST_OK;
+}
+
+static int join(bc_sender *s, int64_t deadline, beamcast_error *error) {
+  bc_join body = {.run_id = s->options.run_id, .rank = s->options.rank, .ranks = s->options.ranks};
+  bc_writer writer = {0};
+  bc_message message;
+  memcpy(body.stream, s->stream, sizeof body.stream);
+  bc_put_join(&writer, &body);
+  int code = send_control(s, &writer, deadline, error);
+  bc_writer_free(&writer);
+  if (code == BEAMCAST_OK) {
+    code = bc_receive_message(s->control, &message, NULL, deadline, error);
+  }
+  if (code != BEAMCAST_OK) {
+    return code;
+  }
+  if (message.type == BC_WELCOME) {
+    code = take_welcome(s, &message, error);
+  } else {
+    (void)take_aside(s, &message);
+    code = fail_dead(s, error);
+  }
+  bc_message_free(&message);
+  return code;
+}
+
+static int copiers_wanted(void) {
+  const char *text = getenv("BEAMCAST_THREADS");
+  long wanted = text ? strtol(text, NULL, 10) : sysconf(_SC_NPROCESSORS_ONLN) / 2;
+  return wanted < 1 ? 1 : wanted > COPIERS_MAX ? COPIERS_MAX : (int)wanted;
+}
+
+bc_sender *bc_sender_open(const char *contact, const char *token, const bc_sender_options *options,
+                          beamcast_error *error) {
+  bc_sender *s = calloc(1, sizeof *s);
+  if (s == NULL) {
+    beamcast_fail(error, BEAMCAST_ERR_MEMORY, "out of memory");
+    return NULL;
+  }
+  s->options = *options;
+  (void)snprintf(s->stream, sizeof s->stream, "%s", options->stream);
+  (void)snprintf(s->wire, sizeof s->wire, "%s", options->wire ? options->wire : "");
+  s->options.wire = s->wire[0] != '\0' ? s->wire : NULL;
+  s->options.stream = s->stream;
+  pthread_mutex_init(&s->sending, NULL);
+  pthread_cond_init(&s->pulse_stop, NULL);
+  s->copier_count = copiers_wanted();
+  s->copiers = bc_copiers_new(COPIERS_MAX);
+  int64_t deadline = bc_deadline(options->limit);
+  int code = s->copiers ? BEAMCAST_OK : beamcast_fail(error, BEAMCAST_ERR_MEMORY, "out of memory");
+  s->control = -1;
+  if (code == BEAMCAST_OK) {
+    s->control = bc_dial_root(&s->dialer, contact, token, BC_ROLE_PRODUCER, deadline, error);
+    code = s->control < 0 ? BEAMCAST_ERR_CONNECTION : join(s, deadline, error);
+  }
+  if (code == BEAMCAST_OK && pthread_create(&s->pulse, NULL, pulse, s) != 0) {
+    code = beamcast_fail(error, BEAMCAST_ERR_MEMORY, "no thread could be started");
+  }
+  s->pulse_started = code == BEAMCAST_OK;
+  if (code != BEAMCAST_OK) {
+    bc_sender_close(s);
+    return NULL;
+  }
+  return s;
+}
+
+/* --- a step --------------------------------------------------------------------------------------
+ */
+
+static int settle_overlap(bc_sender *s, int64_t deadline, beamcast_error *error) {
+  int code = BEAMCAST_OK;
+  for (uint32_t rank = 0; s->sync_owed && rank < s->server_ranks && code == BEAMCAST_OK; rank++) {
+    if (s->links[rank].wire != NULL) {
+      code = bc_link_synced(&s->links[rank], deadline, error);
+    }
+  }
+  s->sync_owed = false;
+  return code;
+}
+
+static void forget_attachments(bc_sender *s) {
+  for (uint32_t rank = 0; rank < s->server_ranks; rank++) {
+    bc_link *link = &s->links[rank];
+    if (link->wire != NULL && link->wire->forget != NULL) {
+      link->wire->forget(link);
+    }
+  }
+}
+
+/* Takes a GRANT. *ours: it is for the step that is waited for. */
+static int take_grant(bc_sender *s, bc_message *message, uint64_t step, bool *ours,
+                      beamcast_error *error) {
+  bc_reader reader = bc_reader_of(message->body, message->size);
+  uint64_t serial = bc_get_u64(&reader), number = bc_get_u64(&reader);
+  bool accepted = bc_get_u32(&reader) != 0;
+  uint32_t slot = bc_get_u32(&reader);
+  uint64_t version = bc_get_u64(&reader), epoch = bc_get_u64(&reader);
+  char reason[BC_SENTENCE_MAX];
+  bc_get_text(&reader, reason, sizeof reason);
+  uint32_t requests = bc_get_u32(&reader);
+  *ours = number == step;
+  if (reader.bad || requests > BC_REQUESTS_MAX) {
+    (void)dead(s, BEAMCAST_ERR_PROTOCOL, "the server's grant makes no sense");
+    return fail_dead(s, error);
+  }
+  if (!*ours) {
+    if (accepted) {
+      abandon(s, serial);
+    }
+    return BEAMCAST_OK;
+  }
+  bc_message_free(&s->grant);
+  s->grant = *message;
+  memset(message, 0, sizeof *message);
+  s->requests = reader;
+  s->requests_left = requests;
+  if (!accepted) {
+    s->state = STEP_DROPPED;
+    s->stats.dropped++;
+    (void)snprintf(s->reason, sizeof s->reason, "%s", reason);
+    return beamcast_fail(error, BEAMCAST_DROPPED, "step %llu was not taken: %.400s",
+                         (unsigned long long)step, reason);
+  }
+  if (version != s->plan.version) {
+    s->plan.arrays = 0; /* the server has forgotten what was declared */
+  }
+  if (epoch != s->epoch) {
+    forget_attachments(s);
+    s->epoch = epoch;
+  }
+  s->serial = serial;
+  s->slot = slot;
+  s->state = STEP_OPEN;
+  return BEAMCAST_OK;
+}
+
+int bc_sender_begin(bc_sender *s, uint64_t step, double time, beamcast_error *error) {
+  int64_t deadline = bc_deadline(s->options.limit);
+  bc_writer writer = {0};
+  if (s->dead) {
+    return fail_dead(s, error);
+  }
+  if (s->state == STEP_OPEN || s->state == STEP_BROKEN) {
+    abandon(s, s->serial);
+  }
+  s->state = STEP_NONE;
+  s->arrays = 0;
+  s->requests_left = 0;
+  int code = settle_overlap(s, deadline, error);
+  if (code == BEAMCAST_OK) {
+    code = look_aside(s, error);
+  }
+  if (code != BEAMCAST_OK) {
+    return code;
+  }
+  for (uint32_t rank = 0; rank < s->server_ranks; rank++) {
+    s->links[rank].bytes = 0;
+  }
+  size_t begin = bc_message_begin(&writer, BC_BEGIN);
+  bc_put_u64(&writer, step);
+  bc_put_f64(&writer, time);
+  bc_put_f64(&writer, 0.8 * s->options.limit); /* the server's answer must be here in time */
+  bc_message_end(&writer, begin);
+  code = send_control(s, &writer, deadline, error);
+  bc_writer_free(&writer);
+  bool ours = false;
+  while (code == BEAMCAST_OK && !ours) {
+    bc_message message;
+    code = receive_control(s, &message, deadline, error);
+    if (code != BEAMCAST_OK) {
+      break;
+    }
+    if (message.type == BC_GRANT) {
+      code = take_grant(s, &message, step, &ours, error);
+    } else if (take_aside(s, &message) != BEAMCAST_OK) {
+      code = fail_dead(s, error);
+    }
+    bc_message_free(&message);
+  }
+  return code;
+}
+
+static int find_array(const bc_plan *plan, const bc_array_spec *spec, const bc_grid *grid) {
+  if (plan->arrays == 0 || memcmp(&plan->grid, grid, sizeof *grid) != 0) {
+    return -1;
+  }
+  for (uint32_t i = 0; i < plan->arrays; i++) {
+    if (memcmp(&plan->array[i], spec, sizeof *spec) == 0) {
+      return (int)i;
+    }
+  }
+  return -1;
+}
+
+static int dropped(const bc_sender *s, beamcast_error *error) {
+  return beamcast_fail(error, BEAMCAST_DROPPED, "the step was dropped: %.440s", s->reason);
+}
+
+/* Declares an array to the server and waits for the layout. */
+static int declare(bc_sender *s, const bc_array_spec *spec, const bc_grid *grid, int64_t deadline,
+                   beamcast_error *error) {
+  bc_declare body = {.serial = s->serial, .grid = *grid, .array = *spec};
+  bc_writer writer = {0};
+  bc_put_declare(&writer, &body);
+  int code = send_control(s, &writer, deadline, error);
+  bc_writer_free(&writer);
+  while (code == BEAMCAST_OK && find_array(&s->plan, spec, grid) < 0) {
+    bc_message message;
+    if (s->state != STEP_OPEN) {
+      return dropped(s, error);
+    }
+    code = receive_control(s, &message, deadline, error);
+    if (code != BEAMCAST_OK) {
+      break;
+    }
+    if (message.type == BC_REFUSE) {
+      code = bc_refusal(&message, error);
+    } else if (take_aside(s, &message) != BEAMCAST_OK) {
+      code = fail_dead(s, error);
+    }
+    bc_message_free(&message);
+  }
+  if (code == BEAMCAST_OK && s->plan.epoch != s->epoch) {
+    forget_attachments(s);
+    s->epoch = s->plan.epoch;
+  }
+  return code;
+}
+
+typedef struct put_job {
+  bc_link *link;
+  int lane;
+  bc_piece piece;
+} put_job;
+
+typedef struct put_work {
+  put_job *jobs;
+  size_t count, capacity;
+  int64_t deadline;
+  pthread_mutex_t lock;
+  int code;
+  beamcast_error error;
+} put_work;
+
+static void do_job(void *context, size_t index) {
+  put_work *work = context;
+  put_job *job = &work->jobs[index];
+  beamcast_error error = {0};
+  int code = job->link->wire->write(job->link, job->lane, &job->piece, work->deadline, &error);
+  if (code != BEAMCAST_OK) {
+    pthread_mutex_lock(&work->lock);
+    work->code = code;
+    work->error = error;
+    pthread_mutex_unlock(&work->lock);
+  }
+}
+
+/* Cuts what goes to one rank into a piece for each lane, along the longest axis from the outside
+ * in. */
+static bool add_jobs(put_work *work, bc_link *link, const bc_piece *whole) {
+  uint64_t bytes = bc_volume_bytes(whole->box.shape, whole->voxel_bytes);
+  int axis = whole->box.shape[2] > 1 ? 2 : whole->box.shape[1] > 1 ? 1 : 0;
+  uint64_t length = whole->box.shape[axis];
+  uint64_t parts = bytes / PIECE_BYTES + 1;
+  parts = parts < (uint64_t)link->lanes ? parts : (uint64_t)link->lanes;
+  parts = parts < length ? parts : length;
+  for (uint64_t part = 0; part < parts; part++) {
+    uint64_t from = length * part / parts, to = length * (part + 1) / parts;
+    if (work->count == work->capacity) {
+      size_t capacity = work->capacity ? 2 * work->capacity : 16;
+      put_job *jobs = realloc(work->jobs, capacity * sizeof *jobs);
+      if (jobs == NULL) {
+        return false;
+      }
+      work->jobs = jobs;
+      work->capacity = capacity;
+    }
+    put_job *job = &work->jobs[work->count++];
+    *job = (put_job){.link = link, .lane = (int)part, .piece = *whole};
+    job->piece.box.start[axis] += from;
+    job->piece.box.shape[axis] = to - from;
+    job->piece.data += (int64_t)from * whole->stride[axis];
+  }
+  return true;
+}
+
+static int prepare_rank(bc_sender *s, put_work *work, uint32_t rank, const bc_piece *brick,
+                        beamcast_error *error) {
+  bc_link *link = &s->links[rank];
+  bc_piece piece = *brick;
+  if (!bc_box_intersect(&brick->box, &s->boxes[rank], &piece.box)) {
+    return BEAMCAST_OK;
+  }
+  piece.memory = s->boxes[rank];
+  for (int axis = 0; axis < 3; axis++) {
+    piece.data += (int64_t)(piece.box.start[axis] - brick->box.start[axis]) * piece.stride[axis];
+  }
+  int code = BEAMCAST_OK;
+  if (link->wire == NULL) {
+    bc_link_options options = {.wire = s->options.wire,
+                               .connections = s->options.connections,
+                               .copiers = s->copier_count,
+                               .session = s->session};
+    code = bc_link_open(link, &s->dialer, &options, work->deadline, error);
+  }
+  if (code == BEAMCAST_OK && link->wire->prepare != NULL) {
+    code = link->wire->prepare(link, s->serial, s->slot, piece.array, work->deadline, error);
+  }
+  if (code == BEAMCAST_OK && !add_jobs(work, link, &piece)) {
+    code = beamcast_fail(error, BEAMCAST_ERR_MEMORY, "out of memory");
+  }
+  return code;
+}
+
+static int send_brick(bc_sender *s, const bc_piece *brick, int64_t deadline,
+                      beamcast_error *error) {
+  put_work work = {.deadline = deadline, .lock = PTHREAD_MUTEX_INITIALIZER};
+  int code = BEAMCAST_OK;
+  for (uint32_t rank = 0; rank < s->server_ranks && code == BEAMCAST_OK; rank++) {
+    code = prepare_rank(s, &work, rank, brick, error);
+  }
+  if (code == BEAMCAST_OK) {
+    bc_copiers_run(s->copiers, work.count, do_job, &work);
+    code = work.code;
+    if (code != BEAMCAST_OK && error != NULL) {
+      *error = work.error;
+    }
+  }
+  for (size_t i = 0; i < work.count && code == BEAMCAST_OK; i++) {
+    put_job *job = &work.jobs[i];
+    uint64_t bytes = bc_volume_bytes(job->piece.box.shape, job->piece.voxel_bytes);
+    job->link->synced[job->lane < job->link->sockets ? job->lane : 0] = false;
+    job->link->bytes += bytes;
+    s->stats.bytes += bytes;
+  }
+  free(work.jobs);
+  return code;
+}
+
+/* A wire failed in the middle: what it has sent can't be told, so the links are given up. */
+static int put_failed(bc_sender *s, int code) {
+  if (s->state == STEP_OPEN) {
+    s->state = code == BEAMCAST_DROPPED ? STEP_DROPPED : STEP_BROKEN;
+    abandon(s, s->serial);
+  }
+  if (code == BEAMCAST_ERR_CONNECTION || code == BEAMCAST_ERR_TIMEOUT ||
+      code == BEAMCAST_ERR_PROTOCOL) {
+    (void)dead(s, code == BEAMCAST_ERR_TIMEOUT ? BEAMCAST_ERR_CONNECTION : code,
+               "the connection to the server broke in an earlier call: connect again");
+  }
+  return code;
+}
+
+int bc_sender_put(bc_sender *s, const bc_array_spec *spec, const bc_grid *grid, const bc_box *box,
+                  const void *data, const int64_t stride[3], beamcast_error *error) {
+  int64_t deadline = bc_deadline(s->options.limit);
+  int code = s->dead ? fail_dead(s, error) : look_aside(s, error);
+  if (code != BEAMCAST_OK) {
+    return code;
+  }
+  if (s->state == STEP_DROPPED) {
+    return dropped(s, error);
+  }
+  if (s->state != STEP_OPEN) {
+    return beamcast_fail(error, BEAMCAST_ERR_ARGUMENT,
+                         "put belongs between begin_step and end_step");
+  }
+  int array = find_array(&s->plan, spec, grid);
+  if (array < 0) {
+    code = declare(s, spec, grid, deadline, error);
+    if (code != BEAMCAST_OK) {
+      return code == BEAMCAST_ERR_ARGUMENT || code == BEAMCAST_ERR_REFUSED ? code
+                                                                           : put_failed(s, code);
+    }
+    array = find_array(&s->plan, spec, grid);
+  }
+  s->arrays |= UINT64_C(1) << array;
+  if (bc_box_is_empty(box)) {
+    return BEAMCAST_OK;
+  }
+  bc_piece brick = {.serial = s->serial,
+                    .slot = s->slot,
+                    .array = (uint32_t)array,
+                    .box = *box,
+                    .voxel_bytes = bc_plan_voxel_bytes(&s->plan, (uint32_t)array),
+                    .data = data};
+  memcpy(brick.stride, stride, sizeof brick.stride);
+  code = send_brick(s, &brick, deadline, error);
+  return code == BEAMCAST_OK ? code : put_failed(s, code);
+}
+
+static int flush_links(bc_sender *s, int64_t deadline, beamcast_error *error) {
+  int code = BEAMCAST_OK;
+  for (uint32_t rank = 0; rank < s->server_ranks && code == BEAMCAST_OK; rank++) {
+    bc_link *link = &s->links[rank];
+    if (link->wire != NULL && link->bytes > 0 && link->wire->flush != NULL) {
+      code = link->wire->flush(link, deadline, error);
+    }
+  }
+  return code;
+}
+
+int bc_sender_flush(bc_sender *s, beamcast_error *error) {
+  int code = flush_links(s, bc_deadline(s->options.limit), error);
+  return code == BEAMCAST_OK ? code : put_failed(s, code);
+}
+
+int bc_sender_end(bc_sender *s, const char *header, beamcast_error *error) {
+  int64_t deadline = bc_deadline(s->options.limit);
+  if (s->dead) {
+    return fail_dead(s, error);
+  }
+  if (s->state == STEP_DROPPED) {
+    s->state = STEP_NONE;
+    return dropped(s, error);
+  }
+  if (s->state != STEP_OPEN) {
+    s->state = STEP_NONE;
+    return beamcast_fail(error, BEAMCAST_ERR_ARGUMENT, "end_step without begin_step");
+  }
+  int code = flush_links(s, deadline, error);
+  for (uint32_t rank = 0; rank < s->server_ranks && code == BEAMCAST_OK; rank++) {
+    if (s->links[rank].wire != NULL) {
+      code = bc_link_sync(&s->links[rank], deadline, error);
+    }
+  }
+  if (code == BEAMCAST_OK) {
+    send_end(s, s->serial, false, header, deadline, error, &code);
+  }
+  s->sync_owed = code == BEAMCAST_OK;
+  if (code == BEAMCAST_OK && !s->options.overlap) {
+    code = settle_overlap(s, deadline, error);
+  }
+  if (code != BEAMCAST_OK) {
+    (void)look_aside(s, NULL); /* the server may have said why */
+    if (s->dead && s->dead_code == BEAMCAST_ERR_REFUSED) {
+      code = fail_dead(s, error);
+    }
+    return put_failed(s, code);
+  }
+  s->state = STEP_NONE;
+  s->stats.steps++;
+  return BEAMCAST_OK;
+}
+
+const char *bc_sender_request(bc_sender *s, uint64_t *number) {
+  free(s->request);
+  s->request = NULL;
+  *number = 0;
+  if (s->requests_left == 0) {
+    return NULL;
+  }
+  s->requests_left--;
+  *number = bc_get_u64(&s->requests);
+  uint32_t length = bc_get_u32(&s->requests);
+  const unsigned char *bytes = bc_get_bytes(&s->requests, length);
+  s->request = bytes ? strndup((const char *)bytes, length) : NULL;
+  return s->request;
+}
+
+void bc_sender_describe(const bc_sender *s, bc_sender_stats *stats) {
+  *stats = s->stats;
+  stats->ranks = (int)s->server_ranks;
+  stats->wire = "none";
+  int slowest = -1;
+  for (uint32_t rank = 0; rank < s->server_ranks; rank++) {
+    const bc_link *link = &s->links[rank];
+    if (link->wire != NULL) {
+      int speed = link->relayed ? 3 : link->wire->kind == BC_WIRE_TCP ? 2 : 1;
+      if (speed > slowest) {
+        slowest = speed;
+        stats->wire = link->relayed ? "tcp (relayed)" : link->wire->name;
+      }
+    }
+  }
+}
+
+void bc_sender_close(bc_sender *s) {
+  if (s == NULL) {
+    return;
+  }
+  int64_t deadline = bc_deadline(s->options.limit);
+  if (!s->dead && s->control >= 0 && s->links != NULL) {
+    if (s->state == STEP_OPEN || s->state == STEP_BROKEN) {
+      abandon(s, s->serial);
+    }
+    (void)settle_overlap(s, deadline, NULL);
+  }
+  pthread_mutex_lock(&s->sending);
+  s->stop = true;
+  pthread_cond_broadcast(&s->pulse_stop);
+  pthread_mutex_unlock(&s->sending);
+  if (s->pulse_started) {
+    (void)pthread_join(s->pulse, NULL);
+  }
+  if (!s->dead && s->control >= 0) {
+    bc_writer writer = {0};
+    bc_message_empty(&writer, BC_BYE);
+    (void)bc_send_writer(s->control, &writer, bc_deadline(1), NULL);
+    bc_writer_free(&writer);
+  }
+  for (uint32_t rank = 0; s->links != NULL && rank < s->server_ranks; rank++) {
+    bc_link_close(&s->links[rank]);
+  }
+  bc_close_fd(&s->control);
+  bc_copiers_free(s->copiers);
+  bc_message_free(&s->grant);
+  pthread_mutex_destroy(&s->sending);
+  pthread_cond_destroy(&s->pulse_stop);
+  free(s->request);
+  free(s->links);
+  free(s->boxes);
+  free(s);
+}

@@ -1,0 +1,38 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ * In a build without rdma-core: says so where RDMA is asked for. */
+#include "wire.h"
+
+const bc_wire *bc_wire_verbs(void) {
+  return NULL;
+}
+
+bc_verbs_server *bc_verbs_server_open(beamcast_error *error) {
+  beamcast_fail(error, BEAMCAST_ERR_UNSUPPORTED, "this build has no RDMA: rdma-core was missing");
+  return NULL;
+}
+
+void bc_verbs_server_close(bc_verbs_server *server) {
+  (void)server;
+}
+
+int bc_verbs_server_offer(bc_verbs_server *server, uint64_t cookie, bc_writer *writer,
+                          beamcast_error *error) {
+  (void)server;
+  (void)cookie;
+  (void)writer;
+  return beamcast_fail(error, BEAMCAST_ERR_UNSUPPORTED, "this build has no RDMA");
+}
+
+int bc_verbs_server_register(bc_verbs_server *server, bc_memory *memory, uint64_t *address,
+                             uint32_t *key, beamcast_error *error) {
+  (void)server;
+  (void)memory;
+  (void)address;
+  (void)key;
+  return beamcast_fail(error, BEAMCAST_ERR_UNSUPPORTED, "this build has no RDMA");
+}
+
+void bc_verbs_server_drop(bc_verbs_server *server, uint64_t cookie) {
+  (void)server;
+  (void)cookie;
+}
