@@ -1,0 +1,1 @@
+target_sources(beamcast_xac PRIVATE xac_cuda_none.c)

@@ -1,0 +1,286 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ *
+ * Bad and odd input gives a sentence or a picture, never a crash.
+ */
+#include <math.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdlib.h>
+
+#include <cmocka.h>
+
+#include "scene.h"
+
+static const int one[3] = {1, 1, 1};
+
+static int all_finite(const float *image, size_t count) {
+  for (size_t i = 0; i < count; i++) {
+    if (!isfinite(image[i])) {
+      return 0;
+    }
+  }
+  return 1;
+}
+
+static float with_gaps(int x, int y, int z) {
+  if (x > 20 && y > 20) {
+    return NAN;
+  }
+  if (z == 7 && x < 4) {
+    return x & 1 ? INFINITY : -INFINITY;
+  }
+  if (z == 9 && x == 30) {
+    return 3e38f;
+  }
+  return 0.5f;
+}
+
+static void what_is_not_finite_is_not_drawn(void **state) {
+  (void)state;
+  scene s;
+  scene_make(&s, 40, 40, 20, with_gaps);
+  const float colors[] = {1, 1, 1, 0.5f, 1, 1, 1, 0.5f};
+  s.transfer.rgba = colors;
+  const double eye[3] = {19.5, 19.5, 1000}, focus[3] = {19.5, 19.5, 0}, up[3] = {0, 1, 0};
+  xac_camera_look_at(&s.camera, 40, 40, eye, focus, up, 0, 20, NULL);
+  static const int kernels[] = {0, 1, 2, 4, 5, 6};
+  for (int k = 0; k < 6; k++) {
+    s.shading.kernel = kernels[k];
+    float *image = scene_draw(&s, one, 0, 0);
+    assert_true(all_finite(image, 1600 * 4));
+    assert_true(image[4 * (30 * 40 + 30) + 3] == 0.0f); /* in the gap */
+    assert_true(image[4 * (10 * 40 + 10) + 3] > 0.9f);
+    free(image);
+  }
+  scene_free(&s);
+}
+
+static float nothing(int x, int y, int z) {
+  (void)x;
+  (void)y;
+  (void)z;
+  return NAN;
+}
+
+static float constant(int x, int y, int z) {
+  (void)x;
+  (void)y;
+  (void)z;
+  return 7.0f;
+}
+
+static void constant_and_hollow_volumes_are_drawn(void **state) {
+  (void)state;
+  for (int k = 0; k < 2; k++) {
+    scene s;
+    scene_make(&s, 20, 20, 20, k ? nothing : constant);
+    const float colors[] = {1, 1, 1, 0.5f, 1, 1, 1, 0.5f};
+    s.transfer.rgba = colors;
+    s.transfer.range[0] = s.transfer.range[1] = 7.0; /* a window of no width */
+    s.shading.kernel = XAC_LOCAL | XAC_OCCLUSION;
+    float *image = scene_draw(&s, one, 1, 0);
+    assert_true(all_finite(image, 64 * 64 * 4));
+    assert_true(k ? image[4 * (32 * 64 + 32) + 3] == 0.0f : image[4 * (32 * 64 + 32) + 3] > 0.9f);
+    free(image);
+    scene_free(&s);
+  }
+}
+
+static void one_voxel_thick_volumes_are_drawn_one_cell_thick(void **state) {
+  (void)state;
+  for (int axis = 0; axis < 3; axis++) {
+    int n[3] = {17, 18, 19};
+    n[axis] = 1;
+    scene s;
+    scene_make(&s, n[0], n[1], n[2], constant);
+    const float colors[] = {1, 1, 1, 0.5f, 1, 1, 1, 0.5f};
+    s.transfer.rgba = colors;
+    s.transfer.range[1] = 10.0;
+    for (int kernel = 0; kernel < 7; kernel++) {
+      if (kernel == 3) {
+        continue;
+      }
+      s.shading.kernel = kernel;
+      scene_look(&s, 32, axis == 0, axis == 1, axis == 2, 1.0);
+      float *image = scene_draw(&s, one, 0, 0);
+      assert_true(all_finite(image, 32 * 32 * 4));
+      assert_true(fabsf(image[4 * (16 * 32 + 16) + 3] - 0.5f) < 0.05f);
+      free(image);
+    }
+    scene_free(&s);
+  }
+}
+
+static xac_renderer *ready(beamcast_error *error) {
+  static float values[8] = {0, 1, 0, 1, 0, 1, 0, 1};
+  static const float colors[] = {1, 1, 1, 0.5f, 1, 1, 1, 0.5f};
+  xac_renderer *r = xac_create(XAC_CPU, 1, error);
+  xac_volume v = {.type = BEAMCAST_FLOAT32,
+                  .data = values,
+                  .dims = {2, 2, 2},
+                  .whole = {2, 2, 2},
+                  .index_to_world = {1, 0, 0, 0, 0, 1, 0, 0, 0, 0, 1, 0}};
+  xac_transfer t = {colors, 2, {0, 1}, 1.0};
+  assert_int_equal(xac_set_volume(r, &v, error), 0);
+  assert_int_equal(xac_set_transfer(r, &t, error), 0);
+  return r;
+}
+
+static void absurd_parameters_give_a_sentence(void **state) {
+  (void)state;
+  beamcast_error e = {0, ""};
+  xac_renderer *r = ready(&e);
+  const double eye[3] = {0, 0, 10}, focus[3] = {0, 0, 0}, up[3] = {0, 1, 0};
+  xac_camera camera;
+  float rgba[16 * 16 * 4];
+  xac_image image = {.rgba = rgba};
+  xac_quality q;
+  assert_int_equal(xac_camera_look_at(&camera, 16, 16, eye, eye, up, 30, 0, &e),
+                   BEAMCAST_ERR_ARGUMENT);
+  assert_int_equal(xac_camera_look_at(&camera, 16, 16, eye, focus, eye, 30, 0, &e),
+                   BEAMCAST_ERR_ARGUMENT);
+  assert_int_equal(xac_camera_look_at(&camera, 0, 16, eye, focus, up, 30, 0, &e),
+                   BEAMCAST_ERR_ARGUMENT);
+  assert_int_equal(xac_camera_look_at(&camera, 16, 16, eye, focus, up, NAN, 0, &e),
+                   BEAMCAST_ERR_ARGUMENT);
+  assert_int_equal(xac_camera_look_at(&camera, 16, 16, eye, focus, up, 30, 0, &e), 0);
+  static const double steps[] = {0.0, -1.0, NAN, INFINITY};
+  for (int i = 0; i < 4; i++) {
+    xac_quality_default(&q, steps[i]);
+    e.message[0] = 0;
+    assert_int_equal(xac_render(r, &camera, &q, &image, NULL, &e), BEAMCAST_ERR_ARGUMENT);
+    assert_true(strlen(e.message) > 10);
+  }
+  xac_quality_default(&q, 1e-30);
+  assert_int_equal(xac_render(r, &camera, &q, &image, NULL, &e), 0); /* ends in finite time */
+  xac_quality_default(&q, 1e30);
+  assert_int_equal(xac_render(r, &camera, &q, &image, NULL, &e), 0);
+  assert_true(all_finite(rgba, 16 * 16 * 4));
+  xac_quality_default(&q, 1.0);
+  q.planes = 9;
+  assert_int_equal(xac_render(r, &camera, &q, &image, NULL, &e), BEAMCAST_ERR_ARGUMENT);
+  xac_shading s;
+  xac_shading_default(&s);
+  s.kernel = 3;
+  assert_int_equal(xac_set_shading(r, &s, &e), BEAMCAST_ERR_ARGUMENT);
+  s.kernel = XAC_USER;
+  assert_int_equal(xac_set_shading(r, &s, &e), BEAMCAST_ERR_ARGUMENT);
+  s.kernel = XAC_LOCAL;
+  s.ambient = NAN;
+  s.specular_power = -1e30f;
+  assert_int_equal(xac_set_shading(r, &s, &e), 0);
+  xac_quality_default(&q, 1.0);
+  assert_int_equal(xac_render(r, &camera, &q, &image, NULL, &e), 0);
+  assert_true(all_finite(rgba, 16 * 16 * 4));
+  xac_destroy(r);
+}
+
+static void bad_volumes_leave_the_old_one(void **state) {
+  (void)state;
+  beamcast_error e = {0, ""};
+  xac_renderer *r = ready(&e);
+  float values[8] = {0};
+  const xac_volume good = {.type = BEAMCAST_FLOAT32,
+                           .data = values,
+                           .dims = {2, 2, 2},
+                           .whole = {2, 2, 2},
+                           .index_to_world = {1, 0, 0, 0, 0, 1, 0, 0, 0, 0, 1, 0}};
+  xac_volume v = good;
+  v.type = 99;
+  assert_int_equal(xac_set_volume(r, &v, &e), BEAMCAST_ERR_ARGUMENT);
+  v = good;
+  v.dims[2] = -3;
+  assert_int_equal(xac_set_volume(r, &v, &e), BEAMCAST_ERR_ARGUMENT);
+  v = good;
+  v.start[1] = 1;
+  assert_int_equal(xac_set_volume(r, &v, &e), BEAMCAST_ERR_ARGUMENT);
+  v = good;
+  v.data = NULL;
+  assert_int_equal(xac_set_volume(r, &v, &e), BEAMCAST_ERR_ARGUMENT);
+  v = good;
+  v.index_to_world[5] = 0.0;
+  assert_int_equal(xac_set_volume(r, &v, &e), BEAMCAST_ERR_ARGUMENT);
+  v = good;
+  v.whole[0] = (int64_t)1 << 60;
+  assert_int_equal(xac_set_volume(r, &v, &e), BEAMCAST_ERR_ARGUMENT);
+  double range[2];
+  assert_true(xac_value_range(r, range));
+  assert_true(range[1] == 1.0);
+  xac_destroy(r);
+}
+
+static void every_type_reads_the_same_values(void **state) {
+  (void)state;
+  static const int types[] = {BEAMCAST_UINT8,   BEAMCAST_INT8,    BEAMCAST_UINT16,
+                              BEAMCAST_INT16,   BEAMCAST_UINT32,  BEAMCAST_INT32,
+                              BEAMCAST_FLOAT16, BEAMCAST_FLOAT32, BEAMCAST_FLOAT64};
+  union {
+    uint8_t u8[8];
+    int8_t i8[8];
+    uint16_t u16[8];
+    int16_t i16[8];
+    uint32_t u32[8];
+    int32_t i32[8];
+    float f32[8];
+    double f64[8];
+  } data;
+  beamcast_error e = {0, ""};
+  xac_renderer *r = ready(&e);
+  for (size_t t = 0; t < sizeof types / sizeof *types; t++) {
+    static const uint16_t halves[8] = {0x0000, 0x3c00, 0x4000, 0x4200,
+                                       0x4400, 0x4500, 0x4600, 0x4700};
+    for (int i = 0; i < 8; i++) {
+      switch (types[t]) {
+      case BEAMCAST_UINT8:
+        data.u8[i] = (uint8_t)i;
+        break;
+      case BEAMCAST_INT8:
+        data.i8[i] = (int8_t)i;
+        break;
+      case BEAMCAST_UINT16:
+        data.u16[i] = (uint16_t)i;
+        break;
+      case BEAMCAST_INT16:
+        data.i16[i] = (int16_t)i;
+        break;
+      case BEAMCAST_UINT32:
+        data.u32[i] = (uint32_t)i;
+        break;
+      case BEAMCAST_INT32:
+        data.i32[i] = i;
+        break;
+      case BEAMCAST_FLOAT16:
+        data.u16[i] = halves[i];
+        break;
+      case BEAMCAST_FLOAT32:
+        data.f32[i] = (float)i;
+        break;
+      default:
+        data.f64[i] = i;
+        break;
+      }
+    }
+    xac_volume v = {.type = types[t],
+                    .data = &data,
+                    .dims = {2, 2, 2},
+                    .whole = {2, 2, 2},
+                    .index_to_world = {1, 0, 0, 0, 0, 1, 0, 0, 0, 0, 1, 0}};
+    double range[2];
+    assert_int_equal(xac_set_volume(r, &v, &e), 0);
+    assert_true(xac_value_range(r, range));
+    assert_true(range[0] == 0.0 && range[1] == 7.0);
+  }
+  xac_destroy(r);
+}
+
+int main(void) {
+  const struct CMUnitTest tests[] = {
+      cmocka_unit_test(what_is_not_finite_is_not_drawn),
+      cmocka_unit_test(constant_and_hollow_volumes_are_drawn),
+      cmocka_unit_test(one_voxel_thick_volumes_are_drawn_one_cell_thick),
+      cmocka_unit_test(absurd_parameters_give_a_sentence),
+      cmocka_unit_test(bad_volumes_leave_the_old_one),
+      cmocka_unit_test(every_type_reads_the_same_values),
+  };
+  return cmocka_run_group_tests(tests, NULL, NULL);
+}

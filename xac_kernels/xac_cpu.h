@@ -1,0 +1,49 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ *
+ * Between the renderer and the cpu back end: what a worker is given to draw one tile of the
+ * picture. xac_cpu_tile.c is compiled once per instruction set and once per user's kernel; each
+ * gives one function of this type.
+ */
+#ifndef XAC_CPU_H
+#define XAC_CPU_H
+
+#include "xac.h"
+#include "xac_shared.h"
+
+enum { XAC_TILE = 128 }; /* pixels a side at most; workers take tiles one by one */
+
+/* Points of a macrocell's block lie XAC_ROW apart in y and XAC_PLANE in z: not powers of two, so
+ * that they spread over the sets of the cache. */
+enum { XAC_ROW = 17, XAC_PLANE = 17 * 16, XAC_BLOCK = 17 * 16 * 16 + 16 };
+
+typedef struct xac_rectangle {
+  int x0, y0, x1, y1; /* pixels x0..x1-1, y0..y1-1 */
+} xac_rectangle;
+
+typedef struct xac_cpu_job {
+  const xac_frame *frame;
+  const xac_volume *volume;        /* strides filled in */
+  const xac_macrocell *macrocells; /* all that show something, front to back */
+  const xac_rectangle *rectangles; /* where each may be seen */
+  const uint32_t *list;            /* those that touch this tile, front to back */
+  size_t listed;
+  const float *table; /* [XAC_TABLE][4] premultiplied, for one step; 64-byte aligned */
+  const float *light; /* [z][y][x] coarse grids, or NULL */
+  const float *open;
+  xac_rectangle tile;
+  xac_image image;
+  void *scratch;    /* XAC_CPU_SCRATCH bytes, 64-byte aligned, of this worker's own */
+  uint64_t samples; /* result: added to */
+} xac_cpu_job;
+
+typedef void (*xac_cpu_tile_function)(xac_cpu_job *job);
+
+/* Blocks (1 + 4 + 4 channels), raw rows, and the rays of a tile. */
+enum {
+  XAC_CPU_SCRATCH = XAC_BLOCK * 4 * 10 + 18 * 18 * 24 * 4 + (XAC_TILE * XAC_TILE / 8) * 480 + 4096
+};
+
+void xac_cpu_tile_portable(xac_cpu_job *job);
+void xac_cpu_tile_avx2(xac_cpu_job *job);
+
+#endif

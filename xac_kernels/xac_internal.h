@@ -1,0 +1,103 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ *
+ * What the files of the library share about a renderer. Not installed.
+ */
+#ifndef XAC_INTERNAL_H
+#define XAC_INTERNAL_H
+
+#include "xac_cpu.h"
+#include "xac_pool.h"
+
+enum { XAC_SUBCELLS = 64 };
+enum { XAC_LIGHT_RESOLUTION_MAX = 512 };
+
+/* Value ranges of macrocells and their subcells; a range with lo > hi holds nothing finite. */
+typedef struct xac_ranges {
+  int64_t grid[3]; /* macrocells in x, y, z */
+  size_t count;
+  float *lo, *hi; /* [count][XAC_SUBCELLS] */
+  float range[2]; /* of all finite values */
+  int gaps;       /* some voxel, border planes included, is not finite or beyond 1e30 */
+  int any;        /* some voxel is finite */
+} xac_ranges;
+
+/* The coarse global grid of light. */
+typedef struct xac_coarse {
+  int factor;  /* points of the volume per coarse cell and axis */
+  int dims[3]; /* coarse cells */
+  size_t count;
+  int64_t *sums;     /* of extinction in fixed point */
+  float *extinction; /* per world length, with one cell of nothing all around */
+  float *light, *open;
+  int fresh; /* light and open fit data, transfer function, and shading */
+} xac_coarse;
+
+typedef struct xac_user xac_user;
+typedef struct xac_device xac_device; /* cuda's side, see xac_cuda.h */
+
+struct xac_renderer {
+  xac_policy policy;
+  xac_pool *pool;
+  xac_cpu_tile_function tile;
+  char description[160];
+  char notice[256]; /* goes out with the next picture */
+
+  xac_volume volume;
+  int has_volume;
+  double from_world[12]; /* world to index */
+  xac_ranges ranges;
+
+  float *entries; /* the transfer function as given, [count][4] */
+  int entry_count;
+  double value_range[2], unit_distance;
+
+  xac_shading shading;
+  xac_coarse coarse;
+
+  float *table;           /* [XAC_TABLE][4], for table_steps */
+  float table_steps;      /* step / unit_distance the table was made for; 0: none */
+  uint32_t *shown_before; /* [XAC_TABLE + 1] entries before this one that show something */
+
+  xac_macrocell *macrocells;
+  xac_rectangle *rectangles;
+  size_t macrocell_capacity;
+  uint32_t *lists;
+  size_t list_capacity;
+  void **scratch; /* one per thread */
+
+  xac_user *user;
+  xac_device *device;
+  uint64_t volume_version, table_version, light_version;
+};
+
+/* xac_ranges.c */
+int xac_ranges_build(xac_ranges *ranges, const xac_volume *volume, xac_pool *pool,
+                     beamcast_error *error);
+void xac_ranges_free(xac_ranges *ranges);
+
+/* xac_transfer.c */
+void xac_entry_at(const xac_renderer *r, double entry, float *rgba); /* entry: 0..XAC_TABLE-1 */
+void xac_table_build(xac_renderer *r, float unit_steps);
+void xac_table_mapping(const xac_renderer *r, float *scale, float *bias);
+
+/* xac_matrix.c: 3 x 4 affine maps, rows of four */
+int xac_invert(const double *m, double *inverse); /* 0 when it can't be */
+void xac_apply(const double *m, const double *point, double *out);
+void xac_apply_linear(const double *m, const double *vector, double *out);
+int xac_invert3(const double *m, double *inverse);
+
+/* xac_frame.c */
+int xac_frame_build(xac_renderer *r, const xac_camera *camera, const xac_quality *quality,
+                    xac_frame *frame, beamcast_error *error);
+/* Macrocells that show something, front to back, with where in the picture. */
+int xac_frame_macrocells(xac_renderer *r, const xac_frame *frame, const xac_camera *camera,
+                         size_t *count, beamcast_error *error);
+void xac_visible_bits(const xac_renderer *r, size_t macrocell, unsigned *bits);
+
+/* xac_user.c */
+void xac_user_free(xac_user *user);
+xac_cpu_tile_function xac_user_tile(const xac_user *user);
+void xac_user_values(const xac_user *user, float *values);
+int xac_user_everywhere(const xac_user *user);
+
+#endif

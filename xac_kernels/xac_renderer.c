@@ -1,0 +1,420 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ *
+ * The renderer's life, what it is given, and drawing with the cpu back end.
+ */
+#include <math.h>
+#include <stdlib.h>
+#include <time.h>
+
+#include "xac_cuda.h"
+#include "xac_internal.h"
+
+static double now_ms(void) {
+  struct timespec t;
+  clock_gettime(CLOCK_MONOTONIC, &t);
+  return (double)t.tv_sec * 1e3 + (double)t.tv_nsec * 1e-6;
+}
+
+static xac_cpu_tile_function choose_tile(const char **name) {
+#if defined(XAC_HAVE_AVX2)
+  const char *wanted = getenv("XAC_ISA");
+  __builtin_cpu_init();
+  if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") &&
+      !(wanted && strcmp(wanted, "portable") == 0)) {
+    *name = "AVX2";
+    return xac_cpu_tile_avx2;
+  }
+#endif
+  *name = "portable";
+  return xac_cpu_tile_portable;
+}
+
+static int make_scratch(xac_renderer *r) {
+  int threads = xac_pool_threads(r->pool);
+  r->scratch = calloc((size_t)threads, sizeof *r->scratch);
+  for (int i = 0; r->scratch && i < threads; i++) {
+    size_t bytes = ((size_t)XAC_CPU_SCRATCH + 63) & ~(size_t)63;
+    r->scratch[i] = aligned_alloc(64, bytes);
+    if (r->scratch[i] == NULL) {
+      return 0;
+    }
+    memset(r->scratch[i], 0, bytes); /* blocks are read as whole rows, also where none was filled */
+  }
+  return r->scratch != NULL;
+}
+
+xac_renderer *xac_create(xac_policy policy, int threads, beamcast_error *error) {
+  xac_renderer *r = calloc(1, sizeof *r);
+  if (r == NULL) {
+    beamcast_fail(error, BEAMCAST_ERR_MEMORY, "no memory for a renderer");
+    return NULL;
+  }
+  r->policy = policy;
+  r->pool = xac_pool_create(threads);
+  r->table = aligned_alloc(64, XAC_TABLE * 4 * sizeof(float));
+  r->shown_before = calloc(XAC_TABLE + 1, sizeof *r->shown_before);
+  if (!r->pool || !r->table || !r->shown_before || !make_scratch(r)) {
+    beamcast_fail(error, BEAMCAST_ERR_MEMORY, "no memory for a renderer");
+    xac_destroy(r);
+    return NULL;
+  }
+  const char *isa = NULL;
+  r->tile = choose_tile(&isa);
+  snprintf(r->description, sizeof r->description, "cpu, %s, %d thread%s", isa,
+           xac_pool_threads(r->pool), xac_pool_threads(r->pool) == 1 ? "" : "s");
+  if (policy != XAC_CPU) {
+    beamcast_error why = {0, ""};
+    r->device = xac_device_open(r->description, sizeof r->description, &why);
+    if (r->device == NULL && policy == XAC_CUDA) {
+      if (error) {
+        *error = why;
+      }
+      xac_destroy(r);
+      return NULL;
+    }
+  }
+  xac_shading_default(&r->shading);
+  return r;
+}
+
+void xac_destroy(xac_renderer *r) {
+  if (r == NULL) {
+    return;
+  }
+  xac_device_close(r->device);
+  for (int i = 0; r->scratch && i < xac_pool_threads(r->pool); i++) {
+    free(r->scratch[i]);
+  }
+  free(r->scratch);
+  xac_pool_destroy(r->pool);
+  xac_ranges_free(&r->ranges);
+  xac_user_free(r->user);
+  free(r->entries);
+  free(r->table);
+  free(r->shown_before);
+  free(r->macrocells);
+  free(r->rectangles);
+  free(r->lists);
+  free(r->coarse.sums);
+  free(r->coarse.extinction);
+  free(r->coarse.light);
+  free(r->coarse.open);
+  free(r);
+}
+
+const char *xac_describe(const xac_renderer *r) {
+  return r->description;
+}
+
+/* --- what it is given ------------------------------------------------------------------------ */
+
+static void fill_strides(xac_volume *v) {
+  if (v->stride[0] == 0 && v->stride[1] == 0 && v->stride[2] == 0) {
+    v->stride[0] = 1;
+    v->stride[1] = v->dims[0];
+    v->stride[2] = v->dims[0] * v->dims[1];
+  }
+  for (int face = 0; face < 6; face++) {
+    if (v->border_stride[face][0] == 0 && v->border_stride[face][1] == 0) {
+      v->border_stride[face][0] = 1;
+      v->border_stride[face][1] = v->dims[face < 2 ? 1 : 0];
+    }
+  }
+}
+
+int xac_set_volume(xac_renderer *r, const xac_volume *volume, beamcast_error *error) {
+  xac_volume v = *volume;
+  double inverse[12];
+  if (beamcast_type_size(v.type) == 0) {
+    return beamcast_fail(error, BEAMCAST_ERR_ARGUMENT, "voxels of type %d are not known", v.type);
+  }
+  int empty = v.dims[0] == 0 || v.dims[1] == 0 || v.dims[2] == 0;
+  for (int a = 0; a < 3; a++) {
+    if (v.whole[a] < 1 || v.whole[a] > 1 << 24 || v.dims[a] < 0 ||
+        (!empty && (v.start[a] < 0 || v.start[a] > v.whole[a] - v.dims[a]))) {
+      return beamcast_fail(error, BEAMCAST_ERR_ARGUMENT,
+                           "the brick's %lld points from %lld on axis %d don't lie in the whole "
+                           "volume's %lld (1 to 16777216)",
+                           (long long)v.dims[a], (long long)v.start[a], a, (long long)v.whole[a]);
+    }
+  }
+  if (!empty && v.data == NULL) {
+    return beamcast_fail(error, BEAMCAST_ERR_ARGUMENT, "the brick has points but no data");
+  }
+  if (!xac_invert(v.index_to_world, inverse)) {
+    return beamcast_fail(error, BEAMCAST_ERR_ARGUMENT,
+                         "the volume's index_to_world can't be inverted: no axis may be 0 long");
+  }
+  fill_strides(&v);
+  if (empty) {
+    v.dims[0] = v.dims[1] = v.dims[2] = 0;
+  }
+  int code = xac_ranges_build(&r->ranges, &v, r->pool, error);
+  if (code != BEAMCAST_OK) {
+    return code;
+  }
+  r->volume = v;
+  r->has_volume = 1;
+  r->volume_version++;
+  r->coarse.fresh = 0;
+  memcpy(r->from_world, inverse, sizeof inverse);
+  int cut = 0;
+  for (int a = 0; a < 3 && !empty; a++) {
+    cut |= v.start[a] > 0 && v.border[2 * a] == NULL;
+    cut |= v.start[a] + v.dims[a] < v.whole[a] && v.border[2 * a + 1] == NULL;
+  }
+  snprintf(r->notice, sizeof r->notice, "%s",
+           cut ? "no border planes: gradients are one-sided where the volume is cut" : "");
+  return BEAMCAST_OK;
+}
+
+int xac_value_range(const xac_renderer *r, double range[2]) {
+  range[0] = r->ranges.any ? (double)r->ranges.range[0] : 0.0;
+  range[1] = r->ranges.any ? (double)r->ranges.range[1] : 0.0;
+  return r->ranges.any;
+}
+
+void xac_shading_default(xac_shading *s) {
+  *s = (xac_shading){.kernel = XAC_PLAIN,
+                     .light = XAC_LIGHT_CAMERA,
+                     .vector = {-0.4, -0.6, 0.7},
+                     .ambient = 0.25f,
+                     .diffuse = 0.75f,
+                     .specular = 0.25f,
+                     .specular_power = 20.0f,
+                     .occlusion_strength = 1.0f,
+                     .light_resolution = 128};
+}
+
+static float between(float a, float lo, float hi, float otherwise) {
+  return a >= lo ? (a <= hi ? a : hi) : (a < lo ? lo : otherwise);
+}
+
+static int known_kernel(int kernel) {
+  switch (kernel) {
+  case XAC_PLAIN:
+  case XAC_LOCAL:
+  case XAC_SCATTER:
+  case XAC_OCCLUSION:
+  case XAC_LOCAL | XAC_OCCLUSION:
+  case XAC_SCATTER | XAC_OCCLUSION:
+    return 1;
+  default:
+    return (kernel & XAC_USER) && !(kernel & (XAC_LOCAL | ~15));
+  }
+}
+
+int xac_set_shading(xac_renderer *r, const xac_shading *shading, beamcast_error *error) {
+  xac_shading s = *shading, d;
+  xac_shading_default(&d);
+  if (!known_kernel(s.kernel)) {
+    return beamcast_fail(error, BEAMCAST_ERR_ARGUMENT, "kernel bits %d are no valid combination",
+                         s.kernel);
+  }
+  if ((s.kernel & XAC_USER) && r->user == NULL) {
+    return beamcast_fail(error, BEAMCAST_ERR_ARGUMENT, "no user's kernel is loaded");
+  }
+  if (s.light < XAC_LIGHT_CAMERA || s.light > XAC_LIGHT_POINT || !isfinite(s.vector[0]) ||
+      !isfinite(s.vector[1]) || !isfinite(s.vector[2])) {
+    return beamcast_fail(error, BEAMCAST_ERR_ARGUMENT,
+                         "the light's kind is unknown or its vector not finite");
+  }
+  s.ambient = between(s.ambient, 0.0f, 1.0f, d.ambient);
+  s.diffuse = between(s.diffuse, 0.0f, 1.0f, d.diffuse);
+  s.specular = between(s.specular, 0.0f, 1.0f, d.specular);
+  s.specular_power = between(s.specular_power, 1.0f, 1000.0f, d.specular_power);
+  s.anisotropy = between(s.anisotropy, -0.9f, 0.9f, d.anisotropy);
+  s.occlusion_strength = between(s.occlusion_strength, 0.0f, 1.0f, d.occlusion_strength);
+  s.occlusion_radius =
+      isfinite(s.occlusion_radius) && s.occlusion_radius > 0.0 ? s.occlusion_radius : 0.0;
+  s.light_resolution = s.light_resolution < 8                          ? 8
+                       : s.light_resolution > XAC_LIGHT_RESOLUTION_MAX ? XAC_LIGHT_RESOLUTION_MAX
+                                                                       : s.light_resolution;
+  const xac_shading *o = &r->shading;
+  int new_light = memcmp(s.vector, o->vector, sizeof s.vector) != 0 || s.light != o->light ||
+                  s.occlusion_radius != o->occlusion_radius ||
+                  s.light_resolution != o->light_resolution ||
+                  (s.kernel & ~o->kernel & (XAC_SCATTER | XAC_OCCLUSION));
+  if (new_light) {
+    r->coarse.fresh = 0;
+  }
+  r->shading = s;
+  return BEAMCAST_OK;
+}
+
+/* --- drawing --------------------------------------------------------------------------------- */
+
+typedef struct draw {
+  xac_renderer *r;
+  xac_cpu_job job;
+  xac_cpu_tile_function tile;
+  int side, columns, rows;
+  size_t *starts; /* of each tile's list; [tiles + 1] */
+  uint64_t *samples;
+} draw;
+
+/* Lists for each tile the macrocells that touch it. Counting first, filling second. */
+static int bin_macrocells(draw *d, size_t found, beamcast_error *error) {
+  xac_renderer *r = d->r;
+  size_t tiles = (size_t)d->columns * (size_t)d->rows;
+  for (int pass = 0; pass < 2; pass++) {
+    for (size_t i = 0; i < found; i++) {
+      const xac_rectangle *b = &r->rectangles[i];
+      for (int y = b->y0 / d->side; y <= (b->y1 - 1) / d->side; y++) {
+        for (int x = b->x0 / d->side; x <= (b->x1 - 1) / d->side; x++) {
+          size_t t = (size_t)y * (size_t)d->columns + (size_t)x;
+          if (pass == 0) {
+            d->starts[t + 1]++;
+          } else {
+            r->lists[d->starts[t]++] = (uint32_t)i;
+          }
+        }
+      }
+    }
+    if (pass == 0) {
+      for (size_t t = 0; t < tiles; t++) {
+        d->starts[t + 1] += d->starts[t];
+      }
+      if (d->starts[tiles] > r->list_capacity) {
+        uint32_t *lists = realloc(r->lists, d->starts[tiles] * sizeof *lists);
+        if (lists == NULL) {
+          return beamcast_fail(error, BEAMCAST_ERR_MEMORY, "no memory to sort macrocells");
+        }
+        r->lists = lists;
+        r->list_capacity = d->starts[tiles];
+      }
+    }
+  }
+  /* Filling moved each start to its end. */
+  for (size_t t = tiles; t > 0; t--) {
+    d->starts[t] = d->starts[t - 1];
+  }
+  d->starts[0] = 0;
+  return BEAMCAST_OK;
+}
+
+static void draw_tile(void *argument, size_t item, int worker) {
+  draw *d = argument;
+  const xac_frame *f = d->job.frame;
+  xac_cpu_job job = d->job;
+  int x = (int)(item % (size_t)d->columns) * d->side,
+      y = (int)(item / (size_t)d->columns) * d->side;
+  job.tile = (xac_rectangle){x, y, x + d->side < f->width ? x + d->side : f->width,
+                             y + d->side < f->height ? y + d->side : f->height};
+  job.list = d->r->lists + d->starts[item];
+  job.listed = d->starts[item + 1] - d->starts[item];
+  if (job.listed == 0) {
+    for (int row = job.tile.y0; row < job.tile.y1; row++) {
+      size_t at = (size_t)row * (size_t)f->width + (size_t)x;
+      int count = job.tile.x1 - job.tile.x0;
+      memset(job.image.rgba + 4 * at, 0, (size_t)count * 4 * sizeof(float));
+      for (int i = 0; job.image.depth && i < count; i++) {
+        job.image.depth[at + (size_t)i] = INFINITY;
+      }
+    }
+    return;
+  }
+  job.scratch = d->r->scratch[worker];
+  job.samples = 0;
+  d->tile(&job);
+  d->samples[worker] += job.samples;
+}
+
+static int draw_cpu(xac_renderer *r, const xac_frame *frame, const xac_camera *camera,
+                    const xac_image *image, xac_stats *stats, beamcast_error *error) {
+  size_t found = 0;
+  int code = xac_frame_macrocells(r, frame, camera, &found, error);
+  if (code != BEAMCAST_OK) {
+    return code;
+  }
+  int threads = xac_pool_threads(r->pool);
+  draw d = {.r = r, .tile = r->tile, .side = XAC_TILE};
+  /* Tiles small enough that all threads have some, large enough that blocks are made few times. */
+  while (d.side > 32 && (int64_t)frame->width * frame->height < 12LL * threads * d.side * d.side) {
+    d.side /= 2;
+  }
+  if (frame->kernel & XAC_USER) {
+    d.tile = xac_user_tile(r->user);
+  }
+  d.columns = (frame->width + d.side - 1) / d.side;
+  d.rows = (frame->height + d.side - 1) / d.side;
+  size_t tiles = (size_t)d.columns * (size_t)d.rows;
+  d.starts = calloc(tiles + 1, sizeof *d.starts);
+  d.samples = calloc((size_t)threads, sizeof *d.samples);
+  if (d.starts == NULL || d.samples == NULL) {
+    code = beamcast_fail(error, BEAMCAST_ERR_MEMORY, "no memory for %zu tiles", tiles);
+  } else {
+    code = bin_macrocells(&d, found, error);
+  }
+  if (code == BEAMCAST_OK) {
+    d.job = (xac_cpu_job){.frame = frame,
+                          .volume = &r->volume,
+                          .macrocells = r->macrocells,
+                          .rectangles = r->rectangles,
+                          .table = r->table,
+                          .light = r->coarse.light,
+                          .open = r->coarse.open,
+                          .image = *image};
+    xac_pool_run(r->pool, tiles, draw_tile, &d);
+    for (int i = 0; i < threads; i++) {
+      stats->samples += d.samples[i];
+    }
+    stats->visible = found;
+    stats->bricks = r->ranges.count;
+    stats->backend = XAC_CPU;
+  }
+  free(d.starts);
+  free(d.samples);
+  return code;
+}
+
+/* Kernels that need light draw without it until there is some. */
+static void without_light(const xac_renderer *r, xac_frame *f, xac_stats *stats) {
+  if ((f->kernel & (XAC_SCATTER | XAC_OCCLUSION)) && !r->coarse.fresh) {
+    f->kernel &= f->kernel & XAC_USER ? XAC_USER : XAC_LOCAL;
+    snprintf(stats->notice, sizeof stats->notice,
+             "no light volume yet: drawn without shadows and occlusion");
+  }
+}
+
+int xac_render(xac_renderer *r, const xac_camera *camera, const xac_quality *quality,
+               const xac_image *image, xac_stats *stats, beamcast_error *error) {
+  xac_stats local;
+  stats = stats ? stats : &local;
+  memset(stats, 0, sizeof *stats);
+  double begin = now_ms();
+  if (!r->has_volume || r->entries == NULL) {
+    return beamcast_fail(error, BEAMCAST_ERR_ARGUMENT,
+                         "drawing needs a volume and a transfer function first");
+  }
+  xac_frame frame;
+  int code = xac_frame_build(r, camera, quality, &frame, error);
+  if (code != BEAMCAST_OK) {
+    return code;
+  }
+  snprintf(stats->notice, sizeof stats->notice, "%s", r->notice);
+  without_light(r, &frame, stats);
+  xac_table_build(r, frame.unit_steps);
+  int drawn = 0;
+  if (r->device && !(frame.kernel & XAC_USER && !xac_device_has_user(r->device))) {
+    beamcast_error why = {0, ""};
+    drawn = xac_device_draw(r->device, r, &frame, image, stats, &why) == BEAMCAST_OK;
+    if (!drawn) {
+      snprintf(stats->notice, sizeof stats->notice, "the CPU draws: %.230s", why.message);
+    }
+  }
+  if (!drawn) {
+    code = draw_cpu(r, &frame, camera, image, stats, error);
+  }
+  stats->milliseconds = now_ms() - begin;
+  return code;
+}
+
+void xac_over(float *front, const float *back, size_t count) {
+  for (size_t i = 0; i < 4 * count; i += 4) {
+    float through = 1.0f - front[i + 3];
+    for (size_t c = 0; c < 4; c++) {
+      front[i + c] += through * back[i + c];
+    }
+  }
+}
