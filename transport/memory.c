@@ -18,6 +18,13 @@ static int fill_pages(int fd, uint64_t size) {
 }
 
 bc_memory *bc_memory_new(uint64_t size, beamcast_error *error) {
+  uint64_t available = bc_memory_available();
+  if (size > available) { /* asking the system for it would end other processes first */
+    beamcast_fail(error, BEAMCAST_ERR_MEMORY,
+                  "a slot needs %.2f GiB of memory, the system has %.2f GiB left",
+                  (double)size / (1 << 30), (double)available / (1 << 30));
+    return NULL;
+  }
   bc_memory *memory = calloc(1, sizeof *memory);
   if (memory == NULL) {
     beamcast_fail(error, BEAMCAST_ERR_MEMORY, "out of memory");

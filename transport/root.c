@@ -416,6 +416,12 @@ static const char *why_no_slot(const bc_stream_state *s) {
                           "or more slots are needed";
 }
 
+/* A step without a slot waits for the other producers of steps that are arriving; for the viewer it
+ * waits only where the policy says so. */
+static bool may_wait(const bc_stream_state *s) {
+  return s->settings.policy == BC_ALL || s->slot_wanted;
+}
+
 /* Finds a slot and opens the step in it; false if there is no slot now. */
 static bool step_open(bc_receiver *r, bc_stream_state *s, bc_step *step) {
   int slot = slot_pick(r, s);
@@ -499,13 +505,21 @@ void bc_step_opened(bc_receiver *r, const bc_verdict *verdict) {
 }
 
 void bc_root_slots_changed(bc_receiver *r, bc_stream_state *s) {
-  bc_step *waiting;
-  do { /* from the start each time: opening may remove others from the list */
-    waiting = s->steps;
+  for (;;) { /* from the start each time: opening or dropping may remove others from the list */
+    bc_step *waiting = s->steps;
     while (waiting != NULL && waiting->state != BC_STEP_WAITING) {
       waiting = waiting->next;
     }
-  } while (waiting != NULL && step_open(r, s, waiting));
+    if (waiting == NULL) {
+      break;
+    }
+    if (!step_open(r, s, waiting)) {
+      if (may_wait(s)) {
+        break;
+      }
+      step_drop(r, s, waiting, why_no_slot(s));
+    }
+  }
   for (int i = slots_allowed(r, s); i < BC_SLOTS_MAX; i++) {
     if (s->slot[i] == NULL && s->slot_has_memory[i]) {
       slot_forget(r, s, i);
@@ -559,7 +573,7 @@ void bc_step_begin(bc_receiver *r, bc_producer *p, uint64_t number, double time,
   step->flags[p->rank] |= BC_FLAG_ASKED;
   step->asked++;
   if (fresh && !step_open(r, s, step)) {
-    if (s->settings.policy == BC_ALL) {
+    if (may_wait(s)) {
       step->state = BC_STEP_WAITING;
       step->deadline = bc_deadline(limit);
     } else {
@@ -835,7 +849,10 @@ void bc_steps_tick(bc_receiver *r, int64_t now) {
     for (bc_step *step = s->steps, *next; step != NULL; step = next) {
       next = step->next;
       if (step->state == BC_STEP_WAITING && now > step->deadline) {
-        step_drop(r, s, step, "the viewer did not take the steps before it within the time limit");
+        step_drop(r, s, step,
+                  s->slot_wanted ? why_no_slot(s)
+                                 : "the viewer did not take the steps before it within "
+                                   "the time limit");
         break; /* the list may have changed */
       }
       if (step->state == BC_STEP_SEALING && now > step->deadline) {
