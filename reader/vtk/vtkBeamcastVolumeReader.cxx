@@ -1,0 +1,585 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include "vtkBeamcastVolumeReader.h"
+
+#include "VolumePiece.h"
+
+#include "vtkCellData.h"
+#include "vtkCommunicator.h"
+#include "vtkDataArray.h"
+#include "vtkFieldData.h"
+#include "vtkImageData.h"
+#include "vtkInformation.h"
+#include "vtkInformationVector.h"
+#include "vtkMultiProcessController.h"
+#include "vtkNew.h"
+#include "vtkObjectFactory.h"
+#include "vtkPointData.h"
+#include "vtkStreamingDemandDrivenPipeline.h"
+#include "vtkStringArray.h"
+#include "vtkUnsignedCharArray.h"
+
+#include <algorithm>
+#include <cstring>
+#include <fstream>
+#include <functional>
+
+#include <unistd.h>
+
+struct vtkBeamcastVolumeReader::State {
+  beamcast_hdf5_file *File = nullptr;
+  std::string OpenName; // file and options it was opened with
+  uint64_t Changes = 0; // how often the file was opened anew
+  beamcast_hdf5_plan Plan{};
+  bool Planned = false;
+  VolumePiece Piece;
+  vtkNew<vtkStringArray> Datasets, Missing;
+
+  ~State() {
+    beamcast_hdf5_close(this->File);
+  }
+
+  const beamcast_hdf5_volume &Volume() const {
+    size_t count;
+    return beamcast_hdf5_list(this->File, &count)[this->Plan.volume];
+  }
+};
+
+namespace {
+
+struct Closer {
+  void operator()(beamcast_hdf5_file *file) const {
+    beamcast_hdf5_close(file);
+  }
+};
+
+bool EndsWith(const std::string &name, const char *ending) {
+  const size_t length = std::strlen(ending);
+  return name.size() > length && strcasecmp(name.c_str() + name.size() - length, ending) == 0;
+}
+
+bool IsTiff(const std::string &name) {
+  return EndsWith(name, ".tif") || EndsWith(name, ".tiff");
+}
+
+/* The unit that users know by a name of ASCII letters, and how many metres it has. */
+double MetresOf(const std::string &unit) {
+  static const struct {
+    const char *name;
+    double metres;
+  } units[] = {{"m", 1},     {"cm", 1e-2}, {"mm", 1e-3},
+               {"um", 1e-6}, {"nm", 1e-9}, {"angstrom", 1e-10}};
+  for (const auto &known : units) {
+    if (unit == known.name) {
+      return known.metres;
+    }
+  }
+  return 0;
+}
+
+uint64_t FreeMemory() {
+  std::ifstream info("/proc/meminfo");
+  std::string word;
+  uint64_t kib = 0;
+  while (info >> word) {
+    if (word == "MemAvailable:" && info >> kib) {
+      return kib * 1024;
+    }
+  }
+  return uint64_t{4} << 30;
+}
+
+void CopyStrings(vtkStringArray *to, const std::vector<std::string> &from) {
+  to->SetNumberOfValues(static_cast<vtkIdType>(from.size()));
+  for (size_t i = 0; i < from.size(); i++) {
+    to->SetValue(static_cast<vtkIdType>(i), from[i]);
+  }
+}
+
+/* Marks the planes of `all` along the cut that are not of `own`; cells lie between the points. */
+void MarkGhosts(vtkUnsignedCharArray *marks, const int64_t all[6], const int64_t own[6], int cells,
+                unsigned char mark) {
+  int64_t size[3], low[3], high[3]; // [low, high) along each axis is own
+  for (int axis = 0; axis < 3; axis++) {
+    const int less = cells && all[2 * axis + 1] > all[2 * axis] ? 1 : 0;
+    size[axis] = all[2 * axis + 1] - all[2 * axis] + 1 - less;
+    low[axis] = own[2 * axis] - all[2 * axis];
+    high[axis] = own[2 * axis + 1] - all[2 * axis] + 1 - less;
+  }
+  unsigned char *row = marks->GetPointer(0);
+  for (int64_t z = 0; z < size[2]; z++) {
+    for (int64_t y = 0; y < size[1]; y++, row += size[0]) {
+      if (z < low[2] || z >= high[2] || y < low[1] || y >= high[1]) {
+        std::fill(row, row + size[0], mark);
+      } else {
+        std::fill(row, row + low[0], mark);
+        std::fill(row + low[0], row + high[0], static_cast<unsigned char>(0));
+        std::fill(row + high[0], row + size[0], mark);
+      }
+    }
+  }
+}
+
+void AddText(vtkFieldData *field, const char *name, const std::string &text) {
+  vtkNew<vtkStringArray> array;
+  array->SetName(name);
+  array->InsertNextValue(text);
+  field->AddArray(array);
+}
+
+} // namespace
+
+vtkStandardNewMacro(vtkBeamcastVolumeReader);
+
+vtkBeamcastVolumeReader::vtkBeamcastVolumeReader()
+    : Region{}, Stride{}, OutputType(0), Channel(0), MemoryLimit(0),
+      Threads(0), Window{}, Spacing{}, Origin{}, ComplexParts(false),
+      Live(false), Size{}, FullSize{}, Memory(0),
+      Controller(vtkMultiProcessController::GetGlobalController()), Internal(new State) {
+  this->SetNumberOfInputPorts(0);
+}
+
+vtkBeamcastVolumeReader::~vtkBeamcastVolumeReader() = default;
+
+void vtkBeamcastVolumeReader::PrintSelf(ostream &os, vtkIndent indent) {
+  this->Superclass::PrintSelf(os, indent);
+  os << indent << "FileName: " << this->GetFileName() << "\n"
+     << indent << "Dataset: " << this->Dataset << "\n"
+     << indent << "Stride: " << this->Stride[0] << " " << this->Stride[1] << " " << this->Stride[2]
+     << "\n"
+     << indent << "OutputType: " << this->OutputType << "\n"
+     << indent << "Notice: " << this->Notice << "\n";
+}
+
+int vtkBeamcastVolumeReader::FillOutputPortInformation(int, vtkInformation *info) {
+  info->Set(vtkDataObject::DATA_TYPE_NAME(), "vtkImageData");
+  return 1;
+}
+
+/* --- what users set -------------------------------------------------------------------------- */
+
+void vtkBeamcastVolumeReader::SetFileName(const char *name) {
+  const std::vector<std::string> names(name != nullptr && *name != 0 ? 1 : 0,
+                                       name != nullptr ? name : "");
+  if (names != this->FileNames) {
+    this->FileNames = names;
+    this->Modified();
+  }
+}
+
+const char *vtkBeamcastVolumeReader::GetFileName() {
+  return this->FileNames.empty() ? "" : this->FileNames[0].c_str();
+}
+
+void vtkBeamcastVolumeReader::AddFileName(const char *name) {
+  if (name != nullptr && *name != 0) {
+    this->FileNames.emplace_back(name);
+    this->Modified();
+  }
+}
+
+void vtkBeamcastVolumeReader::RemoveAllFileNames() {
+  if (!this->FileNames.empty()) {
+    this->FileNames.clear();
+    this->Modified();
+  }
+}
+
+#define TEXT_PROPERTY(NAME)                                                                        \
+  void vtkBeamcastVolumeReader::Set##NAME(const char *text) {                                      \
+    const std::string value = text != nullptr ? text : "";                                         \
+    if (value != this->NAME) {                                                                     \
+      this->NAME = value;                                                                          \
+      this->Modified();                                                                            \
+    }                                                                                              \
+  }                                                                                                \
+  const char *vtkBeamcastVolumeReader::Get##NAME() {                                               \
+    return this->NAME.c_str();                                                                     \
+  }
+TEXT_PROPERTY(Dataset)
+TEXT_PROPERTY(DimensionNames)
+TEXT_PROPERTY(Unit)
+#undef TEXT_PROPERTY
+
+vtkStringArray *vtkBeamcastVolumeReader::GetDatasetList() {
+  return this->Internal->Datasets;
+}
+
+vtkStringArray *vtkBeamcastVolumeReader::GetMissing() {
+  return this->Internal->Missing;
+}
+
+const char *vtkBeamcastVolumeReader::GetStorage() {
+  return this->Storage.c_str();
+}
+
+const char *vtkBeamcastVolumeReader::GetOutputUnit() {
+  return this->OutputUnit.c_str();
+}
+
+const char *vtkBeamcastVolumeReader::GetNotice() {
+  return this->Notice.c_str();
+}
+
+vtkIdType vtkBeamcastVolumeReader::GetSamplesRead() {
+  return static_cast<vtkIdType>(this->Internal->Piece.GetSamplesRead());
+}
+
+void vtkBeamcastVolumeReader::Refresh() {
+  this->Internal->OpenName.clear(); /* opened anew with the next request */
+  this->Modified();
+}
+
+int vtkBeamcastVolumeReader::CanReadFile(const char *name) {
+  beamcast_hdf5_file *file = nullptr;
+  if (name == nullptr || beamcast_hdf5_open(name, nullptr, &file, nullptr) != BEAMCAST_OK) {
+    return 0;
+  }
+  beamcast_hdf5_close(file);
+  return 1;
+}
+
+/* --- all ranks together ------------------------------------------------------------------------
+ */
+
+/* If any rank has a problem all have it, in the words of the first such rank. */
+bool vtkBeamcastVolumeReader::Agree(bool well, std::string &problem) {
+  const int ranks = this->Controller != nullptr ? this->Controller->GetNumberOfProcesses() : 1;
+  if (ranks < 2) {
+    return well;
+  }
+  const int rank = this->Controller->GetLocalProcessId();
+  const int mine = well ? ranks : rank;
+  int first = ranks;
+  this->Controller->AllReduce(&mine, &first, 1, vtkCommunicator::MIN_OP);
+  if (first == ranks) {
+    return true;
+  }
+  char text[512] = {};
+  std::strncpy(text, problem.c_str(), sizeof text - 1);
+  this->Controller->Broadcast(text, sizeof text, first);
+  problem = text;
+  return false;
+}
+
+/* Half of the free memory of the poorest rank's share, times the ranks: the same on all of them. */
+uint64_t vtkBeamcastVolumeReader::SharedMemoryLimit() const {
+  if (this->MemoryLimit > 0) {
+    return static_cast<uint64_t>(this->MemoryLimit) << 20;
+  }
+  const int ranks = this->Controller != nullptr ? this->Controller->GetNumberOfProcesses() : 1;
+  const uint64_t free_bytes = FreeMemory() / 2;
+  if (ranks < 2) {
+    return free_bytes;
+  }
+  char host[256] = {};
+  gethostname(host, sizeof host - 1);
+  const vtkTypeInt64 hash = static_cast<vtkTypeInt64>(std::hash<std::string>{}(host) >> 1);
+  std::vector<vtkTypeInt64> all(static_cast<size_t>(ranks));
+  this->Controller->AllGather(&hash, all.data(), 1);
+  const auto here = std::count(all.begin(), all.end(), hash);
+  const vtkTypeInt64 share = static_cast<vtkTypeInt64>(free_bytes / static_cast<uint64_t>(here));
+  vtkTypeInt64 least = share;
+  this->Controller->AllReduce(&share, &least, 1, vtkCommunicator::MIN_OP);
+  return static_cast<uint64_t>(least) * static_cast<uint64_t>(ranks);
+}
+
+/* --- information -------------------------------------------------------------------------------
+ */
+
+bool vtkBeamcastVolumeReader::Open(size_t index, std::string &problem) {
+  State &state = *this->Internal;
+  beamcast_error error = {};
+  const std::string name = this->FileNames[index];
+  const std::string key = name + "\n" + this->DimensionNames + (this->Live ? "\nlive" : "");
+  if (state.File != nullptr && state.OpenName == key) {
+    return true;
+  }
+  beamcast_hdf5_close(state.File);
+  state.File = nullptr;
+  state.Changes++;
+  beamcast_hdf5_open_options options = {};
+  options.dimensions = this->DimensionNames.c_str();
+  options.live = this->Live ? 1 : 0;
+  if (beamcast_hdf5_open(name.c_str(), &options, &state.File, &error) != BEAMCAST_OK) {
+    problem = error.message;
+    state.OpenName.clear();
+    return false;
+  }
+  state.OpenName = key;
+  size_t count;
+  const beamcast_hdf5_volume *list = beamcast_hdf5_list(state.File, &count);
+  std::vector<std::string> names;
+  for (size_t i = 0; i < count; i++) {
+    names.emplace_back(list[i].path);
+  }
+  CopyStrings(state.Datasets, names);
+  const char *const *missing = beamcast_hdf5_missing(state.File, &count);
+  const std::vector<std::string> sentences(missing, missing + count);
+  CopyStrings(state.Missing, sentences);
+  const bool root = this->Controller == nullptr || this->Controller->GetLocalProcessId() == 0;
+  if (root && !sentences.empty() && !this->Live) {
+    std::string text;
+    for (const std::string &sentence : sentences) {
+      text += "\n  " + sentence;
+    }
+    vtkWarningMacro("Some of " << name << " is not there:" << text);
+  }
+  return true;
+}
+
+/* The root plans, as free memory and the sampled window may differ between ranks. */
+bool vtkBeamcastVolumeReader::Plan(std::string &problem) {
+  State &state = *this->Internal;
+  beamcast_error error = {};
+  beamcast_hdf5_wish wish = {};
+  const int ranks = this->Controller != nullptr ? this->Controller->GetNumberOfProcesses() : 1;
+  const bool root = this->Controller == nullptr || this->Controller->GetLocalProcessId() == 0;
+  wish.memory_limit = this->SharedMemoryLimit();
+  bool well =
+      beamcast_hdf5_find(state.File, this->Dataset.c_str(), &wish.volume, &error) == BEAMCAST_OK;
+  size_t count;
+  const beamcast_hdf5_volume *list = beamcast_hdf5_list(state.File, &count);
+  for (int i = 0; i < 6; i++) {
+    wish.region[i] = static_cast<uint64_t>(std::max(0, this->Region[i]));
+  }
+  for (int axis = 0; axis < 3; axis++) {
+    wish.stride[axis] = static_cast<uint64_t>(std::max(0, this->Stride[axis]));
+  }
+  if (well && this->Live && wish.region[5] == 0) { /* what is not there yet is left out */
+    wish.region[5] = list[wish.volume].planes_written;
+  }
+  wish.type = this->OutputType;
+  if (well && wish.type == 0 && list[wish.volume].type == BEAMCAST_FLOAT16) {
+    wish.type = BEAMCAST_FLOAT32;
+  }
+  std::copy(this->Window, this->Window + 2, wish.window);
+  wish.ranks = ranks;
+  wish.complex_parts = this->ComplexParts ? 1 : 0;
+  beamcast_hdf5_plan plan = {};
+  if (well && root) {
+    well = beamcast_hdf5_plan_read(state.File, &wish, &plan, &error) == BEAMCAST_OK;
+  }
+  problem = error.message;
+  if (!this->Agree(well, problem)) {
+    return false;
+  }
+  if (ranks > 1) {
+    this->Controller->Broadcast(reinterpret_cast<char *>(&plan), sizeof plan, 0);
+  }
+  for (int axis = 0; axis < 3; axis++) {
+    if (plan.samples[axis] > VTK_INT_MAX) {
+      problem =
+          "The volume has a side of more than 2147483647 voxels, which VTK can't express; set "
+          "a region or a stride";
+      return false;
+    }
+  }
+  state.Plan = plan;
+  state.Planned = true;
+  return true;
+}
+
+void vtkBeamcastVolumeReader::Geometry(double spacing[3], double origin[3],
+                                       std::string &unit) const {
+  const beamcast_hdf5_plan &plan = this->Internal->Plan;
+  const beamcast_hdf5_volume &v = this->Internal->Volume();
+  const double wanted = MetresOf(this->Unit);
+  double factor = 1;
+  unit = v.unit;
+  if (wanted > 0) {
+    factor = v.unit_metres > 0 ? v.unit_metres / wanted : 1;
+    unit = this->Unit;
+  }
+  for (int axis = 0; axis < 3; axis++) {
+    const double stride = static_cast<double>(plan.stride[axis]);
+    const double first = static_cast<double>(plan.region[2 * axis]);
+    spacing[axis] = plan.spacing[axis] * factor;
+    origin[axis] = plan.origin[axis] * factor;
+    if (this->Unit == "voxel") {
+      spacing[axis] = stride;
+      origin[axis] = first;
+    }
+    if (this->Spacing[axis] > 0) {
+      spacing[axis] = this->Spacing[axis] * stride;
+      origin[axis] = this->Origin[axis] + this->Spacing[axis] * first;
+    }
+  }
+  if (this->Unit == "voxel") {
+    unit.clear();
+  }
+}
+
+/* Steps of time: the file's own, or the files of a series. */
+size_t vtkBeamcastVolumeReader::FileOfTime(vtkInformation *out, double &time,
+                                           uint64_t &step) const {
+  time = 0;
+  step = 0;
+  const double *times = out->Get(vtkStreamingDemandDrivenPipeline::TIME_STEPS());
+  const int count = out->Length(vtkStreamingDemandDrivenPipeline::TIME_STEPS());
+  if (times == nullptr || count < 1) {
+    return 0;
+  }
+  size_t nearest = 0;
+  if (out->Has(vtkStreamingDemandDrivenPipeline::UPDATE_TIME_STEP())) {
+    const double wanted = out->Get(vtkStreamingDemandDrivenPipeline::UPDATE_TIME_STEP());
+    for (int i = 0; i < count && times[i] <= wanted; i++) {
+      nearest = static_cast<size_t>(i);
+    }
+  }
+  time = times[nearest];
+  if (this->FileNames.size() > 1 && !IsTiff(this->FileNames[0])) {
+    return nearest;
+  }
+  step = nearest;
+  return 0;
+}
+
+int vtkBeamcastVolumeReader::RequestInformation(vtkInformation *, vtkInformationVector **,
+                                                vtkInformationVector *outputs) {
+  vtkInformation *out = outputs->GetInformationObject(0);
+  State &state = *this->Internal;
+  std::string problem = "No file was named";
+  state.Planned = false;
+  bool well = this->Agree(!this->FileNames.empty() && this->Open(0, problem), problem);
+  if (well) {
+    well = this->Plan(problem);
+  }
+  if (!well) {
+    this->Notice = problem;
+    vtkErrorMacro(<< problem << ".");
+    return 0;
+  }
+  const beamcast_hdf5_plan &plan = state.Plan;
+  const beamcast_hdf5_volume &v = state.Volume();
+  int whole[6];
+  for (int axis = 0; axis < 3; axis++) {
+    this->Size[axis] = static_cast<int>(plan.samples[axis]);
+    this->FullSize[axis] = static_cast<int>(std::min<uint64_t>(v.size[axis], VTK_INT_MAX));
+    whole[2 * axis] = 0;
+    whole[2 * axis + 1] = this->Size[axis] - 1;
+  }
+  this->Memory = static_cast<double>(plan.bytes);
+  this->Notice = plan.note;
+  this->Storage = std::string(v.convention) + ", " + v.storage +
+                  (*v.filters != 0 ? std::string(", ") + v.filters : "");
+  double spacing[3], origin[3];
+  this->Geometry(spacing, origin, this->OutputUnit);
+  out->Set(vtkStreamingDemandDrivenPipeline::WHOLE_EXTENT(), whole, 6);
+  out->Set(vtkDataObject::SPACING(), spacing, 3);
+  out->Set(vtkDataObject::ORIGIN(), origin, 3);
+  out->Set(vtkAlgorithm::CAN_HANDLE_PIECE_REQUEST(), 1);
+  out->Remove(vtkStreamingDemandDrivenPipeline::TIME_STEPS());
+  out->Remove(vtkStreamingDemandDrivenPipeline::TIME_RANGE());
+
+  const bool series = this->FileNames.size() > 1 && !IsTiff(this->FileNames[0]);
+  std::vector<double> times(series ? this->FileNames.size() : static_cast<size_t>(v.times));
+  for (size_t i = 0; i < times.size(); i++) {
+    times[i] = !series && v.time_values != nullptr ? v.time_values[i] : static_cast<double>(i);
+  }
+  if (!std::is_sorted(times.begin(), times.end(), std::less_equal<double>())) {
+    for (size_t i = 0; i < times.size(); i++) { /* times that don't rise are no times */
+      times[i] = static_cast<double>(i);
+    }
+  }
+  if (times.size() > 1) {
+    const double range[2] = {times.front(), times.back()};
+    out->Set(vtkStreamingDemandDrivenPipeline::TIME_STEPS(), times.data(),
+             static_cast<int>(times.size()));
+    out->Set(vtkStreamingDemandDrivenPipeline::TIME_RANGE(), range, 2);
+  }
+  if (plan.reduced && (this->Controller == nullptr || this->Controller->GetLocalProcessId() == 0)) {
+    vtkWarningMacro(<< this->Notice << ".");
+  }
+  return 1;
+}
+
+/* --- data ----------------------------------------------------------------------------------------
+ */
+
+int vtkBeamcastVolumeReader::RequestData(vtkInformation *, vtkInformationVector **,
+                                         vtkInformationVector *outputs) {
+  vtkInformation *out = outputs->GetInformationObject(0);
+  vtkImageData *image = vtkImageData::GetData(out);
+  State &state = *this->Internal;
+  image->Initialize();
+  if (!state.Planned) {
+    return 0;
+  }
+  const int piece = out->Get(vtkStreamingDemandDrivenPipeline::UPDATE_PIECE_NUMBER());
+  const int pieces = out->Get(vtkStreamingDemandDrivenPipeline::UPDATE_NUMBER_OF_PIECES());
+  const int ghosts =
+      std::max(0, out->Get(vtkStreamingDemandDrivenPipeline::UPDATE_NUMBER_OF_GHOST_LEVELS()));
+  double time;
+  uint64_t step;
+  const size_t file = this->FileOfTime(out, time, step);
+  std::string problem;
+  bool well = this->Agree(this->Open(file, problem), problem);
+
+  VolumePiece::Key key = {state.OpenName + "#" + std::to_string(state.Changes) + "#" +
+                              std::to_string(step) + "#" + std::to_string(this->Channel),
+                          state.Plan,
+                          {}};
+  key.Plan.ranks = std::max(1, pieces);
+  int64_t extent[6];
+  beamcast_hdf5_plan_piece(&key.Plan, piece, 0, key.Core);
+  beamcast_hdf5_plan_piece(&key.Plan, piece, ghosts, extent);
+  const bool empty = extent[1] < extent[0];
+  if (well) {
+    beamcast_error error = {};
+    beamcast_hdf5_read_options options = {};
+    options.time = step;
+    options.channel = static_cast<uint64_t>(this->Channel);
+    options.threads = this->Threads;
+    options.context = this;
+    options.progress = [](void *context, double done) {
+      auto *self = static_cast<vtkBeamcastVolumeReader *>(context);
+      self->UpdateProgress(done);
+      return self->GetAbortExecute() ? 1 : 0;
+    };
+    if (file > 0 || this->FileNames.size() > 1) { /* later files must be like the first */
+      well = beamcast_hdf5_find(state.File, this->Dataset.c_str(), &key.Plan.volume, &error) ==
+             BEAMCAST_OK;
+    }
+    well = well &&
+           (empty || state.Piece.Read(state.File, key, extent, options, &error) == BEAMCAST_OK);
+    problem = error.message;
+  }
+  if (!this->Agree(well, problem)) {
+    state.Piece.Clear();
+    vtkErrorMacro(<< problem << ".");
+    return 0;
+  }
+
+  double spacing[3], origin[3];
+  std::string unit;
+  this->Geometry(spacing, origin, unit);
+  int box[6] = {0, -1, 0, -1, 0, -1};
+  if (!empty) {
+    std::copy(extent, extent + 6, box);
+  }
+  image->SetExtent(box);
+  image->SetSpacing(spacing);
+  image->SetOrigin(origin);
+  const beamcast_hdf5_volume &v = state.Volume();
+  if (!empty) {
+    vtkSmartPointer<vtkDataArray> array = state.Piece.NewArray(extent);
+    array->SetName(v.name);
+    if (v.kind == BEAMCAST_HDF5_COMPLEX) {
+      array->SetComponentName(0, this->ComplexParts ? "real" : "magnitude");
+      array->SetComponentName(1, this->ComplexParts ? "imaginary" : "phase");
+    }
+    image->GetPointData()->SetScalars(array);
+    if (ghosts > 0 && pieces > 1) {
+      MarkGhosts(image->AllocatePointGhostArray(), extent, key.Core, 0,
+                 vtkDataSetAttributes::DUPLICATEPOINT);
+      MarkGhosts(image->AllocateCellGhostArray(), extent, key.Core, 1,
+                 vtkDataSetAttributes::DUPLICATECELL);
+    }
+  }
+  AddText(image->GetFieldData(), "Unit", unit);
+  AddText(image->GetFieldData(), "Source", this->FileNames[file] + ":" + v.path);
+  if (out->Has(vtkStreamingDemandDrivenPipeline::TIME_STEPS())) {
+    image->GetInformation()->Set(vtkDataObject::DATA_TIME_STEP(), time);
+  }
+  return 1;
+}
