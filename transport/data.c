@@ -5,7 +5,6 @@
  * straight into the slot; what is not wanted any more is received and thrown away.
  */
 #include <errno.h>
-#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
@@ -13,46 +12,11 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include "server.h"
+#include "data_conn.h"
 
 enum { BATCH = 256, BATCH_BYTES = 4 << 20, SCRATCH = 256 << 10 };
 
-typedef enum reading { READ_HEAD, READ_BODY, READ_VOXELS } reading;
-
-struct bc_data_conn {
-  bc_data_conn *next;
-  bc_data_thread *thread;
-  int fd, role;
-  bool local;
-  bool dead, clean; /* clean: the peer closed it */
-  bool doomed;      /* the root wants it gone (lock) */
-  bool close_when_sent;
-  uint64_t session; /* 0: not bound */
-  uint32_t producer;
-  uint64_t verbs; /* cookie of its queue pair, 0 for none */
-  reading state;
-  unsigned char head[BC_FRAME_BYTES];
-  bc_frame_head frame;
-  unsigned char *body;
-  size_t got;
-  /* voxels coming in */
-  bc_span span;
-  bc_slot *slot;
-  bc_memory *memory; /* where they go, retained; NULL: nowhere */
-  uint64_t base;     /* of the box in memory */
-  bc_runs runs;
-  uint64_t moved;
-  /* messages and voxels going out: messages first */
-  bc_writer out;
-  size_t out_sent;
-  bc_memory *from; /* retained while voxels go out */
-  uint64_t from_base, from_moved, from_bytes;
-  bc_runs from_runs;
-};
-
-static atomic_uint_fast64_t next_cookie = 1;
-
-static void fail(bc_receiver *r, bc_data_conn *c, int code, const char *sentence) {
+void bc_data_fail(bc_receiver *r, bc_data_conn *c, int code, const char *sentence) {
   bc_put_verdict(&c->out, BC_FAIL, c->span.serial, (uint32_t)code, 0, sentence);
   c->close_when_sent = true;
   bc_log(r, "a %s was disconnected: %s", c->role == BC_ROLE_WRITER ? "producer" : "viewer",
@@ -188,7 +152,7 @@ static bc_slot *writer_slot(bc_receiver *r, bc_data_conn *c, const bc_span *span
 static void on_write(bc_receiver *r, bc_data_conn *c, bc_reader *reader) {
   const char *sentence = NULL;
   if (!bc_get_span(reader, &c->span)) {
-    fail(r, c, BEAMCAST_ERR_PROTOCOL, "a message made no sense");
+    bc_data_fail(r, c, BEAMCAST_ERR_PROTOCOL, "a message made no sense");
     return;
   }
   pthread_mutex_lock(&r->lock);
@@ -204,7 +168,7 @@ static void on_write(bc_receiver *r, bc_data_conn *c, bc_reader *reader) {
   }
   pthread_mutex_unlock(&r->lock);
   if (sentence != NULL) {
-    fail(r, c, BEAMCAST_ERR_PROTOCOL, sentence);
+    bc_data_fail(r, c, BEAMCAST_ERR_PROTOCOL, sentence);
     return;
   }
   c->moved = 0;
@@ -214,7 +178,7 @@ static void on_write(bc_receiver *r, bc_data_conn *c, bc_reader *reader) {
 static void on_wrote(bc_receiver *r, bc_data_conn *c, bc_reader *reader) {
   const char *sentence = NULL;
   if (!bc_get_span(reader, &c->span)) {
-    fail(r, c, BEAMCAST_ERR_PROTOCOL, "a message made no sense");
+    bc_data_fail(r, c, BEAMCAST_ERR_PROTOCOL, "a message made no sense");
     return;
   }
   pthread_mutex_lock(&r->lock);
@@ -224,120 +188,8 @@ static void on_wrote(bc_receiver *r, bc_data_conn *c, bc_reader *reader) {
   }
   pthread_mutex_unlock(&r->lock);
   if (sentence != NULL) {
-    fail(r, c, BEAMCAST_ERR_PROTOCOL, sentence);
+    bc_data_fail(r, c, BEAMCAST_ERR_PROTOCOL, sentence);
   }
-}
-
-/* --- attaching -----------------------------------------------------------------------------------
- */
-
-static int send_with_fd(int fd, const void *bytes, size_t size, int passed) {
-  struct iovec vector = {.iov_base = (void *)(uintptr_t)bytes, .iov_len = size};
-  union {
-    struct cmsghdr head;
-    char space[CMSG_SPACE(sizeof(int))];
-  } control;
-  memset(&control, 0, sizeof control);
-  struct msghdr message = {.msg_iov = &vector,
-                           .msg_iovlen = 1,
-                           .msg_control = &control,
-                           .msg_controllen = sizeof control};
-  struct cmsghdr *c = CMSG_FIRSTHDR(&message);
-  c->cmsg_level = SOL_SOCKET;
-  c->cmsg_type = SCM_RIGHTS;
-  c->cmsg_len = CMSG_LEN(sizeof(int));
-  memcpy(CMSG_DATA(c), &passed, sizeof passed);
-  return sendmsg(fd, &message, MSG_NOSIGNAL) == (ssize_t)size ? 0 : -1;
-}
-
-/* The memory behind (serial, array) that this connection may map, retained; NULL if none. */
-static bc_memory *attachable(bc_receiver *r, bc_data_conn *c, const bc_span *span) {
-  bc_memory *memory = NULL;
-  pthread_mutex_lock(&r->lock);
-  bc_slot *slot = bc_rank_slot(r, span->serial);
-  if (slot != NULL && span->array < slot->plan.arrays) {
-    bc_session *session = bc_rank_session(r, c->session);
-    bool may = c->role == BC_ROLE_FETCHER
-                   ? slot->frame != NULL
-                   : slot->open && session != NULL && session->stream == slot->stream;
-    memory = may ? slot->array[span->array].memory : NULL;
-    if (memory != NULL) {
-      bc_memory_retain(memory);
-    }
-  }
-  pthread_mutex_unlock(&r->lock);
-  return memory;
-}
-
-/* A descriptor of the memory that a fetcher can't write through. */
-static int read_only(const bc_memory *memory) {
-  char path[64];
-  (void)snprintf(path, sizeof path, "/proc/self/fd/%d", memory->fd);
-  return open(path, O_RDONLY | O_CLOEXEC);
-}
-
-static void on_attach(bc_receiver *r, bc_data_conn *c, bc_reader *reader) {
-  if (!bc_get_span(reader, &c->span)) {
-    fail(r, c, BEAMCAST_ERR_PROTOCOL, "a message made no sense");
-    return;
-  }
-  bc_memory *memory = attachable(r, c, &c->span);
-  beamcast_error error = {0};
-  uint64_t address = 0;
-  uint32_t key = 0;
-  int code = BEAMCAST_OK;
-  if (memory == NULL) {
-    bc_put_verdict(&c->out, BC_REFUSE, c->span.serial, BEAMCAST_DROPPED, 0,
-                   "the step is not here any more");
-    return;
-  }
-  if (c->verbs != 0) {
-    code = bc_verbs_server_register(r->verbs, memory, &address, &key, &error);
-  }
-  bc_writer writer = {0};
-  size_t begin = bc_message_begin(&writer, BC_BUFFER);
-  bc_put_u64(&writer, c->span.serial);
-  bc_put_u32(&writer, c->span.array);
-  bc_put_u32(&writer, key);
-  bc_put_u64(&writer, address);
-  bc_put_u64(&writer, memory->size);
-  bc_message_end(&writer, begin);
-  if (code != BEAMCAST_OK) {
-    bc_put_verdict(&c->out, BC_REFUSE, c->span.serial, (uint32_t)code, 0, error.message);
-    bc_log(r, "%s", error.message);
-  } else if (c->verbs != 0) {
-    bc_put_bytes(&c->out, writer.data, writer.size);
-  } else if (!c->local) {
-    fail(r, c, BEAMCAST_ERR_PROTOCOL, "shared memory was asked for over a network");
-  } else {
-    int passed = c->role == BC_ROLE_FETCHER ? read_only(memory) : memory->fd;
-    /* the peer waits for this answer, so there is room in the socket */
-    if (c->out.size != c->out_sent || passed < 0 ||
-        send_with_fd(c->fd, writer.data, writer.size, passed) != 0) {
-      fail(r, c, BEAMCAST_ERR_CONNECTION, "a slot's memory could not be passed on");
-    }
-    if (passed != memory->fd && passed >= 0) {
-      (void)close(passed);
-    }
-  }
-  bc_writer_free(&writer);
-  bc_memory_release(memory);
-}
-
-static void on_verbs_open(bc_receiver *r, bc_data_conn *c) {
-  beamcast_error error = {.message = "this server has no RDMA device"};
-  bc_writer writer = {0};
-  uint64_t cookie = atomic_fetch_add(&next_cookie, 1);
-  size_t begin = bc_message_begin(&writer, BC_VERBS_AT);
-  if (r->verbs != NULL && c->verbs == 0 &&
-      bc_verbs_server_offer(r->verbs, cookie, &writer, &error) == BEAMCAST_OK) {
-    bc_message_end(&writer, begin);
-    bc_put_bytes(&c->out, writer.data, writer.size);
-    c->verbs = cookie;
-  } else {
-    bc_put_verdict(&c->out, BC_REFUSE, 0, BEAMCAST_ERR_UNSUPPORTED, 0, error.message);
-  }
-  bc_writer_free(&writer);
 }
 
 /* --- voxels out ----------------------------------------------------------------------------------
@@ -346,7 +198,7 @@ static void on_verbs_open(bc_receiver *r, bc_data_conn *c) {
 static void on_read(bc_receiver *r, bc_data_conn *c, bc_reader *reader) {
   bc_span span;
   if (!bc_get_span(reader, &span) || c->from != NULL) {
-    fail(r, c, BEAMCAST_ERR_PROTOCOL, "a message made no sense");
+    bc_data_fail(r, c, BEAMCAST_ERR_PROTOCOL, "a message made no sense");
     return;
   }
   c->span = span;
@@ -426,7 +278,7 @@ static void on_bind(bc_receiver *r, bc_data_conn *c, bc_reader *reader) {
   if (good) {
     bc_message_empty(&c->out, BC_BOUND);
   } else {
-    fail(r, c, BEAMCAST_ERR_REFUSED, "a connection for data came from an unknown producer");
+    bc_data_fail(r, c, BEAMCAST_ERR_REFUSED, "a connection for data came from an unknown producer");
   }
 }
 
@@ -443,13 +295,13 @@ static void on_message(bc_receiver *r, bc_data_conn *c) {
   } else if (c->frame.type == BC_SYNC && bound) {
     bc_put_number(&c->out, BC_SYNCED, bc_get_u64(&reader));
   } else if (c->frame.type == BC_ATTACH && (bound || !writer)) {
-    on_attach(r, c, &reader);
+    bc_data_attach(r, c, &reader);
   } else if (c->frame.type == BC_VERBS_OPEN && (bound || !writer)) {
-    on_verbs_open(r, c);
+    bc_data_verbs_open(r, c);
   } else if (c->frame.type == BC_READ && !writer) {
     on_read(r, c, &reader);
   } else {
-    fail(r, c, BEAMCAST_ERR_PROTOCOL, "a message came that has no place here");
+    bc_data_fail(r, c, BEAMCAST_ERR_PROTOCOL, "a message came that has no place here");
   }
 }
 
@@ -461,14 +313,14 @@ static int read_message(bc_receiver *r, bc_data_conn *c) {
     if (done > 0 && c->got == sizeof c->head) {
       c->got = 0;
       if (!bc_frame_head_read(c->head, &c->frame)) {
-        fail(r, c, BEAMCAST_ERR_PROTOCOL, "what came is no message");
+        bc_data_fail(r, c, BEAMCAST_ERR_PROTOCOL, "what came is no message");
         return 1;
       }
       free(c->body);
       c->body = malloc((size_t)c->frame.size + 1);
       c->state = READ_BODY;
       if (c->body == NULL) {
-        fail(r, c, BEAMCAST_ERR_MEMORY, "out of memory");
+        bc_data_fail(r, c, BEAMCAST_ERR_MEMORY, "out of memory");
       } else if (c->frame.size == 0) {
         on_message(r, c);
       }

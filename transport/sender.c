@@ -8,43 +8,9 @@
 #include <unistd.h>
 
 #include "attach.h"
-#include "copiers.h"
-#include "link.h"
+#include "sender_state.h"
 
-enum { PULSE_SECONDS = 1, PIECE_BYTES = 1 << 20, COPIERS_MAX = 4 };
-
-typedef enum step_state { STEP_NONE, STEP_OPEN, STEP_DROPPED, STEP_BROKEN } step_state;
-
-struct bc_sender {
-  bc_sender_options options;
-  char stream[BC_NAME_MAX];
-  char wire[16];
-  bc_dialer dialer;
-  int control;
-  pthread_mutex_t sending; /* of control */
-  pthread_t pulse;
-  pthread_cond_t pulse_stop;
-  bool pulse_started, stop;
-  uint64_t session;
-  uint32_t server_ranks;
-  bc_link *links;
-  bc_box *boxes; /* per rank, what it holds */
-  bc_plan plan;
-  bc_copiers *copiers;
-  int copier_count;
-  step_state state;
-  uint64_t serial, epoch, arrays;
-  uint32_t slot;
-  char reason[BC_SENTENCE_MAX];
-  bool sync_owed; /* overlap: the last step's SYNCs are out */
-  bool dead;
-  int dead_code;
-  bc_message grant; /* holds the requests */
-  bc_reader requests;
-  uint32_t requests_left;
-  char *request;
-  bc_sender_stats stats;
-};
+enum { PULSE_SECONDS = 1, COPIERS_MAX = 4 };
 
 /* --- the control connection ----------------------------------------------------------------------
  */
@@ -460,116 +426,6 @@ static int declare(bc_sender *s, const bc_array_spec *spec, const bc_grid *grid,
   return code;
 }
 
-typedef struct put_job {
-  bc_link *link;
-  int lane;
-  bc_piece piece;
-} put_job;
-
-typedef struct put_work {
-  put_job *jobs;
-  size_t count, capacity;
-  int64_t deadline;
-  pthread_mutex_t lock;
-  int code;
-  beamcast_error error;
-} put_work;
-
-static void do_job(void *context, size_t index) {
-  put_work *work = context;
-  put_job *job = &work->jobs[index];
-  beamcast_error error = {0};
-  int code = job->link->wire->write(job->link, job->lane, &job->piece, work->deadline, &error);
-  if (code != BEAMCAST_OK) {
-    pthread_mutex_lock(&work->lock);
-    work->code = code;
-    work->error = error;
-    pthread_mutex_unlock(&work->lock);
-  }
-}
-
-/* Cuts what goes to one rank into a piece for each lane, along the longest axis from the outside
- * in. */
-static bool add_jobs(put_work *work, bc_link *link, const bc_piece *whole) {
-  uint64_t bytes = bc_volume_bytes(whole->box.shape, whole->voxel_bytes);
-  int axis = whole->box.shape[2] > 1 ? 2 : whole->box.shape[1] > 1 ? 1 : 0;
-  uint64_t length = whole->box.shape[axis];
-  uint64_t parts = bytes / PIECE_BYTES + 1;
-  parts = parts < (uint64_t)link->lanes ? parts : (uint64_t)link->lanes;
-  parts = parts < length ? parts : length;
-  for (uint64_t part = 0; part < parts; part++) {
-    uint64_t from = length * part / parts, to = length * (part + 1) / parts;
-    if (work->count == work->capacity) {
-      size_t capacity = work->capacity ? 2 * work->capacity : 16;
-      put_job *jobs = realloc(work->jobs, capacity * sizeof *jobs);
-      if (jobs == NULL) {
-        return false;
-      }
-      work->jobs = jobs;
-      work->capacity = capacity;
-    }
-    put_job *job = &work->jobs[work->count++];
-    *job = (put_job){.link = link, .lane = (int)part, .piece = *whole};
-    job->piece.box.start[axis] += from;
-    job->piece.box.shape[axis] = to - from;
-    job->piece.data += (int64_t)from * whole->stride[axis];
-  }
-  return true;
-}
-
-static int prepare_rank(bc_sender *s, put_work *work, uint32_t rank, const bc_piece *brick,
-                        beamcast_error *error) {
-  bc_link *link = &s->links[rank];
-  bc_piece piece = *brick;
-  if (!bc_box_intersect(&brick->box, &s->boxes[rank], &piece.box)) {
-    return BEAMCAST_OK;
-  }
-  piece.memory = s->boxes[rank];
-  for (int axis = 0; axis < 3; axis++) {
-    piece.data += (int64_t)(piece.box.start[axis] - brick->box.start[axis]) * piece.stride[axis];
-  }
-  int code = BEAMCAST_OK;
-  if (link->wire == NULL) {
-    bc_link_options options = {.wire = s->options.wire,
-                               .connections = s->options.connections,
-                               .copiers = s->copier_count,
-                               .session = s->session};
-    code = bc_link_open(link, &s->dialer, &options, work->deadline, error);
-  }
-  if (code == BEAMCAST_OK && link->wire->prepare != NULL) {
-    code = link->wire->prepare(link, s->serial, s->slot, piece.array, work->deadline, error);
-  }
-  if (code == BEAMCAST_OK && !add_jobs(work, link, &piece)) {
-    code = beamcast_fail(error, BEAMCAST_ERR_MEMORY, "out of memory");
-  }
-  return code;
-}
-
-static int send_brick(bc_sender *s, const bc_piece *brick, int64_t deadline,
-                      beamcast_error *error) {
-  put_work work = {.deadline = deadline, .lock = PTHREAD_MUTEX_INITIALIZER};
-  int code = BEAMCAST_OK;
-  for (uint32_t rank = 0; rank < s->server_ranks && code == BEAMCAST_OK; rank++) {
-    code = prepare_rank(s, &work, rank, brick, error);
-  }
-  if (code == BEAMCAST_OK) {
-    bc_copiers_run(s->copiers, work.count, do_job, &work);
-    code = work.code;
-    if (code != BEAMCAST_OK && error != NULL) {
-      *error = work.error;
-    }
-  }
-  for (size_t i = 0; i < work.count && code == BEAMCAST_OK; i++) {
-    put_job *job = &work.jobs[i];
-    uint64_t bytes = bc_volume_bytes(job->piece.box.shape, job->piece.voxel_bytes);
-    job->link->synced[job->lane < job->link->sockets ? job->lane : 0] = false;
-    job->link->bytes += bytes;
-    s->stats.bytes += bytes;
-  }
-  free(work.jobs);
-  return code;
-}
-
 /* A wire failed in the middle: what it has sent can't be told, so the links are given up. */
 static int put_failed(bc_sender *s, int code) {
   if (s->state == STEP_OPEN) {
@@ -618,7 +474,7 @@ int bc_sender_put(bc_sender *s, const bc_array_spec *spec, const bc_grid *grid, 
                     .voxel_bytes = bc_plan_voxel_bytes(&s->plan, (uint32_t)array),
                     .data = data};
   memcpy(brick.stride, stride, sizeof brick.stride);
-  code = send_brick(s, &brick, deadline, error);
+  code = bc_sender_send_brick(s, &brick, deadline, error);
   return code == BEAMCAST_OK ? code : put_failed(s, code);
 }
 

@@ -1,11 +1,14 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  *
  * Inside the receiver; for the files of this folder only. Who does what:
- *   receiver.c  life cycle, the control thread's loop, the public calls
+ *   receiver.c  life cycle and the control thread's loop
+ *   views.c     the public calls that look at streams
  *   door.c      accepting, the handshake, connections of messages, relaying
- *   root.c      rank 0: streams, steps, slots; it alone decides
+ *   root.c      rank 0: what becomes of steps; it alone decides
+ *   slots.c     rank 0: its books of streams, steps and slots
  *   producers.c rank 0: producers and viewers, what they and the ranks say
- *   rank.c      every rank: slots, sealing, frames; it does what the root says
+ *   rank.c      every rank: slots and sealing; it does what the root says
+ *   frame.c     every rank: complete steps that are shown
  *   data.c      connections that carry voxels, on threads of their own
  * Root and ranks talk in messages; rank 0's own go through a queue in the process. Handlers run on
  * the control thread with `lock` held. Data threads take `lock` for moments, never while bytes
@@ -296,8 +299,17 @@ void bc_door_sweep(bc_receiver *r, int64_t now);
 /* Dials rank 0 as a peer; the connection is then the control thread's. */
 int bc_door_dial_root(bc_receiver *r, beamcast_error *error);
 
-/* root.c: streams and steps */
+/* slots.c: streams, steps, slots */
+bc_step *bc_step_new(bc_receiver *r, bc_stream_state *s, uint64_t number, double time);
+void bc_step_remove(bc_receiver *r, bc_stream_state *s, bc_step *step);
+int bc_slots_allowed(const bc_receiver *r, const bc_stream_state *s);
+/* A slot for a new step, -1 if none can be had now; what was in it is forgotten. */
+int bc_slot_pick(bc_receiver *r, bc_stream_state *s);
+/* The ranks give the slot's memory back. */
+void bc_slot_forget(bc_receiver *r, bc_stream_state *s, int slot);
 bc_step *bc_step_find(bc_stream_state *s, uint64_t serial);
+
+/* root.c: what becomes of steps */
 void bc_step_begin(bc_receiver *r, bc_producer *p, uint64_t number, double time, double limit);
 void bc_step_declare(bc_receiver *r, bc_producer *p, const bc_declare *declare);
 void bc_step_end(bc_receiver *r, bc_producer *p, bc_reader *reader);
@@ -320,7 +332,7 @@ void bc_root_answer(bc_receiver *r, uint32_t rank, uint32_t type, const unsigned
 void bc_root_conn_gone(bc_receiver *r, bc_conn *conn);
 void bc_root_tick(bc_receiver *r, int64_t now);
 void bc_root_close(bc_receiver *r);
-/* root.c again */
+/* slots.c again */
 bc_stream_state *bc_root_stream(bc_receiver *r, const char *name, bool make);
 bc_step *bc_root_step(bc_receiver *r, uint64_t serial, bc_stream_state **stream);
 void bc_root_released(bc_receiver *r, uint32_t rank, uint64_t serial, uint64_t count);
@@ -338,6 +350,12 @@ void bc_rank_landed(bc_receiver *r, bc_slot *slot, uint64_t session, const bc_sp
                     uint32_t wire);
 /* A data connection of the session has ended (lock held). clean: the peer closed it. */
 void bc_rank_conn_ended(bc_receiver *r, uint64_t session, bool clean);
+
+/* frame.c, lock held */
+/* Drops one reference; true if the receiver's last one went with it. */
+bool bc_frame_drop(bc_receiver *r, bc_frame *frame);
+/* reader: the rest of SEAL, from the step's number on. NULL if memory ran out. */
+bc_frame *bc_frame_make(bc_receiver *r, bc_slot *slot, bc_reader *reader, uint64_t arrays);
 
 /* data.c */
 int bc_data_start(bc_receiver *r, beamcast_error *error);

@@ -1,0 +1,120 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ *
+ * A brick to the ranks that hold a part of it: the intersections, cut into a piece for each lane,
+ * written by a few threads at once.
+ */
+#include <stdlib.h>
+
+#include "sender_state.h"
+
+enum { PIECE_BYTES = 1 << 20 };
+
+typedef struct put_job {
+  bc_link *link;
+  int lane;
+  bc_piece piece;
+} put_job;
+
+typedef struct put_work {
+  put_job *jobs;
+  size_t count, capacity;
+  int64_t deadline;
+  pthread_mutex_t lock;
+  int code;
+  beamcast_error error;
+} put_work;
+
+static void do_job(void *context, size_t index) {
+  put_work *work = context;
+  put_job *job = &work->jobs[index];
+  beamcast_error error = {0};
+  int code = job->link->wire->write(job->link, job->lane, &job->piece, work->deadline, &error);
+  if (code != BEAMCAST_OK) {
+    pthread_mutex_lock(&work->lock);
+    work->code = code;
+    work->error = error;
+    pthread_mutex_unlock(&work->lock);
+  }
+}
+
+/* Cuts what goes to one rank into a piece for each lane, along the longest axis from the outside
+ * in. */
+static bool add_jobs(put_work *work, bc_link *link, const bc_piece *whole) {
+  uint64_t bytes = bc_volume_bytes(whole->box.shape, whole->voxel_bytes);
+  int axis = whole->box.shape[2] > 1 ? 2 : whole->box.shape[1] > 1 ? 1 : 0;
+  uint64_t length = whole->box.shape[axis];
+  uint64_t parts = bytes / PIECE_BYTES + 1;
+  parts = parts < (uint64_t)link->lanes ? parts : (uint64_t)link->lanes;
+  parts = parts < length ? parts : length;
+  for (uint64_t part = 0; part < parts; part++) {
+    uint64_t from = length * part / parts, to = length * (part + 1) / parts;
+    if (work->count == work->capacity) {
+      size_t capacity = work->capacity ? 2 * work->capacity : 16;
+      put_job *jobs = realloc(work->jobs, capacity * sizeof *jobs);
+      if (jobs == NULL) {
+        return false;
+      }
+      work->jobs = jobs;
+      work->capacity = capacity;
+    }
+    put_job *job = &work->jobs[work->count++];
+    *job = (put_job){.link = link, .lane = (int)part, .piece = *whole};
+    job->piece.box.start[axis] += from;
+    job->piece.box.shape[axis] = to - from;
+    job->piece.data += (int64_t)from * whole->stride[axis];
+  }
+  return true;
+}
+
+static int prepare_rank(bc_sender *s, put_work *work, uint32_t rank, const bc_piece *brick,
+                        beamcast_error *error) {
+  bc_link *link = &s->links[rank];
+  bc_piece piece = *brick;
+  if (!bc_box_intersect(&brick->box, &s->boxes[rank], &piece.box)) {
+    return BEAMCAST_OK;
+  }
+  piece.memory = s->boxes[rank];
+  for (int axis = 0; axis < 3; axis++) {
+    piece.data += (int64_t)(piece.box.start[axis] - brick->box.start[axis]) * piece.stride[axis];
+  }
+  int code = BEAMCAST_OK;
+  if (link->wire == NULL) {
+    bc_link_options options = {.wire = s->options.wire,
+                               .connections = s->options.connections,
+                               .copiers = s->copier_count,
+                               .session = s->session};
+    code = bc_link_open(link, &s->dialer, &options, work->deadline, error);
+  }
+  if (code == BEAMCAST_OK && link->wire->prepare != NULL) {
+    code = link->wire->prepare(link, s->serial, s->slot, piece.array, work->deadline, error);
+  }
+  if (code == BEAMCAST_OK && !add_jobs(work, link, &piece)) {
+    code = beamcast_fail(error, BEAMCAST_ERR_MEMORY, "out of memory");
+  }
+  return code;
+}
+
+int bc_sender_send_brick(bc_sender *s, const bc_piece *brick, int64_t deadline,
+                         beamcast_error *error) {
+  put_work work = {.deadline = deadline, .lock = PTHREAD_MUTEX_INITIALIZER};
+  int code = BEAMCAST_OK;
+  for (uint32_t rank = 0; rank < s->server_ranks && code == BEAMCAST_OK; rank++) {
+    code = prepare_rank(s, &work, rank, brick, error);
+  }
+  if (code == BEAMCAST_OK) {
+    bc_copiers_run(s->copiers, work.count, do_job, &work);
+    code = work.code;
+    if (code != BEAMCAST_OK && error != NULL) {
+      *error = work.error;
+    }
+  }
+  for (size_t i = 0; i < work.count && code == BEAMCAST_OK; i++) {
+    put_job *job = &work.jobs[i];
+    uint64_t bytes = bc_volume_bytes(job->piece.box.shape, job->piece.voxel_bytes);
+    job->link->synced[job->lane < job->link->sockets ? job->lane : 0] = false;
+    job->link->bytes += bytes;
+    s->stats.bytes += bytes;
+  }
+  free(work.jobs);
+  return code;
+}
