@@ -33,7 +33,7 @@ static int take_found(bc_fetch *f, const bc_message *message, beamcast_error *er
   f->info.arrays = bc_get_u64(&reader);
   bool good = bc_get_plan(&reader, &f->plan);
   uint32_t ranks = bc_get_u32(&reader);
-  if (good && ranks > 0 && ranks <= BC_RANKS_MAX) {
+  if (good && ranks > 0 && ranks <= BC_SERVER_RANKS_MAX) {
     f->ranks = calloc(ranks, sizeof(*f->ranks));
   }
   if (f->ranks == NULL) {

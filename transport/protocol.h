@@ -18,7 +18,8 @@ enum {
   BC_HEADER_MAX = 128 * 1024, /* of a step's JSON header */
   BC_REQUEST_MAX = 64 * 1024, /* of a request's JSON */
   BC_ARRAYS_MAX = 32,
-  BC_RANKS_MAX = 16384, /* producers of a stream, and ranks of a server */
+  BC_SERVER_RANKS_MAX = 1024,
+  BC_RANKS_MAX = 16384, /* producers of a stream */
   BC_NAME_MAX = 128,    /* bytes of a stream's or array's name, with its zero */
   BC_UNIT_MAX = 64,
   BC_HOST_MAX = 256,

@@ -299,9 +299,9 @@ bc_receiver *bc_receiver_open(const bc_receiver_options *options, beamcast_error
     r->data[i].epoll = r->data[i].wake = -1;
   }
   int code = BEAMCAST_OK;
-  if (r->rank < 0 || r->rank >= r->ranks || r->ranks > BC_RANKS_MAX) {
+  if (r->rank < 0 || r->rank >= r->ranks || r->ranks > BC_SERVER_RANKS_MAX) {
     code = beamcast_fail(error, BEAMCAST_ERR_ARGUMENT, "rank %d of %d is not possible (at most %d)",
-                         r->rank, r->ranks, BC_RANKS_MAX);
+                         r->rank, r->ranks, BC_SERVER_RANKS_MAX);
   } else {
     code = open_all(r, error);
   }

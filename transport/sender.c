@@ -182,7 +182,7 @@ static int take_welcome(bc_sender *s, const bc_message *message, beamcast_error 
   bc_reader reader = bc_reader_of(message->body, message->size);
   s->session = bc_get_u64(&reader);
   s->server_ranks = bc_get_u32(&reader);
-  if (reader.bad || s->server_ranks == 0 || s->server_ranks > BC_RANKS_MAX) {
+  if (reader.bad || s->server_ranks == 0 || s->server_ranks > BC_SERVER_RANKS_MAX) {
     return beamcast_fail(error, BEAMCAST_ERR_PROTOCOL, "the server's welcome makes no sense");
   }
   s->links = calloc(s->server_ranks, sizeof(*s->links));
