@@ -7,6 +7,7 @@
 #include <math.h>
 #include <stdlib.h>
 #include <sys/mman.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 static int fill_pages(int fd, uint64_t size) {
@@ -37,6 +38,9 @@ bc_memory *bc_memory_new(uint64_t size, beamcast_error *error) {
     void *data = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_POPULATE, memory->fd, 0);
     bad = data == MAP_FAILED ? errno : 0;
     memory->data = data == MAP_FAILED ? NULL : data;
+  }
+  if (bad == 0 && fchmod(memory->fd, 0400) != 0) { /* who got it to read can't open it to write */
+    bad = errno;
   }
   if (bad == 0 && fcntl(memory->fd, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL) != 0) {
     bad = errno;
@@ -193,7 +197,7 @@ static uint16_t half_of(double value) {
   }
   int exponent;
   (void)frexp(size, &exponent);
-  int scale = exponent - 1 < -14 ? -24 : exponent - 11;
+  int scale = size < 0x1p-14 ? -24 : exponent - 11; /* below: steps of the subnormal numbers */
   double steps = nearbyint(ldexp(size, -scale));
   if (steps >= 2048.0) {
     steps /= 2;
