@@ -5,16 +5,95 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <math.h>
+#include <pthread.h>
+#include <stdbool.h>
 #include <stdlib.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
+
+/* Touching fresh pages is slow on one core, so a few threads share it. */
+typedef struct touching {
+  unsigned char *data;
+  uint64_t size;
+  int bad; /* errno */
+} touching;
+
+enum { TOUCHERS_MAX = 8, TOUCH_BYTES = 64 << 20 };
+
+#ifndef MADV_POPULATE_WRITE
+#define MADV_POPULATE_WRITE 23
+#endif
+
+static void *touch(void *argument) {
+  touching *part = argument;
+  for (uint64_t at = 0; at < part->size && part->bad == 0; at += TOUCH_BYTES) {
+    uint64_t bytes = part->size - at < TOUCH_BYTES ? part->size - at : TOUCH_BYTES;
+    while (madvise(part->data + at, bytes, MADV_POPULATE_WRITE) != 0) {
+      if (errno != EINTR && errno != EAGAIN) {
+        part->bad = errno;
+        break;
+      }
+    }
+  }
+  return NULL;
+}
+
+/* Gives every page of the mapping its memory. Returns 0 or an errno. */
+static int touch_all(unsigned char *data, uint64_t size) {
+  touching parts[TOUCHERS_MAX];
+  pthread_t threads[TOUCHERS_MAX];
+  bool started[TOUCHERS_MAX] = {false};
+  long cores = sysconf(_SC_NPROCESSORS_ONLN);
+  uint64_t count = size / TOUCH_BYTES + 1, page = (uint64_t)sysconf(_SC_PAGESIZE);
+  count = count > (uint64_t)cores ? (uint64_t)cores : count;
+  count = count > TOUCHERS_MAX ? TOUCHERS_MAX : count;
+  uint64_t each = (size / count / page + 1) * page;
+  int bad = 0;
+  for (uint64_t i = 0; i < count; i++) {
+    uint64_t from = i * each < size ? i * each : size;
+    uint64_t to = from + each < size ? from + each : size;
+    parts[i] = (touching){.data = data + from, .size = to - from};
+    started[i] = i > 0 && pthread_create(&threads[i], NULL, touch, &parts[i]) == 0;
+  }
+  for (uint64_t i = 0; i < count; i++) {
+    if (started[i]) {
+      (void)pthread_join(threads[i], NULL);
+    } else {
+      (void)touch(&parts[i]);
+    }
+    bad = parts[i].bad != 0 ? parts[i].bad : bad;
+  }
+  return bad;
+}
 
 static int fill_pages(int fd, uint64_t size) {
   int bad;
   do {
     bad = fallocate(fd, 0, 0, (off_t)size) == 0 ? 0 : errno;
   } while (bad == EINTR);
+  return bad;
+}
+
+/* Maps the memory and makes all of it be there. Returns 0 or an errno. */
+static int make_pages(bc_memory *memory, uint64_t size) {
+  if (ftruncate(memory->fd, (off_t)size) != 0) {
+    return errno;
+  }
+  void *data = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED, memory->fd, 0);
+  if (data == MAP_FAILED) {
+    return errno;
+  }
+  memory->data = data;
+  memory->size = size;
+  (void)madvise(data, size, MADV_HUGEPAGE);
+  int bad = touch_all(data, size);
+  if (bad == EINVAL) { /* a kernel before 5.14 */
+    bad = fill_pages(memory->fd, size);
+  }
+  if (bad == 0 && fcntl(memory->fd, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL) != 0) {
+    bad = errno;
+  }
   return bad;
 }
 
@@ -33,19 +112,7 @@ bc_memory *bc_memory_new(uint64_t size, beamcast_error *error) {
   }
   atomic_init(&memory->references, 1);
   memory->fd = memfd_create("beamcast-slot", MFD_CLOEXEC | MFD_ALLOW_SEALING);
-  int bad = memory->fd < 0 ? errno : fill_pages(memory->fd, size);
-  if (bad == 0) {
-    void *data = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_POPULATE, memory->fd, 0);
-    bad = data == MAP_FAILED ? errno : 0;
-    memory->data = data == MAP_FAILED ? NULL : data;
-  }
-  if (bad == 0 && fchmod(memory->fd, 0400) != 0) { /* who got it to read can't open it to write */
-    bad = errno;
-  }
-  if (bad == 0 && fcntl(memory->fd, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL) != 0) {
-    bad = errno;
-  }
-  memory->size = size;
+  int bad = memory->fd < 0 ? errno : make_pages(memory, size);
   if (bad != 0) {
     beamcast_fail(error, BEAMCAST_ERR_MEMORY, "no %.2f GiB of memory for a slot: %s",
                   (double)size / (1 << 30), strerror(bad));

@@ -59,7 +59,7 @@ static void answer(bc_receiver *r, bc_message_type type, uint64_t about, int cod
  */
 
 static void slot_clear(bc_receiver *r, bc_slot *slot) {
-  slot->open = slot->sealing = false;
+  slot->open = slot->sealing = slot->aborted = false;
   slot->serial = 0;
   while (slot->busy > 0) {
     pthread_cond_wait(&r->idle, &r->lock);
@@ -100,8 +100,20 @@ static uint64_t memory_limit(const bc_receiver *r) {
   return limit;
 }
 
-static int slot_allocate(bc_receiver *r, bc_slot *slot, beamcast_error *error) {
-  uint64_t more = 0, limit = memory_limit(r);
+/* Memory that a slot still lacks, allocated on a thread of its own: it may take long. */
+typedef struct allocation {
+  bc_receiver *receiver;
+  bc_slot *slot;
+  uint64_t serial;
+  uint64_t bytes[BC_ARRAYS_MAX]; /* 0: nothing to do */
+  bc_memory *memory[BC_ARRAYS_MAX];
+} allocation;
+
+/* What the slot lacks under its plan; returns the bytes of it. Memory of another size is given
+ * back. */
+static uint64_t slot_lacks(bc_receiver *r, bc_slot *slot, uint64_t lacks[BC_ARRAYS_MAX]) {
+  uint64_t sum = 0;
+  memset(lacks, 0, BC_ARRAYS_MAX * sizeof *lacks);
   for (uint32_t i = 0; i < slot->plan.arrays; i++) {
     uint64_t bytes = wanted_bytes(slot, &slot->plan, i);
     bc_memory *memory = slot->array[i].memory;
@@ -110,10 +122,54 @@ static int slot_allocate(bc_receiver *r, bc_slot *slot, beamcast_error *error) {
       bc_memory_release(memory);
       slot->array[i].memory = memory = NULL;
     }
-    if (memory == NULL) {
-      more += bytes;
+    lacks[i] = memory == NULL ? bytes : 0;
+    sum += lacks[i];
+  }
+  return sum;
+}
+
+static void slot_opened(bc_receiver *r, bc_slot *slot, uint64_t serial, int code,
+                        const char *sentence) {
+  uint64_t bytes = 0;
+  for (int i = 0; i < BC_ARRAYS_MAX; i++) {
+    bytes += slot->array[i].memory ? slot->array[i].memory->size : 0;
+  }
+  answer(r, BC_OPENED, serial, code, bytes, sentence);
+}
+
+static void *allocate(void *argument) {
+  allocation *job = argument;
+  bc_receiver *r = job->receiver;
+  bc_slot *slot = job->slot;
+  beamcast_error error = {0};
+  int code = BEAMCAST_OK;
+  for (int i = 0; i < BC_ARRAYS_MAX && code == BEAMCAST_OK; i++) {
+    job->memory[i] = job->bytes[i] > 0 ? bc_memory_new(job->bytes[i], &error) : NULL;
+    code = job->bytes[i] > 0 && job->memory[i] == NULL ? BEAMCAST_ERR_MEMORY : BEAMCAST_OK;
+  }
+  pthread_mutex_lock(&r->lock);
+  bool wanted = slot->serial == job->serial && code == BEAMCAST_OK;
+  for (int i = 0; i < BC_ARRAYS_MAX; i++) {
+    if (wanted && job->memory[i] != NULL) {
+      slot->array[i].memory = job->memory[i];
+    } else {
+      r->slot_memory -= job->bytes[i];
+      bc_memory_release(job->memory[i]);
     }
   }
+  slot->open = wanted && !slot->aborted;
+  slot_opened(r, slot, job->serial, code, error.message);
+  r->jobs--;
+  pthread_cond_broadcast(&r->idle);
+  pthread_mutex_unlock(&r->lock);
+  free(job);
+  return NULL;
+}
+
+/* Begins to allocate what the slot lacks; BEAMCAST_OK if OPENED will follow. */
+static int start_allocation(bc_receiver *r, bc_slot *slot, const uint64_t lacks[BC_ARRAYS_MAX],
+                            uint64_t more, beamcast_error *error) {
+  uint64_t limit = memory_limit(r);
   if (more > limit || r->slot_memory > limit - more) {
     return beamcast_fail(error, BEAMCAST_ERR_MEMORY,
                          "rank %d of the server has %.2f GiB of slots and needs %.2f GiB more, its "
@@ -122,16 +178,22 @@ static int slot_allocate(bc_receiver *r, bc_slot *slot, beamcast_error *error) {
                          r->rank, (double)r->slot_memory / (1 << 30), (double)more / (1 << 30),
                          (double)limit / (1 << 30));
   }
-  for (uint32_t i = 0; i < slot->plan.arrays; i++) {
-    uint64_t bytes = wanted_bytes(slot, &slot->plan, i);
-    if (slot->array[i].memory == NULL && bytes > 0) {
-      slot->array[i].memory = bc_memory_new(bytes, error);
-      if (slot->array[i].memory == NULL) {
-        return BEAMCAST_ERR_MEMORY;
-      }
-      r->slot_memory += bytes;
-    }
+  allocation *job = calloc(1, sizeof *job);
+  pthread_t thread;
+  if (job == NULL) {
+    return beamcast_fail(error, BEAMCAST_ERR_MEMORY, "out of memory");
   }
+  job->receiver = r;
+  job->slot = slot;
+  job->serial = slot->serial;
+  memcpy(job->bytes, lacks, sizeof job->bytes);
+  if (pthread_create(&thread, NULL, allocate, job) != 0) {
+    free(job);
+    return beamcast_fail(error, BEAMCAST_ERR_MEMORY, "no thread could be started");
+  }
+  (void)pthread_detach(thread);
+  r->slot_memory += more;
+  r->jobs++;
   return BEAMCAST_OK;
 }
 
@@ -167,17 +229,18 @@ static void open_step(bc_receiver *r, bc_reader *reader) {
   slot->plan = plan;
   bc_layout(plan.grid.volume, (int)plan.split, r->rank, r->ranks, (int)plan.ghosts, &slot->own,
             &slot->box);
-  int code = slot_allocate(r, slot, &error);
+  uint64_t lacks[BC_ARRAYS_MAX], more = slot_lacks(r, slot, lacks);
+  if (more == 0) {
+    slot->open = true;
+    slot_opened(r, slot, serial, BEAMCAST_OK, "");
+    return;
+  }
+  int code = start_allocation(r, slot, lacks, more, &error);
   if (code != BEAMCAST_OK) {
     slot_clear(r, slot);
     slot_release_memory(r, slot);
+    slot_opened(r, slot, serial, code, error.message);
   }
-  slot->open = code == BEAMCAST_OK;
-  uint64_t bytes = 0;
-  for (int i = 0; i < BC_ARRAYS_MAX; i++) {
-    bytes += slot->array[i].memory ? slot->array[i].memory->size : 0;
-  }
-  answer(r, BC_OPENED, serial, code, bytes, error.message);
 }
 
 /* --- sealing -------------------------------------------------------------------------------------
@@ -452,6 +515,7 @@ void bc_rank_message(bc_receiver *r, uint32_t type, const unsigned char *body, s
     slot = bc_rank_slot(r, bc_get_u64(&reader));
     if (slot != NULL) {
       slot->open = slot->sealing = false;
+      slot->aborted = true;
     }
     break;
   case BC_EXPEL:

@@ -419,7 +419,7 @@ void bc_receiver_close(bc_receiver *r) {
   }
   bc_data_stop(r);
   pthread_mutex_lock(&r->lock);
-  while (r->relays > 0) {
+  while (r->relays > 0 || r->jobs > 0) {
     pthread_cond_wait(&r->idle, &r->lock);
   }
   for (bc_conn *conn = r->conns; conn != NULL; conn = conn->next) {

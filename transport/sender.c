@@ -147,7 +147,8 @@ static int receive_control(bc_sender *s, bc_message *message, int64_t deadline,
     return code; /* nothing was read: the call may be made again */
   }
   beamcast_error why = {0};
-  code = bc_receive_message(s->control, message, NULL, bc_deadline(s->options.limit), &why);
+  int64_t soon = bc_deadline(1); /* what has begun to come is given a second */
+  code = bc_receive_message(s->control, message, NULL, deadline > soon ? deadline : soon, &why);
   if (code != BEAMCAST_OK) {
     (void)dead(s, code == BEAMCAST_ERR_TIMEOUT ? BEAMCAST_ERR_CONNECTION : code, why.message);
     return fail_dead(s, error);
@@ -277,6 +278,20 @@ static int settle_overlap(bc_sender *s, int64_t deadline, beamcast_error *error)
   return code;
 }
 
+/* A wire failed in the middle: what it has sent can't be told, so the links are given up. */
+static int put_failed(bc_sender *s, int code) {
+  if (s->state == STEP_OPEN) {
+    s->state = code == BEAMCAST_DROPPED ? STEP_DROPPED : STEP_BROKEN;
+    abandon(s, s->serial);
+  }
+  if (code == BEAMCAST_ERR_CONNECTION || code == BEAMCAST_ERR_TIMEOUT ||
+      code == BEAMCAST_ERR_PROTOCOL) {
+    (void)dead(s, code == BEAMCAST_ERR_TIMEOUT ? BEAMCAST_ERR_CONNECTION : code,
+               "the connection to the server broke in an earlier call: connect again");
+  }
+  return code;
+}
+
 static void forget_attachments(bc_sender *s) {
   for (uint32_t rank = 0; rank < s->server_ranks; rank++) {
     bc_link *link = &s->links[rank];
@@ -346,9 +361,10 @@ int bc_sender_begin(bc_sender *s, uint64_t step, double time, beamcast_error *er
   s->arrays = 0;
   s->requests_left = 0;
   int code = settle_overlap(s, deadline, error);
-  if (code == BEAMCAST_OK) {
-    code = look_aside(s, error);
+  if (code != BEAMCAST_OK) {
+    return put_failed(s, code);
   }
+  code = look_aside(s, error);
   if (code != BEAMCAST_OK) {
     return code;
   }
@@ -422,20 +438,6 @@ static int declare(bc_sender *s, const bc_array_spec *spec, const bc_grid *grid,
   if (code == BEAMCAST_OK && s->plan.epoch != s->epoch) {
     forget_attachments(s);
     s->epoch = s->plan.epoch;
-  }
-  return code;
-}
-
-/* A wire failed in the middle: what it has sent can't be told, so the links are given up. */
-static int put_failed(bc_sender *s, int code) {
-  if (s->state == STEP_OPEN) {
-    s->state = code == BEAMCAST_DROPPED ? STEP_DROPPED : STEP_BROKEN;
-    abandon(s, s->serial);
-  }
-  if (code == BEAMCAST_ERR_CONNECTION || code == BEAMCAST_ERR_TIMEOUT ||
-      code == BEAMCAST_ERR_PROTOCOL) {
-    (void)dead(s, code == BEAMCAST_ERR_TIMEOUT ? BEAMCAST_ERR_CONNECTION : code,
-               "the connection to the server broke in an earlier call: connect again");
   }
   return code;
 }

@@ -86,6 +86,7 @@ typedef struct bc_landed {
 typedef struct bc_slot {
   uint32_t stream, index;
   uint64_t serial; /* 0: nothing in it */
+  bool aborted;    /* given up while its memory was being allocated */
   bool open;       /* takes voxels */
   bool sealing;    /* the root waits for SEALED */
   int busy;        /* data threads inside a read into it right now */
@@ -260,7 +261,7 @@ struct bc_receiver {
   bc_queued *to_rank, **to_rank_end;
   bc_data_thread data[BC_DATA_THREADS_MAX];
   int data_threads, next_thread;
-  int relays;
+  int relays, jobs;       /* threads that run on their own: passing on, allocating */
   bc_verbs_server *verbs; /* NULL without a device */
   int references;         /* the caller's, and one for each frame */
   uint64_t activity;

@@ -35,7 +35,12 @@ void bc_close_fd(int *fd) {
 static void tune(int fd) {
   int on = 1;
   (void)setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
+  /* a peer whose host has vanished is noticed within a minute, also while nothing is sent */
+  int idle = 30, interval = 10, count = 3;
   (void)setsockopt(fd, SOL_SOCKET, SO_KEEPALIVE, &on, sizeof on);
+  (void)setsockopt(fd, IPPROTO_TCP, TCP_KEEPIDLE, &idle, sizeof idle);
+  (void)setsockopt(fd, IPPROTO_TCP, TCP_KEEPINTVL, &interval, sizeof interval);
+  (void)setsockopt(fd, IPPROTO_TCP, TCP_KEEPCNT, &count, sizeof count);
 }
 
 static int listen_at(const struct addrinfo *at, int *bound_port) {
