@@ -91,6 +91,9 @@ static int make_pages(bc_memory *memory, uint64_t size) {
   if (bad == EINVAL) { /* a kernel before 5.14 */
     bad = fill_pages(memory->fd, size);
   }
+  if (bad == 0 && fchmod(memory->fd, 0400) != 0) { /* who got it to read can't open it to write */
+    bad = errno;
+  }
   if (bad == 0 && fcntl(memory->fd, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL) != 0) {
     bad = errno;
   }
