@@ -12,19 +12,12 @@ import time
 from paraview import simple
 
 # Tissue by its X-ray density in Hounsfield units: colours as (HU, red, green, blue), opacity as (HU, opacity).
-SKIN = {
-    "colours": [(-1024, 0.90, 0.70, 0.55), (-200, 0.93, 0.74, 0.60), (100, 0.95, 0.78, 0.66), (3000, 1, 1, 0.95)],
-    "opacity": [(-1024, 0), (-450, 0), (-250, 0.9), (3000, 1)],
-}
 BONE = {
     "colours": [(-1024, 0.60, 0.45, 0.30), (150, 0.75, 0.60, 0.45), (400, 0.93, 0.87, 0.75), (1500, 1, 0.99, 0.95)],
     "opacity": [(-1024, 0), (180, 0), (330, 0.6), (700, 1), (3000, 1)],
 }
-BONE_UNDER_SKIN = {
-    "colours": [(-1024, 0.90, 0.70, 0.55), (-150, 0.95, 0.72, 0.60), (180, 0.95, 0.80, 0.70), (400, 0.95, 0.90, 0.80),
-                (1500, 1, 0.99, 0.95)],
-    "opacity": [(-1024, 0), (-500, 0), (-350, 0.06), (-200, 0.08), (-150, 0), (180, 0), (350, 0.8), (3000, 1)],
-}
+SKIN_SURFACE = {"value": -350, "colour": (0.93, 0.74, 0.62)}
+BONE_SURFACE = {"value": 300, "colour": (0.95, 0.90, 0.78)}
 GREY = [(-100, 0, 0, 0), (200, 1, 1, 1)]
 
 # Where the camera stands, seen from the head, and the letters at the picture's left and right edge.
@@ -101,36 +94,48 @@ def colour(display, array, tissue):
     opacity.Points = [value for hu, alpha in tissue["opacity"] for value in (hu, alpha, 0.5, 0)]
 
 
-def volume(source, view, array, tissue, lit):
+def volume(source, view, array, tissue):
     """Shows a source as a volume."""
     display = simple.Show(source, view)
     display.SetRepresentationType("Volume")
     display.ScalarOpacityUnitDistance = 1.0
-    display.Shade = int(lit)
-    display.Ambient, display.Diffuse, display.Specular, display.SpecularPower = 0.15, 0.9, 0.15, 15
     colour(display, array, tissue)
     return display
+
+
+def surface(source, view, array, tissue):
+    """Shows where a tissue begins."""
+    contour = simple.Contour(source, ContourBy=["POINTS", array], Isosurfaces=[tissue["value"]],
+                             ComputeNormals=1, ComputeScalars=0)
+    display = simple.Show(contour, view)
+    simple.ColorBy(display, ("POINTS", None))
+    display.AmbientColor = display.DiffuseColor = tissue["colour"]
+    display.Specular, display.SpecularPower = 0.2, 20
+    return contour, display
 
 
 def take(pictures, stream):
     """All pictures of the head in a source with the array density."""
     view = pictures.view
     bounds = stream.GetDataInformation().GetBounds()
-    display = volume(stream, view, "density", BONE, lit=False)
+    volume(stream, view, "density", BONE)
     pictures.save("first", FRONT, "bone, unlit, as it arrived", bounds)
     print(f"first picture at {time.time():.3f}", flush=True)
 
     simple.Hide(stream, view)
     head = simple.Calculator(stream, ResultArrayName="head", Function=WITHOUT_HEAD_REST, ResultArrayType="Short")
-    display = volume(head, view, "head", SKIN, lit=True)
+    skin, skin_display = surface(head, view, "head", SKIN_SURFACE)
     pictures.save("skin-front", FRONT, "skin", bounds)
     pictures.save("skin-left", LEFT, "skin, from the left", bounds)
-    colour(display, "head", BONE)
+    simple.Hide(skin, view)
+    bone, _ = surface(head, view, "head", BONE_SURFACE)
     pictures.save("bone-front", FRONT, "bone", bounds)
-    colour(display, "head", BONE_UNDER_SKIN)
+    simple.Show(skin, view)
+    skin_display.Opacity = 0.15
     pictures.save("bone-oblique", RIGHT_OBLIQUE, "bone under skin, from the right", bounds)
 
-    simple.Hide(head, view)
+    simple.Hide(skin, view)
+    simple.Hide(bone, view)
     slice_ = simple.Show(stream, view)
     slice_.SetRepresentationType("Slice")
     slice_.Slice = stream.GetDataInformation().GetExtent()[5] * 3 // 5
