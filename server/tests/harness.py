@@ -178,20 +178,35 @@ def cpu_share(pids, seconds):
 
 # --- in a client ---------------------------------------------------------------------------------
 
-# Runs on every rank of the server: marks points whose value is not what push_pattern put there, and
-# ghosts. Prints nothing; the client asks for the ranges.
+# Runs on every rank of the server: one row that says what this rank holds and what of it is not what
+# push_pattern put there.
 CHECK = """
 import numpy as np
 image = inputs[0].VTKObject
 e = image.GetExtent()
+row = dict(x0=e[0], x1=e[1], y0=e[2], y1=e[3], z0=e[4], z1=e[5], points=0, wrong=0, step=-1,
+           ghost_points=0, cells=0, ghost_cells=0, type=0)
 if image.GetNumberOfPoints() > 0:
-    step = int(image.GetFieldData().GetArray('step').GetValue(0))
+    points = inputs[0].PointData
+    row['step'] = step = int(image.GetFieldData().GetArray('step').GetValue(0))
     z, y, x = np.mgrid[e[4]:e[5]+1, e[2]:e[3]+1, e[0]:e[1]+1]
     want = ((x + 7*y + 13*z + 31*step) % 100).ravel()
-    wrong = np.asarray(inputs[0].PointData['volume']) != want
-    wrong |= np.asarray(inputs[0].PointData['step']) != step
-    output.PointData.append(wrong.astype('u1'), 'wrong')
-    output.PointData.append(np.full(want.size, step, 'f4'), 'field step')
+    wrong = np.asarray(points['volume']) != want
+    wrong |= np.asarray(points['step']) != step
+    row.update(points=want.size, wrong=int(wrong.sum()), cells=image.GetNumberOfCells(),
+               type=image.GetPointData().GetScalars().GetDataType())
+    if image.GetPointData().GetArray('vtkGhostType'):
+        ghosts = np.asarray(points['vtkGhostType']).reshape(z.shape)
+        row['ghost_points'] = int((ghosts != 0).sum())
+        row['ghost_cells'] = int((np.asarray(inputs[0].CellData['vtkGhostType']) != 0).sum())
+        planes = ghosts.any(axis=(1, 2))
+        row['wrong'] += int((ghosts != planes[:, None, None]).sum())  # whole planes or none
+for name, value in row.items():
+    output.RowData.append(np.array([value]), name)
+"""
+ASK_FOR_GHOSTS = """
+from vtkmodules.vtkCommonExecutionModel import vtkStreamingDemandDrivenPipeline as pipeline
+self.GetExecutive().GetInputInformation(0, 0).Set(pipeline.UPDATE_NUMBER_OF_GHOST_LEVELS(), %d)
 """
 
 
@@ -212,26 +227,49 @@ def refresh(source):
     return source.StepShown
 
 
-def check_voxels(simple, source, points):
-    """Fails unless the server's ranks hold the pushed values, in so many points altogether."""
-    check = simple.ProgrammableFilter(Input=source)
+def rows(simple, source, ranks, ghosts=0):
+    """What the ranks hold: a list of dicts, see CHECK; those without points are left out."""
+    check = simple.ProgrammableFilter(Input=source, OutputDataSetType="vtkTable")
     check.Script = CHECK
+    if ghosts:
+        check.RequestUpdateExtentScript = ASK_FOR_GHOSTS % ghosts
     check.UpdatePipeline()
-    wrong, step = check.PointData["wrong"], check.PointData["field step"]
-    assert wrong is not None, "no points"
-    assert wrong.GetRange() == (0.0, 0.0), "wrong voxels"
-    assert step.GetRange()[0] == step.GetRange()[1] == source.StepShown, (step.GetRange(), source.StepShown)
-    found = check.GetDataInformation().DataInformation.GetNumberOfPoints()
-    assert found == points, (found, points)
+    found = []
+    for rank in range(ranks):
+        table = simple.servermanager.Fetch(check, rank)
+        names = [table.GetColumnName(i) for i in range(table.GetNumberOfColumns())]
+        found.append({name: int(table.GetValueByName(0, name).ToDouble()) for name in names})
     simple.Delete(check)
+    return [row for row in found if row["points"] > 0]
 
 
-def main(functions):
-    """Runs a test's client function if one is named on the command line."""
+def check_voxels(simple, source, shape, ranks, ghosts=0):
+    """Fails unless the server's ranks hold the pushed values of the step that is shown: z-slabs that
+    share a plane, and ghost planes beyond, marked, where asked for."""
+    x, y, z = shape
+    found = sorted(rows(simple, source, ranks, ghosts), key=lambda row: row["z0"])
+    parts = max(1, min(ranks, z - 1))
+    assert len(found) == parts, found
+    assert [row["wrong"] for row in found] == [0] * parts, found
+    assert [row["step"] for row in found] == [source.StepShown] * parts, (found, source.StepShown)
+    assert [(row["x0"], row["x1"], row["y0"], row["y1"]) for row in found] == [(0, x - 1, 0, y - 1)] * parts
+    ghost_points = sum(row["ghost_points"] for row in found)
+    assert sum(row["points"] for row in found) - ghost_points == x * y * (z + parts - 1), found
+    if ghosts:
+        assert ghost_points >= 2 * (parts - 1) * x * y, found
+        cells = sum(row["cells"] - row["ghost_cells"] for row in found)
+        assert cells == max(1, x - 1) * max(1, y - 1) * max(1, z - 1), found
+    for before, after in zip(found, found[1:]):
+        assert after["z0"] <= before["z1"], found
+
+
+def main(functions, test):
+    """Runs the client function that is named on the command line, or the test itself."""
     if len(sys.argv) > 1:
         functions[sys.argv[1]](*sys.argv[2:])
         sys.stdout.flush()
-        sys.exit(0)
+        return  # no sys.exit: pvbatch has to end MPI
     if not BUILD:
         skip("BEAMCAST_BUILD does not name a build folder")
     need_all()
+    test()

@@ -8,14 +8,15 @@ import time
 
 import harness
 
-POINTS = {2: 40 * 30 * 51, 3: 40 * 30 * 52}  # neighbours share a plane
+SHAPE = (40, 30, 50)
 
 
 def sees(port, ranks, step):
     simple = harness.connect(port)
     source = harness.open_stream(simple)
     assert harness.refresh(source) == int(step), source.StepShown
-    harness.check_voxels(simple, source, POINTS[int(ranks)])
+    harness.check_voxels(simple, source, SHAPE, int(ranks))
+    harness.check_voxels(simple, source, SHAPE, int(ranks), ghosts=1)
     low, high = source.ValueRange
     assert 0 <= low <= 1 and 98 <= high <= 99, (low, high)
     view = simple.GetActiveViewOrCreate("RenderView")
@@ -72,5 +73,4 @@ def main():
 
 
 if __name__ == "__main__":
-    harness.main({"sees": sees, "stays": stays})
-    main()
+    harness.main({"sees": sees, "stays": stays}, main)
