@@ -68,15 +68,15 @@ beamcast_fail(beamcast_error *error, int code, const char *format, ...) {
 /* --- types of voxels ------------------------------------------------------------------------- */
 
 /* The one list of voxel types: X(name, number on the wire, bytes, text). */
-#define BEAMCAST_TYPE_LIST(X)                                                                    \
-  X(UINT8, 1, 1, "uint8")                                                                        \
-  X(INT8, 2, 1, "int8")                                                                          \
-  X(UINT16, 3, 2, "uint16")                                                                      \
-  X(INT16, 4, 2, "int16")                                                                        \
-  X(UINT32, 5, 4, "uint32")                                                                      \
-  X(INT32, 6, 4, "int32")                                                                        \
-  X(FLOAT16, 7, 2, "float16")                                                                    \
-  X(FLOAT32, 8, 4, "float32")                                                                    \
+#define BEAMCAST_TYPE_LIST(X)                                                                      \
+  X(UINT8, 1, 1, "uint8")                                                                          \
+  X(INT8, 2, 1, "int8")                                                                            \
+  X(UINT16, 3, 2, "uint16")                                                                        \
+  X(INT16, 4, 2, "int16")                                                                          \
+  X(UINT32, 5, 4, "uint32")                                                                        \
+  X(INT32, 6, 4, "int32")                                                                          \
+  X(FLOAT16, 7, 2, "float16")                                                                      \
+  X(FLOAT32, 8, 4, "float32")                                                                      \
   X(FLOAT64, 9, 8, "float64")
 
 typedef enum beamcast_type {
@@ -88,8 +88,8 @@ typedef enum beamcast_type {
 /* Bytes of one component, 0 for an unknown type. */
 static inline size_t beamcast_type_size(int type) {
   switch (type) {
-#define BEAMCAST_TYPE_SIZE(NAME, NUMBER, BYTES, TEXT)                                            \
-  case NUMBER:                                                                                   \
+#define BEAMCAST_TYPE_SIZE(NAME, NUMBER, BYTES, TEXT)                                              \
+  case NUMBER:                                                                                     \
     return BYTES;
     BEAMCAST_TYPE_LIST(BEAMCAST_TYPE_SIZE)
 #undef BEAMCAST_TYPE_SIZE
@@ -101,8 +101,8 @@ static inline size_t beamcast_type_size(int type) {
 /* The type's name as NumPy spells it, NULL for an unknown type. */
 static inline const char *beamcast_type_name(int type) {
   switch (type) {
-#define BEAMCAST_TYPE_NAME(NAME, NUMBER, BYTES, TEXT)                                            \
-  case NUMBER:                                                                                   \
+#define BEAMCAST_TYPE_NAME(NAME, NUMBER, BYTES, TEXT)                                              \
+  case NUMBER:                                                                                     \
     return TEXT;
     BEAMCAST_TYPE_LIST(BEAMCAST_TYPE_NAME)
 #undef BEAMCAST_TYPE_NAME
@@ -113,9 +113,9 @@ static inline const char *beamcast_type_name(int type) {
 
 /* The type called name ("float32"), 0 for an unknown name. */
 static inline int beamcast_type_from_name(const char *name) {
-#define BEAMCAST_TYPE_FIND(NAME, NUMBER, BYTES, TEXT)                                            \
-  if (strcmp(name, TEXT) == 0) {                                                                 \
-    return NUMBER;                                                                               \
+#define BEAMCAST_TYPE_FIND(NAME, NUMBER, BYTES, TEXT)                                              \
+  if (strcmp(name, TEXT) == 0) {                                                                   \
+    return NUMBER;                                                                                 \
   }
   BEAMCAST_TYPE_LIST(BEAMCAST_TYPE_FIND)
 #undef BEAMCAST_TYPE_FIND
