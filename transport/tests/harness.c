@@ -1,0 +1,473 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ * The test's side: starts processes, gives orders, waits for answers; see harness.h. */
+#include "harness.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+
+#include <cmocka.h>
+
+#include <errno.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "actors.h"
+
+enum { PATIENCE_SECONDS = 100, CHILDREN_MAX = 64 };
+
+const char *harness_wire = "tcp";
+random_state harness_random;
+
+static child children[CHILDREN_MAX];
+static char folder[64];
+static pid_t test_pid;
+static int contacts;
+
+void fail_test(const char *format, ...) {
+  char text[1024];
+  va_list arguments;
+  va_start(arguments, format);
+  (void)vsnprintf(text, sizeof text, format, arguments);
+  va_end(arguments);
+  fail_msg("%s", text);
+  abort();
+}
+
+void nap(double seconds) {
+  struct timespec t = {(time_t)seconds, (long)((seconds - (double)(time_t)seconds) * 1e9)};
+  (void)nanosleep(&t, NULL);
+}
+
+static double now(void) {
+  struct timespec t;
+  clock_gettime(CLOCK_MONOTONIC, &t);
+  return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
+}
+
+bool harness_slow(void) {
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+  return true;
+#else
+  return getenv("RDMA_VM_DEVICE") != NULL;
+#endif
+}
+
+static void remove_folder(void) {
+  if (getpid() == test_pid) {
+    (void)rmdir(folder);
+  }
+}
+
+void harness_begin(int argc, char **argv) {
+  /* whatever goes wrong must not take this machine's memory: nothing here needs more in one piece
+   */
+  const struct rlimit most = {1 << 30, 1 << 30};
+  harness_wire = argc > 1 ? argv[1] : "tcp";
+  (void)signal(SIGXFSZ, SIG_IGN);
+  (void)signal(SIGPIPE, SIG_IGN);
+  (void)snprintf(folder, sizeof folder, "/tmp/beamcast-test-XXXXXX");
+  test_pid = getpid();
+  if (setrlimit(RLIMIT_FSIZE, &most) != 0 || mkdtemp(folder) == NULL) {
+    perror("harness");
+    exit(1);
+  }
+  (void)atexit(remove_folder);
+  (void)setenv("BEAMCAST_WIRE", harness_wire, 1);
+  harness_random = random_from_environment();
+}
+
+/* --- processes -----------------------------------------------------------------------------------
+ */
+
+static child start(void (*run)(int fd, int rank, int ranks, const char *contact, uint64_t limit),
+                   int rank, int ranks, const char *contact, uint64_t limit) {
+  int pair[2], place = 0;
+  while (place < CHILDREN_MAX && children[place].pid > 0) {
+    place++;
+  }
+  if (place == CHILDREN_MAX || socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) != 0) {
+    fail_test("no process can be started");
+  }
+  pid_t parent = getpid(), pid = fork();
+  if (pid < 0) {
+    fail_test("fork: %s", strerror(errno));
+  }
+  if (pid == 0) {
+    (void)prctl(PR_SET_PDEATHSIG, SIGKILL);
+    for (int i = 0; i < CHILDREN_MAX; i++) {
+      if (children[i].pid > 0) {
+        (void)close(children[i].fd);
+      }
+    }
+    (void)close(pair[0]);
+    if (getppid() == parent) {
+      run(pair[1], rank, ranks, contact, limit);
+    }
+    _exit(3);
+  }
+  (void)close(pair[1]);
+  children[place] = (child){pid, pair[0]};
+  return children[place];
+}
+
+/* Waits for its end; returns the status as waitpid gives it. */
+static int bury(child *c) {
+  int status = 0;
+  if (c->pid <= 0) {
+    return 0;
+  }
+  while (waitpid(c->pid, &status, 0) < 0 && errno == EINTR) {
+  }
+  (void)close(c->fd);
+  for (int i = 0; i < CHILDREN_MAX; i++) {
+    if (children[i].pid == c->pid) {
+      children[i] = (child){0, -1};
+    }
+  }
+  *c = (child){0, -1};
+  return status;
+}
+
+void child_kill(child *c) {
+  if (c->pid > 0) {
+    (void)kill(c->pid, SIGKILL);
+    (void)bury(c);
+  }
+}
+
+int harness_clean(void **state) {
+  (void)state;
+  for (int i = 0; i < CHILDREN_MAX; i++) {
+    child c = children[i];
+    child_kill(&c);
+  }
+  return 0;
+}
+
+void tell(child *c, const order *o) {
+  if (c->pid <= 0 || send(c->fd, o, sizeof *o, MSG_NOSIGNAL) != (ssize_t)sizeof *o) {
+    fail_test("order %d: the process is gone", (int)o->kind);
+  }
+}
+
+bool hear_or_lost(child *c, answer *a) {
+  struct pollfd item = {.fd = c->fd, .events = POLLIN};
+  int ready = poll(&item, 1, PATIENCE_SECONDS * 1000);
+  if (ready == 0) {
+    fail_test("a process was silent for %d s", PATIENCE_SECONDS);
+  }
+  return ready > 0 && recv(c->fd, a, sizeof *a, 0) == (ssize_t)sizeof *a;
+}
+
+answer hear(child *c) {
+  answer a;
+  if (!hear_or_lost(c, &a)) {
+    pid_t pid = c->pid;
+    int status = bury(c);
+    fail_test("process %d is gone: exit status %d, signal %d", (int)pid,
+              WIFEXITED(status) ? WEXITSTATUS(status) : -1,
+              WIFSIGNALED(status) ? WTERMSIG(status) : 0);
+  }
+  return a;
+}
+
+answer ask(child *c, const order *o) {
+  tell(c, o);
+  return hear(c);
+}
+
+static void end_well(child *c, order_kind kind) {
+  order o = {.kind = kind};
+  (void)ask(c, &o);
+  int status = bury(c);
+  if (!WIFEXITED(status) || WEXITSTATUS(status) != 0) {
+    fail_test("a process ended with status %d, signal %d",
+              WIFEXITED(status) ? WEXITSTATUS(status) : -1,
+              WIFSIGNALED(status) ? WTERMSIG(status) : 0);
+  }
+}
+
+/* --- servers -------------------------------------------------------------------------------------
+ */
+
+static void expect_ok(const char *what, const answer *a) {
+  if (a->code != BEAMCAST_OK) {
+    fail_test("%s: %d, %s", what, a->code, a->text);
+  }
+}
+
+server server_start(int ranks, uint64_t memory_limit) {
+  server s = {.ranks = ranks, .settings = {.slots = 3, .ghosts = 1}};
+  order o = {.kind = R_ADDRESS};
+  (void)snprintf(s.contact, sizeof s.contact, "%s/contact%d.json", folder, contacts++);
+  for (int i = 0; i < ranks; i++) {
+    s.rank[i] = start(receiver_run, i, ranks, s.contact, memory_limit);
+  }
+  for (int i = 0; i < ranks; i++) {
+    answer a = ask(&s.rank[i], &(order){.kind = R_ADDRESS});
+    expect_ok("a receiver's start", &a);
+    memcpy(o.address[i], a.address, BC_ADDRESS_BYTES);
+  }
+  o.kind = R_JOIN;
+  for (int i = 0; i < ranks; i++) {
+    tell(&s.rank[i], &o);
+  }
+  for (int i = 0; i < ranks; i++) {
+    answer a = hear(&s.rank[i]);
+    expect_ok("join", &a);
+  }
+  return s;
+}
+
+void server_stop(server *s) {
+  for (int i = s->ranks - 1; i >= 0; i--) {
+    end_well(&s->rank[i], R_CLOSE);
+  }
+}
+
+void server_kill(server *s) {
+  for (int i = 0; i < s->ranks; i++) {
+    child_kill(&s->rank[i]);
+  }
+  (void)unlink(s->contact);
+}
+
+static order about(order_kind kind, const char *stream) {
+  order o = {.kind = kind};
+  (void)snprintf(o.stream, sizeof o.stream, "%s", stream);
+  return o;
+}
+
+void server_configure(server *s, const char *stream, const bc_stream_settings *settings) {
+  order o = about(R_CONFIGURE, stream);
+  o.settings = s->settings = *settings;
+  answer a = ask(&s->rank[0], &o);
+  expect_ok("configure", &a);
+}
+
+bc_stream_status server_status(server *s, const char *stream) {
+  order o = about(R_STATUS, stream);
+  return ask(&s->rank[0], &o).status;
+}
+
+typedef bool condition(const bc_stream_status *status, uint64_t number);
+
+static void wait_for(server *s, const char *stream, condition *met, uint64_t number,
+                     const char *what) {
+  double until = now() + PATIENCE_SECONDS;
+  bc_stream_status status;
+  for (;;) {
+    status = server_status(s, stream);
+    if (met(&status, number)) {
+      return;
+    }
+    if (now() > until) {
+      fail_test("%s: waited in vain for %llu; received %llu, dropped %llu, aborted %llu, "
+                "producers %d, last drop: %s",
+                what, (unsigned long long)number, (unsigned long long)status.steps_received,
+                (unsigned long long)status.steps_dropped, (unsigned long long)status.steps_aborted,
+                status.producers, status.last_drop);
+    }
+    nap(0.001);
+  }
+}
+
+static bool has_received(const bc_stream_status *status, uint64_t number) {
+  return status->steps_received >= number;
+}
+
+static bool has_settled(const bc_stream_status *status, uint64_t number) {
+  return status->steps_received + status->steps_dropped + status->steps_aborted >= number;
+}
+
+static bool has_producers(const bc_stream_status *status, uint64_t number) {
+  return status->producers == (int)number;
+}
+
+void server_wait_received(server *s, const char *stream, uint64_t steps) {
+  wait_for(s, stream, has_received, steps, "steps received");
+}
+
+void server_wait_settled(server *s, const char *stream, uint64_t steps) {
+  wait_for(s, stream, has_settled, steps, "steps settled");
+}
+
+void server_wait_producers(server *s, const char *stream, int producers) {
+  wait_for(s, stream, has_producers, (uint64_t)producers, "producers");
+}
+
+void server_take_serial(server *s, uint64_t serial, uint64_t *step, uint64_t *run) {
+  for (int i = 0; i < s->ranks; i++) {
+    answer a = ask(&s->rank[i], &(order){.kind = R_TAKE, .serial = serial});
+    if (a.code != BEAMCAST_OK || a.serial != serial) {
+      fail_test("rank %d does not have the step that was picked", i);
+    }
+    if (i > 0 && (a.step != *step || a.run != *run)) {
+      fail_test("rank %d has step %llu of run %llu, rank 0 step %llu of run %llu", i,
+                (unsigned long long)a.step, (unsigned long long)a.run, (unsigned long long)*step,
+                (unsigned long long)*run);
+    }
+    *step = a.step;
+    *run = a.run;
+  }
+}
+
+uint64_t server_take(server *s, const char *stream, uint64_t after, int which, uint64_t *step) {
+  order o = about(R_PICK, stream);
+  uint64_t found, run;
+  o.serial = after;
+  o.number = which;
+  uint64_t serial = ask(&s->rank[0], &o).serial;
+  if (serial != 0) {
+    server_take_serial(s, serial, step ? step : &found, &run);
+  }
+  return serial;
+}
+
+void server_check(server *s, uint64_t serial, const test_scene *scene) {
+  order o = {.kind = R_CHECK, .serial = serial, .settings = s->settings, .scene = *scene};
+  for (int i = 0; i < s->ranks; i++) {
+    tell(&s->rank[i], &o);
+  }
+  for (int i = 0; i < s->ranks; i++) {
+    answer a = hear(&s->rank[i]);
+    if (a.code != BEAMCAST_OK) {
+      fail_test("rank %d of %d: %s", i, s->ranks, a.text);
+    }
+  }
+}
+
+void server_release(server *s, uint64_t serial) {
+  for (int i = 0; i < s->ranks; i++) {
+    answer a = ask(&s->rank[i], &(order){.kind = R_RELEASE, .serial = serial});
+    expect_ok("release", &a);
+  }
+}
+
+uint64_t server_logged(server *s, const char *text) {
+  order o = {.kind = R_LOGGED};
+  (void)snprintf(o.text, sizeof o.text, "%s", text);
+  return ask(&s->rank[0], &o).number;
+}
+
+/* --- producers -----------------------------------------------------------------------------------
+ */
+
+child producer_start(void) {
+  return start(producer_run, 0, 1, "", 0);
+}
+
+void producer_exit(child *c) {
+  end_well(c, P_EXIT);
+}
+
+answer producer_connect(child *c, const server *s, const char *stream, int rank, int ranks,
+                        uint64_t run) {
+  order o = about(P_CONNECT, stream);
+  o.rank = rank;
+  o.ranks = ranks;
+  o.run = run;
+  o.limit = 60;
+  (void)snprintf(o.contact, sizeof o.contact, "%s", s->contact);
+  return ask(c, &o);
+}
+
+int producer_begin(child *c, uint64_t step, double time) {
+  return ask(c, &(order){.kind = P_BEGIN, .step = step, .time = time}).code;
+}
+
+int producer_put(child *c, const test_scene *scene) {
+  return ask(c, &(order){.kind = P_PUT, .scene = *scene}).code;
+}
+
+int producer_end(child *c) {
+  return ask(c, &(order){.kind = P_END}).code;
+}
+
+beamcast_stream_info producer_info(child *c) {
+  return ask(c, &(order){.kind = P_DESCRIBE}).info;
+}
+
+static int together(child *producers, int count, const order *o) {
+  int worst = BEAMCAST_OK;
+  for (int i = 0; i < count; i++) {
+    tell(&producers[i], o);
+  }
+  for (int i = 0; i < count; i++) {
+    answer a = hear(&producers[i]);
+    if (a.code != BEAMCAST_OK && getenv("BEAMCAST_TEST_VERBOSE") != NULL) {
+      (void)fprintf(stderr, "producer %d: %d, %s\n", i, a.code, a.text);
+    }
+    worst = a.code > worst ? a.code : worst;
+  }
+  return worst;
+}
+
+int producers_begin(child *producers, int count, uint64_t step) {
+  return together(producers, count, &(order){.kind = P_BEGIN, .step = step, .time = (double)step});
+}
+
+int producers_put(child *producers, int count, const test_scene *scene) {
+  order o = {.kind = P_PUT, .scene = *scene};
+  return together(producers, count, &o);
+}
+
+int producers_end(child *producers, int count) {
+  return together(producers, count, &(order){.kind = P_END});
+}
+
+int producers_step(child *producers, int count, const test_scene *scene, uint64_t step) {
+  int code = producers_begin(producers, count, step);
+  if (code == BEAMCAST_OK) {
+    code = producers_put(producers, count, scene);
+  }
+  return code == BEAMCAST_OK ? producers_end(producers, count) : code;
+}
+
+/* --- data back -----------------------------------------------------------------------------------
+ */
+
+void check_retrieved(const server *s, const char *stream, const test_scene *scene, uint64_t run,
+                     uint64_t step) {
+  for (int i = 0; i < scene->arrays; i++) {
+    for (int round = 0; round < 3; round++) {
+      beamcast_error error = {0};
+      beamcast_volume_data got;
+      char text[300];
+      bc_box box = {.shape = {scene->volume[0], scene->volume[1], scene->volume[2]}};
+      for (int axis = 0; axis < 3 && round > 0; axis++) {
+        box.start[axis] = draw(&harness_random, 0, scene->volume[axis] - 1);
+        box.shape[axis] = draw(&harness_random, 1, scene->volume[axis] - box.start[axis]);
+      }
+      int code = beamcast_stream_retrieve(s->contact, stream, scene->array[i].name,
+                                          round ? box.start : NULL, round ? box.shape : NULL, 60,
+                                          &got, &error);
+      if (code != BEAMCAST_OK) {
+        fail_test("retrieve: %d, %s", code, error.message);
+      }
+      if (got.step != step || got.type != scene->array[i].type ||
+          got.components != scene->array[i].components ||
+          memcmp(got.shape, box.shape, sizeof box.shape) != 0 ||
+          memcmp(got.start, box.start, sizeof box.start) != 0 ||
+          memcmp(got.volume, scene->volume, sizeof got.volume) != 0 ||
+          memcmp(got.spacing, scene->spacing, sizeof got.spacing) != 0 ||
+          memcmp(got.origin, scene->origin, sizeof got.origin) != 0) {
+        fail_test("retrieve: what came is described otherwise (step %llu, expected %llu)",
+                  (unsigned long long)got.step, (unsigned long long)step);
+      }
+      bool right = scene_holds(scene, run, step, i, &box, got.data, text, sizeof text);
+      beamcast_volume_free(&got);
+      if (!right) {
+        fail_test("retrieve: %s", text);
+      }
+    }
+  }
+}
