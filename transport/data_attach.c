@@ -73,7 +73,7 @@ void bc_data_attach(bc_receiver *r, bc_data_conn *c, bc_reader *reader) {
     return;
   }
   if (c->verbs != 0) {
-    code = bc_verbs_server_register(r->verbs, memory, &address, &key, &error);
+    code = bc_verbs_server_register(r->verbs, c->verbs, memory, &address, &key, &error);
   }
   bc_writer writer = {0};
   size_t begin = bc_message_begin(&writer, BC_BUFFER);

@@ -87,9 +87,10 @@ void bc_verbs_server_close(bc_verbs_server *server);
  */
 int bc_verbs_server_offer(bc_verbs_server *server, uint64_t cookie, bc_writer *writer,
                           beamcast_error *error);
-/* Registers memory (once) and gives its remote address and key. */
-int bc_verbs_server_register(bc_verbs_server *server, bc_memory *memory, uint64_t *address,
-                             uint32_t *key, beamcast_error *error);
+/* Registers memory (once) with the device of the lane's queue pair, and gives its remote address
+ * and key. */
+int bc_verbs_server_register(bc_verbs_server *server, uint64_t cookie, bc_memory *memory,
+                             uint64_t *address, uint32_t *key, beamcast_error *error);
 /* Tears the lane's queue pair down: on return no more bytes of it land. */
 void bc_verbs_server_drop(bc_verbs_server *server, uint64_t cookie);
 

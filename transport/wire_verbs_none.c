@@ -23,9 +23,10 @@ int bc_verbs_server_offer(bc_verbs_server *server, uint64_t cookie, bc_writer *w
   return beamcast_fail(error, BEAMCAST_ERR_UNSUPPORTED, "this build has no RDMA");
 }
 
-int bc_verbs_server_register(bc_verbs_server *server, bc_memory *memory, uint64_t *address,
-                             uint32_t *key, beamcast_error *error) {
+int bc_verbs_server_register(bc_verbs_server *server, uint64_t cookie, bc_memory *memory,
+                             uint64_t *address, uint32_t *key, beamcast_error *error) {
   (void)server;
+  (void)cookie;
   (void)memory;
   (void)address;
   (void)key;

@@ -1,0 +1,245 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ *
+ * The verbs wire, on the producer's side: one-sided writes from the producer's array into the
+ * rank's slot, over one or more queue pairs; see wire_verbs.h for what goes over the wire.
+ */
+#include <netdb.h>
+#include <netinet/in.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "attach.h"
+#include "socket.h"
+#include "wire_verbs.h"
+
+enum { QUEUES_DEFAULT_MAX = 4, DIAL_SECONDS = 5 };
+
+typedef struct target {
+  uint32_t slot, array;
+  bc_attachment at;
+} target;
+
+typedef struct verbs_state {
+  bc_verbs_queue *queues[BC_VERBS_QUEUES_MAX];
+  int count;
+  target *targets;
+  size_t target_count;
+  bc_spans wrote[BC_LANES_MAX];
+} verbs_state;
+
+static bool possible(const bc_place *place, const char *own_host_id) {
+  (void)own_host_id;
+  return place->verbs != 0 && bc_verbs_present();
+}
+
+/* --- dialling ------------------------------------------------------------------------------------
+ */
+
+static int ask_where(bc_link *link, bc_verbs_at *at, int64_t deadline, beamcast_error *error) {
+  bc_writer writer = {0};
+  bc_message message;
+  bc_message_empty(&writer, BC_VERBS_OPEN);
+  int code = bc_send_writer(link->fd[0], &writer, deadline, error);
+  bc_writer_free(&writer);
+  if (code == BEAMCAST_OK) {
+    code = bc_receive_message(link->fd[0], &message, NULL, deadline, error);
+  }
+  if (code != BEAMCAST_OK) {
+    return code;
+  }
+  bc_reader reader = bc_reader_of(message.body, message.size);
+  if (message.type != BC_VERBS_AT) {
+    code = bc_refusal(&message, error);
+  } else if (!bc_get_verbs_at(&reader, at)) {
+    code = beamcast_fail(error, BEAMCAST_ERR_PROTOCOL, "the server's RDMA addresses make no sense");
+  }
+  bc_message_free(&message);
+  return code;
+}
+
+static bool parse_address(const char *text, uint32_t port, struct sockaddr_storage *out) {
+  struct addrinfo hints = {.ai_flags = AI_NUMERICHOST | AI_NUMERICSERV}, *list = NULL;
+  char number[16];
+  (void)snprintf(number, sizeof number, "%u", port);
+  if (getaddrinfo(text, number, &hints, &list) != 0) {
+    return false;
+  }
+  memset(out, 0, sizeof *out);
+  memcpy(out, list->ai_addr, list->ai_addrlen);
+  freeaddrinfo(list);
+  return true;
+}
+
+/* What to dial, and from where. */
+typedef struct route {
+  struct sockaddr_storage to, from;
+  bool any_source;
+} route;
+
+static bc_verbs_queue *dial(const bc_verbs_at *at, route *way, int lane, int64_t deadline,
+                            beamcast_error *error) {
+  return bc_verbs_dial(at, (struct sockaddr *)&way->to,
+                       way->any_source ? NULL : (struct sockaddr *)&way->from, lane, deadline,
+                       error);
+}
+
+/* Tries the server's addresses in turn, as the routes are; then from each of our own. */
+static bc_verbs_queue *find_route(const bc_verbs_at *at, route *way, int lane, int64_t deadline,
+                                  beamcast_error *error) {
+  bc_verbs_interface own[BC_VERBS_ADDRESSES];
+  int owns = bc_verbs_interfaces(own);
+  bc_verbs_release(own, owns);
+  int64_t soon = bc_deadline(DIAL_SECONDS);
+  deadline = soon < deadline ? soon : deadline; /* there is tcp */
+  beamcast_fail(error, BEAMCAST_ERR_CONNECTION, "the server names no RDMA address");
+  for (int source = -1; source < owns; source++) {
+    for (uint32_t i = 0; i < at->count && bc_now() < deadline; i++) {
+      way->any_source = source < 0;
+      if (!parse_address(at->address[i], at->port, &way->to) ||
+          (source >= 0 && own[source].address.ss_family != way->to.ss_family)) {
+        continue;
+      }
+      if (source >= 0) {
+        way->from = own[source].address;
+      }
+      bc_verbs_queue *queue = dial(at, way, lane, deadline, error);
+      if (queue != NULL) {
+        return queue;
+      }
+    }
+  }
+  return NULL;
+}
+
+/* Registration takes a processor's time: more than one queue, where there are processors. */
+static int queues_wanted(void) {
+  long cores = sysconf(_SC_NPROCESSORS_ONLN) / 4;
+  uint64_t otherwise = cores < 1                    ? 1
+                       : cores > QUEUES_DEFAULT_MAX ? QUEUES_DEFAULT_MAX
+                                                    : (uint64_t)cores;
+  return (int)bc_verbs_setting("BEAMCAST_RDMA_QUEUES", 1, BC_VERBS_QUEUES_MAX, otherwise);
+}
+
+static int open_link(bc_link *link, int64_t deadline, beamcast_error *error) {
+  bc_verbs_at at;
+  route way;
+  beamcast_error why = {0};
+  verbs_state *state = calloc(1, sizeof *state);
+  link->state = state;
+  if (state == NULL) {
+    return beamcast_fail(error, BEAMCAST_ERR_MEMORY, "out of memory");
+  }
+  int code = ask_where(link, &at, deadline, error);
+  if (code != BEAMCAST_OK) {
+    return code;
+  }
+  int wanted = queues_wanted();
+  state->queues[0] = find_route(&at, &way, link->fd[0], deadline, &why);
+  while (state->queues[state->count] != NULL && ++state->count < wanted) {
+    state->queues[state->count] = dial(&at, &way, link->fd[0], deadline, &why);
+  }
+  if (state->count < wanted) {
+    return beamcast_fail(error, why.code, "%s", why.message);
+  }
+  link->lanes = state->count;
+  link->relayed = false; /* voxels do not go through the root */
+  return BEAMCAST_OK;
+}
+
+/* --- writing -------------------------------------------------------------------------------------
+ */
+
+static target *find(const verbs_state *state, uint32_t slot, uint32_t array) {
+  for (size_t i = 0; i < state->target_count; i++) {
+    if (state->targets[i].slot == slot && state->targets[i].array == array) {
+      return &state->targets[i];
+    }
+  }
+  return NULL;
+}
+
+static int prepare(bc_link *link, uint64_t serial, uint32_t slot, uint32_t array, int64_t deadline,
+                   beamcast_error *error) {
+  verbs_state *state = link->state;
+  if (find(state, slot, array) != NULL) {
+    return BEAMCAST_OK;
+  }
+  target *targets = realloc(state->targets, (state->target_count + 1) * sizeof *targets);
+  if (targets == NULL) {
+    return beamcast_fail(error, BEAMCAST_ERR_MEMORY, "out of memory");
+  }
+  state->targets = targets;
+  bc_attachment at;
+  int code = bc_attach(link->fd[0], serial, array, &at, NULL, deadline, error);
+  if (code == BEAMCAST_OK) {
+    state->targets[state->target_count++] = (target){slot, array, at};
+  }
+  return code;
+}
+
+static int write_piece(bc_link *link, int lane, const bc_piece *piece, int64_t deadline,
+                       beamcast_error *error) {
+  verbs_state *state = link->state;
+  const target *to = find(state, piece->slot, piece->array);
+  if (to == NULL || to->at.size != bc_volume_bytes(piece->memory.shape, piece->voxel_bytes)) {
+    return beamcast_fail(error, BEAMCAST_ERR_PROTOCOL, "the server's memory has another size");
+  }
+  int code =
+      bc_verbs_write(state->queues[lane], piece, to->at.address, to->at.key, deadline, error);
+  return code == BEAMCAST_OK
+             ? bc_spans_add(&state->wrote[lane], piece,
+                            bc_volume_bytes(piece->box.shape, piece->voxel_bytes), error)
+             : code;
+}
+
+static int flush_link(bc_link *link, int64_t deadline, beamcast_error *error) {
+  verbs_state *state = link->state;
+  int code = BEAMCAST_OK;
+  for (int lane = 0; lane < state->count && code == BEAMCAST_OK; lane++) {
+    if (state->wrote[lane].count > 0) {
+      code = bc_verbs_queue_fence(state->queues[lane], deadline, error);
+    }
+  }
+  for (int lane = 0; lane < state->count && code == BEAMCAST_OK; lane++) {
+    code = bc_verbs_queue_drain(state->queues[lane], deadline, error);
+  }
+  for (int lane = 0; lane < state->count && code == BEAMCAST_OK; lane++) {
+    code = bc_spans_send(&state->wrote[lane], link->fd[0], deadline, error);
+  }
+  return code;
+}
+
+static void forget(bc_link *link) {
+  verbs_state *state = link->state;
+  state->target_count = 0;
+}
+
+static void close_link(bc_link *link) {
+  verbs_state *state = link->state;
+  if (state == NULL) {
+    return;
+  }
+  for (int lane = 0; lane < BC_VERBS_QUEUES_MAX; lane++) {
+    bc_verbs_queue_close(state->queues[lane]);
+  }
+  for (int lane = 0; lane < BC_LANES_MAX; lane++) {
+    bc_spans_free(&state->wrote[lane]);
+  }
+  free(state->targets);
+  free(state);
+  link->state = NULL;
+}
+
+static const bc_wire verbs = {.name = "verbs",
+                              .kind = BC_WIRE_VERBS,
+                              .possible = possible,
+                              .open = open_link,
+                              .prepare = prepare,
+                              .write = write_piece,
+                              .flush = flush_link,
+                              .forget = forget,
+                              .close = close_link};
+
+const bc_wire *bc_wire_verbs(void) {
+  return &verbs;
+}

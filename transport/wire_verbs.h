@@ -1,0 +1,152 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ *
+ * Inside the verbs wire, for the files wire_verbs*.c only. Who does what:
+ *   wire_verbs.c         the producer's table: dialling, attaching, the account of what was written
+ *   wire_verbs_queue.c   one queue pair of a producer: one-sided writes and their completions
+ *   wire_verbs_pieces.c  pieces as writes: rows, registration of the producer's memory
+ *   wire_verbs_server.c  the listener, the slots' registrations, dropping a producer's queue pairs
+ *   wire_verbs_common.c  devices and addresses, and the bytes that both sides exchange
+ *
+ * The lane's TCP socket is the side band. The producer sends VERBS_OPEN (no body) and gets VERBS_AT
+ * (or REFUSE):
+ *    0  16 bytes  ticket, random, for this lane alone
+ *   16  u64       cookie, names the lane
+ *   24  u32       port of the rdma_cm listener (port space TCP)
+ *   28  u32       n, number of addresses, 1 to 16
+ *   32  n texts   u32 length and numeric IPv4 or IPv6 address
+ * It dials one of the addresses with rdma_connect, once for each queue pair it wants (at most 8),
+ * and this private data, 32 bytes:
+ *    0  4 bytes "BCV1", u32 zero, u64 cookie, 16 bytes ticket
+ * The server accepts with private data of 16 bytes, or rejects:
+ *    0  4 bytes "BCV1", u32 key and u64 address of 8 bytes that may be read (the fence)
+ * ATTACH on the lane is then answered by BUFFER with the remote address and key of the array. The
+ * producer writes voxels there, ends with a read of the fence on every queue pair that it has
+ * written with, waits for that read, and only then sends WROTE on the lane. Numbers are
+ * little-endian.
+ *
+ * Why the read: the completion of a write says that the server's adapter has the bytes; they may
+ * still be on their way over the server's bus when WROTE arrives through another adapter. A read
+ * that follows on the same queue pair is executed after the writes, and the adapter's access to
+ * host memory for it does not overtake the adapter's posted writes (PCIe ordering; slots are
+ * registered without relaxed ordering). Once its answer is here, the voxels are visible to the
+ * server's processors.
+ */
+#ifndef BEAMCAST_WIRE_VERBS_H
+#define BEAMCAST_WIRE_VERBS_H
+
+#include <rdma/rdma_cma.h>
+
+#include "wire.h"
+
+enum {
+  BC_VERBS_ADDRESSES = 16,
+  BC_VERBS_QUEUES_MAX = 8,
+  BC_VERBS_TICKET_BYTES = 16,
+  BC_VERBS_HELLO_BYTES = 32,
+  BC_VERBS_ANSWER_BYTES = 16
+};
+
+/* --- wire_verbs_common.c -------------------------------------------------------------------------
+ */
+
+/* What a producer needs to dial a rank. */
+typedef struct bc_verbs_at {
+  unsigned char ticket[BC_VERBS_TICKET_BYTES];
+  uint64_t cookie;
+  uint32_t port;
+  uint32_t count;
+  char address[BC_VERBS_ADDRESSES][48];
+} bc_verbs_at;
+
+void bc_put_verbs_at(bc_writer *writer, const bc_verbs_at *at);
+bool bc_get_verbs_at(bc_reader *reader, bc_verbs_at *at);
+
+void bc_verbs_hello_write(const bc_verbs_at *at, unsigned char bytes[BC_VERBS_HELLO_BYTES]);
+/* Fills ticket and cookie; false if it is none. rdma_cm may deliver more bytes than were sent. */
+bool bc_verbs_hello_read(const void *bytes, size_t size, bc_verbs_at *at);
+
+/* The server's memory that a producer reads to be sure that its writes have landed. */
+typedef struct bc_verbs_fence {
+  uint32_t key;
+  uint64_t address;
+} bc_verbs_fence;
+
+void bc_verbs_answer_write(const bc_verbs_fence *fence, unsigned char bytes[BC_VERBS_ANSWER_BYTES]);
+bool bc_verbs_answer_read(const void *bytes, size_t size, bc_verbs_fence *fence);
+
+/* Whether this process may use an RDMA device (the one that BEAMCAST_RDMA_DEVICE names). Prints
+ * nothing, unlike librdmacm where none is. */
+bool bc_verbs_present(void);
+/* Whether the device is the one that BEAMCAST_RDMA_DEVICE names, or none is named. */
+bool bc_verbs_wanted(const struct ibv_context *device);
+
+/* An address of this host on an RDMA device whose port is up. */
+typedef struct bc_verbs_interface {
+  struct sockaddr_storage address; /* its port is 0 */
+  struct rdma_cm_id *id; /* bound to it, with a channel of its own; NULL once taken over */
+} bc_verbs_interface;
+
+/* Finds those of wanted devices; returns how many. Give them back with bc_verbs_release. */
+int bc_verbs_interfaces(bc_verbs_interface found[BC_VERBS_ADDRESSES]);
+void bc_verbs_release(bc_verbs_interface *found, int count);
+
+/* The sentence for memory that could not be registered. reason: the errno. what: "the server's
+ * slot". Returns ERR_MEMORY. */
+int bc_verbs_no_registration(beamcast_error *error, int reason, uint64_t bytes, const char *what);
+
+/* A number from the environment, `otherwise` where it is not set or out of bounds. */
+uint64_t bc_verbs_setting(const char *name, uint64_t low, uint64_t high, uint64_t otherwise);
+
+/* --- wire_verbs_queue.c --------------------------------------------------------------------------
+ */
+
+typedef struct bc_verbs_queue bc_verbs_queue;
+
+/* Dials `to` (from `from`, or NULL: as the routes are) and makes a connected queue pair. lane: the
+ * socket whose end means that the server is gone. NULL on failure. */
+bc_verbs_queue *bc_verbs_dial(const bc_verbs_at *at, struct sockaddr *to, struct sockaddr *from,
+                              int lane, int64_t deadline, beamcast_error *error);
+/* Posts the read of the fence behind what was written. */
+int bc_verbs_queue_fence(bc_verbs_queue *queue, int64_t deadline, beamcast_error *error);
+/* Waits until everything has landed, and unregisters the arrays. */
+int bc_verbs_queue_drain(bc_verbs_queue *queue, int64_t deadline, beamcast_error *error);
+/* Frees it; NULL is allowed. On return the device reads no array any more, and what was under way
+ * does not land later, unless the server does not answer for a second. */
+void bc_verbs_queue_close(bc_verbs_queue *queue);
+
+/* For wire_verbs_pieces.c. Writes are numbered from 1 in order of posting. All of these are called
+ * by one thread at a time; after a failure only close is left. */
+typedef struct bc_verbs_limits {
+  uint32_t sges;    /* pieces of local memory that one write gathers */
+  uint64_t message; /* bytes of one write */
+} bc_verbs_limits;
+const bc_verbs_limits *bc_verbs_queue_limits(const bc_verbs_queue *queue);
+struct ibv_pd *bc_verbs_queue_domain(const bc_verbs_queue *queue);
+/* Adds a write to the batch. signal: its completion will be waited for. */
+int bc_verbs_queue_post(bc_verbs_queue *queue, const struct ibv_sge *sge, uint32_t sges,
+                        uint64_t address, uint32_t key, bool signal, int64_t deadline,
+                        beamcast_error *error);
+/* The number of the last write that was added. */
+uint64_t bc_verbs_queue_last(const bc_verbs_queue *queue);
+/* Waits until write `number`, one with a signal, has completed, and with it all before it. */
+int bc_verbs_queue_await(bc_verbs_queue *queue, uint64_t number, int64_t deadline,
+                         beamcast_error *error);
+
+/* --- wire_verbs_pieces.c -------------------------------------------------------------------------
+ */
+
+/* Memory that the writes of a queue come from: the windows of arrays that are registered now. */
+typedef struct bc_verbs_memory bc_verbs_memory;
+
+bc_verbs_memory *bc_verbs_memory_new(beamcast_error *error);
+/* Unregisters the producer's arrays; nothing of them may be under way. */
+void bc_verbs_memory_unregister(bc_verbs_memory *memory);
+void bc_verbs_memory_free(bc_verbs_memory *memory); /* NULL is allowed */
+/* The queue's, freed with it. */
+bc_verbs_memory *bc_verbs_queue_memory(bc_verbs_queue *queue);
+
+/* Starts to write a piece into the array at (address, key). */
+int bc_verbs_write(bc_verbs_queue *queue, const bc_piece *piece, uint64_t address, uint32_t key,
+                   int64_t deadline, beamcast_error *error);
+
+#endif

@@ -1,0 +1,447 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ *
+ * The server's side of the verbs wire: takes producers' queue pairs, and registers slots; see
+ * wire_verbs.h for what goes over the wire. Voxels land without a thread of ours. A queue pair is
+ * taken only for a lane that asked for it, by the lane's ticket, and dies with the lane.
+ *
+ * A registration belongs to a slot's memory and may outlive the server: it keeps its device. Every
+ * producer that has a queue pair here can write into every registered slot whose address and key it
+ * has or guesses: see docs/security.md.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <netdb.h>
+#include <netinet/in.h>
+#include <poll.h>
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdlib.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
+
+#include "contact.h"
+#include "wire_verbs.h"
+
+enum { DEVICES_MAX = 16, BACKLOG = 128 };
+
+typedef struct device {
+  atomic_int references;     /* the server's, and one for each registration */
+  struct rdma_cm_id *anchor; /* keeps the context open */
+  struct ibv_pd *pd;
+  struct ibv_cq *cq; /* nothing ever completes: all is one-sided */
+  uint64_t fence_value;
+  struct ibv_mr *fence;
+} device;
+
+/* A lane that has asked for queue pairs. */
+typedef struct lane {
+  struct lane *next;
+  bc_verbs_at at;
+  struct rdma_cm_id *ids[BC_VERBS_QUEUES_MAX];
+  int count;
+  device *on; /* of its first queue pair */
+} lane;
+
+struct bc_verbs_server {
+  pthread_mutex_t lock;        /* of lanes */
+  pthread_mutex_t registering; /* may take seconds: never under `lock` */
+  pthread_t thread;
+  bool started;
+  int wake;
+  struct rdma_event_channel *events;
+  struct rdma_cm_id *listener;
+  device *devices[DEVICES_MAX];
+  int device_count;
+  bc_verbs_at at; /* what all lanes are told */
+  lane *lanes;
+};
+
+/* What a memory is registered as, one for each device. */
+typedef struct registration {
+  struct registration *next;
+  device *on;
+  struct ibv_mr *region;
+} registration;
+
+/* --- devices -------------------------------------------------------------------------------------
+ */
+
+static void device_release(device *d) {
+  if (atomic_fetch_sub(&d->references, 1) != 1) {
+    return;
+  }
+  if (d->fence != NULL) {
+    (void)ibv_dereg_mr(d->fence);
+  }
+  if (d->cq != NULL) {
+    (void)ibv_destroy_cq(d->cq);
+  }
+  if (d->pd != NULL) {
+    (void)ibv_dealloc_pd(d->pd);
+  }
+  (void)rdma_destroy_id(d->anchor);
+  free(d);
+}
+
+/* Takes the anchor over. NULL if the device can't be used. */
+static device *device_new(struct rdma_cm_id *anchor, beamcast_error *error) {
+  device *d = calloc(1, sizeof *d);
+  if (d == NULL) {
+    (void)rdma_destroy_id(anchor);
+    return NULL;
+  }
+  atomic_init(&d->references, 1);
+  d->anchor = anchor;
+  d->pd = ibv_alloc_pd(anchor->verbs);
+  d->cq = d->pd ? ibv_create_cq(anchor->verbs, 1, NULL, NULL, 0) : NULL;
+  d->fence = d->cq
+                 ? ibv_reg_mr(d->pd, &d->fence_value, sizeof d->fence_value, IBV_ACCESS_REMOTE_READ)
+                 : NULL;
+  if (d->fence == NULL) {
+    beamcast_fail(error, BEAMCAST_ERR_UNSUPPORTED, "RDMA device %s can't be used: %s%s",
+                  ibv_get_device_name(anchor->verbs->device), strerror(errno),
+                  errno == ENOMEM ? " (see RLIMIT_MEMLOCK, 'ulimit -l')" : "");
+    device_release(d);
+    return NULL;
+  }
+  return d;
+}
+
+static device *device_of(const bc_verbs_server *server, const struct ibv_context *context) {
+  for (int i = 0; i < server->device_count; i++) {
+    if (server->devices[i]->anchor->verbs == context) {
+      return server->devices[i];
+    }
+  }
+  return NULL;
+}
+
+static int find_devices(bc_verbs_server *server, beamcast_error *error) {
+  bc_verbs_interface found[BC_VERBS_ADDRESSES];
+  int count = bc_verbs_interfaces(found);
+  beamcast_fail(error, BEAMCAST_ERR_UNSUPPORTED, "no RDMA device with an address is up");
+  for (int i = 0; i < count; i++) {
+    if (device_of(server, found[i].id->verbs) == NULL && server->device_count < DEVICES_MAX) {
+      device *d = device_new(found[i].id, error);
+      found[i].id = NULL;
+      if (d == NULL) {
+        continue;
+      }
+      server->devices[server->device_count++] = d;
+    }
+    if (getnameinfo((struct sockaddr *)&found[i].address, sizeof found[i].address,
+                    server->at.address[server->at.count], sizeof server->at.address[0], NULL, 0,
+                    NI_NUMERICHOST) == 0) {
+      server->at.count++;
+    }
+  }
+  bc_verbs_release(found, count);
+  return server->at.count > 0 && server->device_count > 0 ? BEAMCAST_OK : BEAMCAST_ERR_UNSUPPORTED;
+}
+
+/* --- queue pairs ---------------------------------------------------------------------------------
+ */
+
+static void end_pair(struct rdma_cm_id *id) {
+  (void)rdma_disconnect(id);
+  rdma_destroy_qp(id); /* from here on nothing lands */
+  (void)rdma_destroy_id(id);
+}
+
+static bool tickets_equal(const unsigned char *a, const unsigned char *b) {
+  unsigned char difference = 0;
+  for (int i = 0; i < BC_VERBS_TICKET_BYTES; i++) {
+    difference |= (unsigned char)(a[i] ^ b[i]);
+  }
+  return difference == 0;
+}
+
+/* Lock held. */
+static bool accept_pair(bc_verbs_server *server, struct rdma_cm_id *id,
+                        const struct rdma_conn_param *asked) {
+  bc_verbs_at hello;
+  unsigned char answer[BC_VERBS_ANSWER_BYTES];
+  device *d = device_of(server, id->verbs);
+  lane *l = server->lanes;
+  if (d == NULL || !bc_verbs_hello_read(asked->private_data, asked->private_data_len, &hello)) {
+    return false;
+  }
+  while (l != NULL && l->at.cookie != hello.cookie) {
+    l = l->next;
+  }
+  if (l == NULL || !tickets_equal(l->at.ticket, hello.ticket) || l->count == BC_VERBS_QUEUES_MAX ||
+      (l->on != NULL && l->on != d)) {
+    return false;
+  }
+  struct ibv_qp_init_attr attributes = {
+      .send_cq = d->cq,
+      .recv_cq = d->cq,
+      .qp_type = IBV_QPT_RC,
+      .cap = {.max_send_wr = 1, .max_recv_wr = 1, .max_send_sge = 1, .max_recv_sge = 1}};
+  if (rdma_create_qp(id, d->pd, &attributes) != 0) {
+    return false;
+  }
+  bc_verbs_fence fence = {.key = d->fence->rkey, .address = (uintptr_t)&d->fence_value};
+  bc_verbs_answer_write(&fence, answer);
+  struct rdma_conn_param param = {.private_data = answer,
+                                  .private_data_len = sizeof answer,
+                                  .responder_resources = asked->responder_resources > 0,
+                                  .rnr_retry_count = 7};
+  if (rdma_accept(id, &param) != 0) {
+    rdma_destroy_qp(id);
+    return false;
+  }
+  l->ids[l->count++] = id;
+  l->on = d;
+  return true;
+}
+
+/* Takes a connection out of its lane; false if it is in none (any more). Lock held. */
+static bool take_out(bc_verbs_server *server, const struct rdma_cm_id *id) {
+  for (lane *l = server->lanes; l != NULL; l = l->next) {
+    for (int i = 0; i < l->count; i++) {
+      if (l->ids[i] == id) {
+        l->ids[i] = l->ids[--l->count];
+        return true;
+      }
+    }
+  }
+  return false;
+}
+
+/* Events are acknowledged before their id is destroyed, which waits for that. */
+static void handle(bc_verbs_server *server, struct rdma_cm_event *event) {
+  struct rdma_cm_id *id = event->id;
+  bool end = false, reject = false;
+  pthread_mutex_lock(&server->lock);
+  switch (event->event) {
+  case RDMA_CM_EVENT_CONNECT_REQUEST:
+    reject = !accept_pair(server, id, &event->param.conn);
+    break;
+  case RDMA_CM_EVENT_DISCONNECTED:
+  case RDMA_CM_EVENT_CONNECT_ERROR:
+  case RDMA_CM_EVENT_UNREACHABLE:
+  case RDMA_CM_EVENT_REJECTED:
+  case RDMA_CM_EVENT_DEVICE_REMOVAL:
+    end = take_out(server, id);
+    break;
+  default: /* ESTABLISHED, TIMEWAIT_EXIT, and what changes nothing */
+    break;
+  }
+  pthread_mutex_unlock(&server->lock);
+  (void)rdma_ack_cm_event(event);
+  if (reject) {
+    (void)rdma_reject(id, NULL, 0);
+    (void)rdma_destroy_id(id);
+  } else if (end) {
+    end_pair(id);
+  }
+}
+
+static void *run(void *argument) {
+  bc_verbs_server *server = argument;
+  struct pollfd items[2] = {{.fd = server->events->fd, .events = POLLIN},
+                            {.fd = server->wake, .events = POLLIN}};
+  struct rdma_cm_event *event;
+  while (poll(items, 2, -1) < 0 || items[1].revents == 0) {
+    while (rdma_get_cm_event(server->events, &event) == 0) {
+      handle(server, event);
+    }
+  }
+  return NULL;
+}
+
+static int listen_on(bc_verbs_server *server, int family) {
+  struct sockaddr_in6 any6 = {.sin6_family = AF_INET6};
+  struct sockaddr_in any4 = {.sin_family = AF_INET};
+  struct sockaddr *any = family == AF_INET6 ? (struct sockaddr *)&any6 : (struct sockaddr *)&any4;
+  if (rdma_create_id(server->events, &server->listener, NULL, RDMA_PS_TCP) != 0) {
+    return -1;
+  }
+  if (rdma_bind_addr(server->listener, any) == 0 && rdma_listen(server->listener, BACKLOG) == 0) {
+    server->at.port = ntohs(rdma_get_src_port(server->listener));
+    return 0;
+  }
+  (void)rdma_destroy_id(server->listener);
+  server->listener = NULL;
+  return -1;
+}
+
+static int start(bc_verbs_server *server, beamcast_error *error) {
+  int code = find_devices(server, error);
+  if (code != BEAMCAST_OK) {
+    return code;
+  }
+  server->wake = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+  server->events = rdma_create_event_channel();
+  if (server->events == NULL || server->wake < 0 ||
+      fcntl(server->events->fd, F_SETFL, O_NONBLOCK) != 0 ||
+      (listen_on(server, AF_INET6) != 0 && listen_on(server, AF_INET) != 0)) {
+    return beamcast_fail(error, BEAMCAST_ERR_UNSUPPORTED, "no RDMA connections can be taken: %s",
+                         strerror(errno));
+  }
+  if (pthread_create(&server->thread, NULL, run, server) != 0) {
+    return beamcast_fail(error, BEAMCAST_ERR_MEMORY, "no thread could be started");
+  }
+  server->started = true;
+  return BEAMCAST_OK;
+}
+
+bc_verbs_server *bc_verbs_server_open(beamcast_error *error) {
+  if (!bc_verbs_present()) {
+    beamcast_fail(error, BEAMCAST_ERR_UNSUPPORTED, "there is no RDMA device");
+    return NULL;
+  }
+  bc_verbs_server *server = calloc(1, sizeof *server);
+  if (server == NULL) {
+    beamcast_fail(error, BEAMCAST_ERR_MEMORY, "out of memory");
+    return NULL;
+  }
+  pthread_mutex_init(&server->lock, NULL);
+  pthread_mutex_init(&server->registering, NULL);
+  server->wake = -1;
+  if (start(server, error) != BEAMCAST_OK) {
+    bc_verbs_server_close(server);
+    return NULL;
+  }
+  return server;
+}
+
+static void free_lane(lane *l) {
+  for (int i = 0; i < l->count; i++) {
+    end_pair(l->ids[i]);
+  }
+  free(l);
+}
+
+void bc_verbs_server_close(bc_verbs_server *server) {
+  if (server == NULL) {
+    return;
+  }
+  if (server->started) {
+    uint64_t one = 1;
+    (void)!write(server->wake, &one, sizeof one);
+    (void)pthread_join(server->thread, NULL);
+  }
+  while (server->lanes != NULL) {
+    lane *l = server->lanes;
+    server->lanes = l->next;
+    free_lane(l);
+  }
+  if (server->listener != NULL) {
+    (void)rdma_destroy_id(server->listener);
+  }
+  if (server->events != NULL) {
+    rdma_destroy_event_channel(server->events);
+  }
+  for (int i = 0; i < server->device_count; i++) {
+    device_release(server->devices[i]);
+  }
+  if (server->wake >= 0) {
+    (void)close(server->wake);
+  }
+  pthread_mutex_destroy(&server->registering);
+  pthread_mutex_destroy(&server->lock);
+  free(server);
+}
+
+/* --- lanes and memory ----------------------------------------------------------------------------
+ */
+
+int bc_verbs_server_offer(bc_verbs_server *server, uint64_t cookie, bc_writer *writer,
+                          beamcast_error *error) {
+  lane *l = calloc(1, sizeof *l);
+  if (l == NULL) {
+    return beamcast_fail(error, BEAMCAST_ERR_MEMORY, "out of memory");
+  }
+  l->at = server->at;
+  l->at.cookie = cookie;
+  int code = bc_random(l->at.ticket, sizeof l->at.ticket, error);
+  if (code != BEAMCAST_OK) {
+    free(l);
+    return code;
+  }
+  bc_put_verbs_at(writer, &l->at);
+  pthread_mutex_lock(&server->lock);
+  l->next = server->lanes;
+  server->lanes = l;
+  pthread_mutex_unlock(&server->lock);
+  return BEAMCAST_OK;
+}
+
+void bc_verbs_server_drop(bc_verbs_server *server, uint64_t cookie) {
+  lane *found = NULL;
+  if (server == NULL) {
+    return;
+  }
+  pthread_mutex_lock(&server->lock);
+  for (lane **at = &server->lanes; *at != NULL && found == NULL;) {
+    if ((*at)->at.cookie == cookie) {
+      found = *at;
+      *at = found->next;
+    } else {
+      at = &(*at)->next;
+    }
+  }
+  pthread_mutex_unlock(&server->lock);
+  if (found != NULL) {
+    free_lane(found);
+  }
+}
+
+static void unwire(void *wired) {
+  for (registration *r = wired; r != NULL;) {
+    registration *next = r->next;
+    (void)ibv_dereg_mr(r->region);
+    device_release(r->on);
+    free(r);
+    r = next;
+  }
+}
+
+static int register_on(device *on, bc_memory *memory, registration **out, beamcast_error *error) {
+  registration *r = calloc(1, sizeof *r);
+  *out = r;
+  if (r == NULL) {
+    return beamcast_fail(error, BEAMCAST_ERR_MEMORY, "out of memory");
+  }
+  r->on = on;
+  r->next = atomic_load(&memory->wired);
+  r->region = ibv_reg_mr(on->pd, memory->data, memory->size,
+                         IBV_ACCESS_LOCAL_WRITE | IBV_ACCESS_REMOTE_WRITE);
+  if (r->region == NULL) {
+    int reason = errno;
+    free(r);
+    return bc_verbs_no_registration(error, reason, memory->size, "the server's slot");
+  }
+  atomic_fetch_add(&on->references, 1);
+  memory->unwire = unwire;
+  atomic_store(&memory->wired, (void *)r);
+  return BEAMCAST_OK;
+}
+
+int bc_verbs_server_register(bc_verbs_server *server, uint64_t cookie, bc_memory *memory,
+                             uint64_t *address, uint32_t *key, beamcast_error *error) {
+  pthread_mutex_lock(&server->lock);
+  lane *l = server->lanes;
+  while (l != NULL && l->at.cookie != cookie) {
+    l = l->next;
+  }
+  device *on = l != NULL ? l->on : NULL;
+  pthread_mutex_unlock(&server->lock);
+  if (on == NULL) {
+    return beamcast_fail(error, BEAMCAST_ERR_CONNECTION, "the producer has no RDMA connection");
+  }
+  pthread_mutex_lock(&server->registering);
+  registration *r = atomic_load(&memory->wired);
+  while (r != NULL && r->on != on) {
+    r = r->next;
+  }
+  int code = r == NULL ? register_on(on, memory, &r, error) : BEAMCAST_OK;
+  if (code == BEAMCAST_OK) {
+    *address = (uintptr_t)memory->data;
+    *key = r->region->rkey;
+  }
+  pthread_mutex_unlock(&server->registering);
+  return code;
+}
