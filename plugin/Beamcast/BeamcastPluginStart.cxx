@@ -1,7 +1,10 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "BeamcastPluginStart.h"
 
+#include "FirstPicture.h"
+
 #include "vtkPVPluginLoader.h"
+#include "vtkProcessModule.h"
 
 #include <cstring>
 
@@ -23,4 +26,7 @@ void BeamcastPluginStart() {
 #ifdef BEAMCAST_HAS_RECEIVER
   BeamcastReceiver::OpenInServer();
 #endif
+  if (vtkProcessModule::GetProcessType() == vtkProcessModule::PROCESS_CLIENT) {
+    WatchForFirstPictures();
+  }
 }
