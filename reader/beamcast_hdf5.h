@@ -102,6 +102,8 @@ typedef struct beamcast_hdf5_open_options {
       *dimensions; /* the roles of the dimensions, slowest first, "t,z,y,x" (t time, c channel,
                       n component), for every dataset of as many dimensions; NULL: as found */
   int live;        /* 1: the file may be growing: wait for nothing, follow with _refresh */
+  int trusted; /* 1: no trial. Else an HDF5 file is first looked at by a process of its own, as the
+                  HDF5 library may crash on damaged files; that takes some 30 ms */
   beamcast_hdf5_raw_layout raw;
 } beamcast_hdf5_open_options;
 

@@ -7,6 +7,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -30,36 +31,84 @@ static int check_file(const char *path, beamcast_error *error) {
   return BEAMCAST_OK;
 }
 
-static hid_t access_list(void) {
+uint64_t file_stamp(const char *path) {
+  struct stat status;
+  if (stat(path, &status) != 0) {
+    return 0;
+  }
+  uint64_t stamp = (uint64_t)status.st_ino * 1099511628211ull;
+  stamp = (stamp ^ (uint64_t)status.st_size) * 1099511628211ull;
+  stamp = (stamp ^ (uint64_t)status.st_mtim.tv_sec) * 1099511628211ull;
+  return stamp ^ (uint64_t)status.st_mtim.tv_nsec;
+}
+
+static hid_t access_list(int lock) {
   hid_t list = H5Pcreate(H5P_FILE_ACCESS);
+  if (!lock) {
+#if H5_VERSION_GE(1, 10, 7)
+    H5Pset_file_locking(list, 0, 1);
+#endif
+  }
   H5Pset_fclose_degree(list, H5F_CLOSE_STRONG);
   H5Pset_elink_file_cache_size(list, 16);
   return list;
 }
 
-/* A file that another program writes can be opened only if it was made for that (SWMR). */
+/* Whether another program holds HDF5's lock for writing. Ours asks once and holds none, so that a
+ * file that is only looked at can be written again. */
+static int is_locked(const char *path) {
+  const char *wanted = getenv("HDF5_USE_FILE_LOCKING");
+  if (wanted != NULL && (strcmp(wanted, "FALSE") == 0 || strcmp(wanted, "0") == 0)) {
+    return 0;
+  }
+  int fd = open(path, O_RDONLY | O_CLOEXEC);
+  const int locked = fd >= 0 && flock(fd, LOCK_SH | LOCK_NB) != 0 && errno == EWOULDBLOCK;
+  if (fd >= 0) {
+    close(fd);
+  }
+  return locked;
+}
+
+static hid_t open_with(const char *path, unsigned flags, int lock, char reason[240]) {
+  hid_t list = access_list(lock);
+  hid_t id = H5Fopen(path, flags, list);
+  snprintf(reason, 240, "%s", id < 0 ? h5_last_message() : "");
+  H5Pclose(list);
+  return id;
+}
+
 static int open_hdf5(beamcast_hdf5_file *file, beamcast_error *error) {
+  char reason[240], ignored[240];
   if (H5Fis_hdf5(file->path) <= 0) {
     return beamcast_fail(error, BEAMCAST_ERR_IO, "%s is no HDF5 file", file->path);
   }
-  hid_t list = access_list();
-  char reason[240];
-  file->id = H5Fopen(file->path, H5F_ACC_RDONLY, list);
-  snprintf(reason, sizeof reason, "%s", file->id < 0 ? h5_last_message() : "");
-  if (file->id < 0) {
-    file->id = H5Fopen(file->path, H5F_ACC_RDONLY | H5F_ACC_SWMR_READ, list);
+  if (!file->options.trusted) {
+    int result = trial_open(file->path, error);
+    if (result != BEAMCAST_OK) {
+      return result;
+    }
+    file->options.trusted = 1; /* when it is looked at again */
+  }
+  file->stamp = file_stamp(file->path);
+  file->swmr = 0;
+  const int locked = is_locked(file->path);
+  file->id = locked ? -1 : open_with(file->path, H5F_ACC_RDONLY, 0, reason);
+  if (file->id < 0 && !locked) { /* this process has it open with a lock (another reader) */
+    file->id = open_with(file->path, H5F_ACC_RDONLY, 1, ignored);
+  }
+  if (file->id < 0) { /* made to be read while it is written */
+    file->id = open_with(file->path, H5F_ACC_RDONLY | H5F_ACC_SWMR_READ, 1, ignored);
     file->swmr = file->id >= 0;
   }
-  H5Pclose(list);
   if (file->id >= 0) {
     return BEAMCAST_OK;
   }
-  if (strstr(reason, "lock") != NULL) {
+  if (locked) {
     return beamcast_fail(
         error, BEAMCAST_ERR_IO,
-        "%s is being written and its writer has locked it (%s); let the writer use "
-        "SWMR, or set HDF5_USE_FILE_LOCKING=FALSE if you know that it is complete",
-        file->path, reason);
+        "%s is being written and its writer has locked it; let the writer use SWMR, or "
+        "set HDF5_USE_FILE_LOCKING=FALSE if you know that it is complete",
+        file->path);
   }
   return beamcast_fail(error, BEAMCAST_ERR_IO,
                        "%s can't be opened: the file is damaged or cut off (%s)", file->path,

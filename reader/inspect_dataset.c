@@ -217,9 +217,9 @@ int inspect_dataset(beamcast_hdf5_file *file, const char *object, volume *v,
                     beamcast_error *error) {
   hid_t dataset = H5Dopen2(file->id, object, H5P_DEFAULT);
   if (dataset < 0) {
-    return beamcast_fail(error, h5_exists(file->id, object) ? BEAMCAST_ERR_IO : BEAMCAST_ERR_ARGUMENT,
-                         "%s can't be opened as a dataset in %s (%s)",
-                         object, file->path, h5_last_message());
+    return beamcast_fail(
+        error, h5_exists(file->id, object) ? BEAMCAST_ERR_IO : BEAMCAST_ERR_ARGUMENT,
+        "%s can't be opened as a dataset in %s (%s)", object, file->path, h5_last_message());
   }
   hid_t type = H5Dget_type(dataset), space = H5Dget_space(dataset);
   hid_t list = H5Dget_create_plist(dataset);

@@ -115,6 +115,12 @@ int beamcast_hdf5_read(beamcast_hdf5_file *file, const beamcast_hdf5_plan *plan,
                          v->path, (unsigned long long)v->about.times,
                          (unsigned long long)v->about.channels);
   }
+  if (file->stamp != 0 && !file->swmr && !file->options.live &&
+      file_stamp(file->path) != file->stamp) {
+    return beamcast_fail(error, BEAMCAST_ERR_IO,
+                         "%s was changed since it was opened; open it again (or refresh it)",
+                         file->path);
+  }
   const int64_t sample = (int64_t)beamcast_hdf5_sample_bytes(plan);
   int64_t strides[3] = {sample, 0, 0};
   uint64_t needed = (uint64_t)sample;

@@ -130,19 +130,21 @@ static int chunk_by_library(chunk_job *c, wanted_chunk *want, chunk_worker *w,
   }
   h5_lock();
   const int known = H5Dget_chunk_storage_size(c->open->id, offset, &bytes) >= 0;
-  int failed = 0;
+  int failed = !known;
   char reason[240] = "";
   if (known && bytes > 0) {
     failed = !sane(c, bytes) || grow(w, (size_t)bytes) != 0 ||
              H5Dread_chunk(c->open->id, H5P_DEFAULT, offset, &want->place.mask, w->raw) < 0;
-    snprintf(reason, sizeof reason, "%s", failed ? h5_last_message() : "");
+  }
+  if (failed) {
+    snprintf(reason, sizeof reason, "%s", h5_last_message());
   }
   h5_unlock();
   if (failed) {
     return chunk_fail(c, want->at, BEAMCAST_ERR_IO, error,
                       reason[0] != 0 ? reason : "its size makes no sense");
   }
-  if (!known || bytes == 0) {
+  if (bytes == 0) {
     put_fill(c, want);
     return BEAMCAST_OK;
   }

@@ -73,6 +73,7 @@ struct beamcast_hdf5_file {
   char *path;
   hid_t id; /* -1 for raw files and TIFF */
   int swmr;
+  uint64_t stamp;             /* of the file when it was opened: changes with its time and size */
   char *layouts, *dimensions; /* copies of the options */
   beamcast_hdf5_open_options options;
   volume *volumes;
@@ -81,6 +82,18 @@ struct beamcast_hdf5_file {
   char **missing;
   size_t missing_count;
 };
+
+/* --- file.c -------------------------------------------------------------------------------------
+ */
+
+/* A number made of a file's identity, size and time of change; 0 when there is no such file. */
+uint64_t file_stamp(const char *path);
+
+/* --- trial.c ------------------------------------------------------------------------------------
+ */
+
+/* Opens the file in another process; an error when that one dies of it. */
+int trial_open(const char *file, beamcast_error *error);
 
 /* --- volumes.c: the list and its life ----------------------------------------------------------
  */

@@ -31,30 +31,20 @@ typedef struct writing {
 /* --- small things ------------------------------------------------------------------------------
  */
 
-static void put_text(hid_t object, const char *name, const char *text) {
-  hid_t type = H5Tcopy(H5T_C_S1), space = H5Screate(H5S_SCALAR);
-  H5Tset_size(type, strlen(text) > 0 ? strlen(text) : 1);
+static void put_texts(hid_t object, const char *name, const char *const *texts, hsize_t count) {
+  hid_t type = H5Tcopy(H5T_C_S1);
+  hid_t space = count > 1 ? H5Screate_simple(1, &count, NULL) : H5Screate(H5S_SCALAR);
+  H5Tset_size(type, H5T_VARIABLE);
   H5Tset_cset(type, H5T_CSET_UTF8);
   hid_t attribute = H5Acreate2(object, name, type, space, H5P_DEFAULT, H5P_DEFAULT);
-  H5Awrite(attribute, type, strlen(text) > 0 ? text : " ");
+  H5Awrite(attribute, type, texts);
   H5Aclose(attribute);
   H5Sclose(space);
   H5Tclose(type);
 }
 
-static void put_texts(hid_t object, const char *name, const char *const *texts, hsize_t count) {
-  char packed[8][16] = {{0}};
-  for (hsize_t i = 0; i < count; i++) {
-    snprintf(packed[i], sizeof packed[i], "%s", texts[i]);
-  }
-  hid_t type = H5Tcopy(H5T_C_S1), space = H5Screate_simple(1, &count, NULL);
-  H5Tset_size(type, sizeof packed[0]);
-  H5Tset_cset(type, H5T_CSET_UTF8);
-  hid_t attribute = H5Acreate2(object, name, type, space, H5P_DEFAULT, H5P_DEFAULT);
-  H5Awrite(attribute, type, packed);
-  H5Aclose(attribute);
-  H5Sclose(space);
-  H5Tclose(type);
+static void put_text(hid_t object, const char *name, const char *text) {
+  put_texts(object, name, &text, 1);
 }
 
 /* A small dataset that all ranks write the same: only rank 0's bytes go out. */

@@ -23,11 +23,13 @@
 #include <fstream>
 #include <functional>
 
+#include <sys/stat.h>
 #include <unistd.h>
 
 struct vtkBeamcastVolumeReader::State {
   beamcast_hdf5_file *File = nullptr;
   std::string OpenName; // file and options it was opened with
+  uint64_t Stamp = 0;   // of the file then: another one means that it was changed
   uint64_t Changes = 0; // how often the file was opened anew
   beamcast_hdf5_plan Plan{};
   bool Planned = false;
@@ -74,6 +76,16 @@ double MetresOf(const std::string &unit) {
     }
   }
   return 0;
+}
+
+uint64_t StampOf(const std::string &name) {
+  struct stat status;
+  if (stat(name.c_str(), &status) != 0) {
+    return 0;
+  }
+  return static_cast<uint64_t>(status.st_mtim.tv_nsec) +
+         1000000007u * static_cast<uint64_t>(status.st_mtim.tv_sec) +
+         static_cast<uint64_t>(status.st_size);
 }
 
 uint64_t FreeMemory() {
@@ -286,12 +298,14 @@ uint64_t vtkBeamcastVolumeReader::SharedMemoryLimit() const {
 /* --- information -------------------------------------------------------------------------------
  */
 
-bool vtkBeamcastVolumeReader::Open(size_t index, std::string &problem) {
+/* look_again: a file that was changed since is opened anew. */
+bool vtkBeamcastVolumeReader::Open(size_t index, bool look_again, std::string &problem) {
   State &state = *this->Internal;
   beamcast_error error = {};
   const std::string name = this->FileNames[index];
   const std::string key = name + "\n" + this->DimensionNames + (this->Live ? "\nlive" : "");
-  if (state.File != nullptr && state.OpenName == key) {
+  const uint64_t stamp = StampOf(name);
+  if (state.File != nullptr && state.OpenName == key && (!look_again || stamp == state.Stamp)) {
     return true;
   }
   beamcast_hdf5_close(state.File);
@@ -300,12 +314,14 @@ bool vtkBeamcastVolumeReader::Open(size_t index, std::string &problem) {
   beamcast_hdf5_open_options options = {};
   options.dimensions = this->DimensionNames.c_str();
   options.live = this->Live ? 1 : 0;
+  options.trusted = this->Controller != nullptr && this->Controller->GetLocalProcessId() > 0;
   if (beamcast_hdf5_open(name.c_str(), &options, &state.File, &error) != BEAMCAST_OK) {
     problem = error.message;
     state.OpenName.clear();
     return false;
   }
   state.OpenName = key;
+  state.Stamp = stamp;
   size_t count;
   const beamcast_hdf5_volume *list = beamcast_hdf5_list(state.File, &count);
   std::vector<std::string> names;
@@ -440,7 +456,11 @@ int vtkBeamcastVolumeReader::RequestInformation(vtkInformation *, vtkInformation
   State &state = *this->Internal;
   std::string problem = "No file was named";
   state.Planned = false;
-  bool well = this->Agree(!this->FileNames.empty() && this->Open(0, problem), problem);
+  const bool root = this->Controller == nullptr || this->Controller->GetLocalProcessId() == 0;
+  /* The root tries the file first, and the others trust what it found. */
+  bool well =
+      this->Agree(!root || (!this->FileNames.empty() && this->Open(0, true, problem)), problem);
+  well = well && this->Agree(this->Open(0, true, problem), problem);
   if (well) {
     well = this->Plan(problem);
   }
@@ -487,7 +507,7 @@ int vtkBeamcastVolumeReader::RequestInformation(vtkInformation *, vtkInformation
              static_cast<int>(times.size()));
     out->Set(vtkStreamingDemandDrivenPipeline::TIME_RANGE(), range, 2);
   }
-  if (plan.reduced && (this->Controller == nullptr || this->Controller->GetLocalProcessId() == 0)) {
+  if (plan.reduced && root) {
     vtkWarningMacro(<< this->Notice << ".");
   }
   return 1;
@@ -513,7 +533,7 @@ int vtkBeamcastVolumeReader::RequestData(vtkInformation *, vtkInformationVector 
   uint64_t step;
   const size_t file = this->FileOfTime(out, time, step);
   std::string problem;
-  bool well = this->Agree(this->Open(file, problem), problem);
+  bool well = this->Agree(this->Open(file, false, problem), problem);
 
   VolumePiece::Key key = {state.OpenName + "#" + std::to_string(state.Changes) + "#" +
                               std::to_string(step) + "#" + std::to_string(this->Channel),

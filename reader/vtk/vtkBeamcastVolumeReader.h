@@ -154,7 +154,7 @@ protected:
 
 private:
   struct State; // what the C library has, kept out of this header
-  bool Open(size_t file, std::string &problem);
+  bool Open(size_t file, bool look_again, std::string &problem);
   bool Plan(std::string &problem);
   bool Agree(bool well, std::string &problem);
   size_t FileOfTime(vtkInformation *out, double &time, uint64_t &step) const;
