@@ -73,6 +73,10 @@ bool IsExpressible(const bc_frame_info &info) {
                      [](uint64_t voxels) { return voxels >= 1 && voxels <= VTK_INT_MAX; });
 }
 
+int ToCount(uint64_t number) {
+  return static_cast<int>(std::min<uint64_t>(number, VTK_INT_MAX));
+}
+
 void ToExtent(const bc_box &box, int extent[6]) {
   for (int axis = 0; axis < 3; axis++) {
     extent[2 * axis] = static_cast<int>(box.start[axis]);
@@ -217,19 +221,16 @@ int vtkBeamcastStream::GetProducers() {
   return this->Stream == nullptr ? 0 : this->Stream->GetStatus().producers;
 }
 
-vtkIdType vtkBeamcastStream::GetStepsReceived() {
-  return this->Stream == nullptr ? 0
-                                 : static_cast<vtkIdType>(this->Stream->GetStatus().steps_received);
+int vtkBeamcastStream::GetStepsReceived() {
+  return this->Stream == nullptr ? 0 : ToCount(this->Stream->GetStatus().steps_received);
 }
 
-vtkIdType vtkBeamcastStream::GetStepsDropped() {
-  return this->Stream == nullptr ? 0
-                                 : static_cast<vtkIdType>(this->Stream->GetStatus().steps_dropped);
+int vtkBeamcastStream::GetStepsDropped() {
+  return this->Stream == nullptr ? 0 : ToCount(this->Stream->GetStatus().steps_dropped);
 }
 
-vtkIdType vtkBeamcastStream::GetStepsAborted() {
-  return this->Stream == nullptr ? 0
-                                 : static_cast<vtkIdType>(this->Stream->GetStatus().steps_aborted);
+int vtkBeamcastStream::GetStepsAborted() {
+  return this->Stream == nullptr ? 0 : ToCount(this->Stream->GetStatus().steps_aborted);
 }
 
 double vtkBeamcastStream::GetRate() {
@@ -240,11 +241,11 @@ double vtkBeamcastStream::GetMemory() {
   return this->Stream == nullptr ? 0.0 : static_cast<double>(this->Stream->GetStatus().memory);
 }
 
-vtkIdType vtkBeamcastStream::GetStepShown() {
+int vtkBeamcastStream::GetStepShown() {
   if (this->Stream == nullptr || this->Stream->GetSteps().empty()) {
     return -1;
   }
-  return static_cast<vtkIdType>(this->Stream->GetSteps().back()->GetInfo().step);
+  return ToCount(this->Stream->GetSteps().back()->GetInfo().step);
 }
 
 double *vtkBeamcastStream::GetValueRange() {

@@ -69,18 +69,19 @@ public:
   void Refresh();
 
   ///@{
-  /** The state of the stream; known to rank 0, zero or empty elsewhere. */
+  /** The state of the stream; known to rank 0, zero or empty elsewhere. Counts stop at VTK_INT_MAX:
+   * ParaView's panel shows no larger integers. */
   const char *GetContactFile();
   const char *GetWire();
   const char *GetLastDrop();
   const char *GetNotice();
   int GetProducers();
-  vtkIdType GetStepsReceived();
-  vtkIdType GetStepsDropped();
-  vtkIdType GetStepsAborted();
-  double GetRate();         // of the last complete step, bytes per second
-  double GetMemory();       // of the slots on all ranks, bytes
-  vtkIdType GetStepShown(); // the producer's number of the newest step shown; -1: none
+  int GetStepsReceived();
+  int GetStepsDropped();
+  int GetStepsAborted();
+  double GetRate();   // of the last complete step, bytes per second
+  double GetMemory(); // of the slots on all ranks, bytes
+  int GetStepShown(); // the producer's number of the newest step shown; -1: none
   double *GetValueRange() VTK_SIZEHINT(2); // 0.1 and 99.9 percentiles, see BeamcastReceiver
   ///@}
 
