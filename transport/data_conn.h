@@ -12,11 +12,11 @@ typedef enum reading { READ_HEAD, READ_BODY, READ_VOXELS } reading;
 
 struct bc_data_conn {
   bc_data_conn *next;
+  bool doomed; /* the root wants it gone (lock); apart from what the thread reads without it */
   bc_data_thread *thread;
   int fd, role;
   bool local;
   bool dead, clean; /* clean: the peer closed it */
-  bool doomed;      /* the root wants it gone (lock) */
   bool close_when_sent;
   uint64_t session; /* 0: not bound */
   uint32_t producer;
