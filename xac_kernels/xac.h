@@ -87,6 +87,21 @@ typedef struct xac_transfer {
 XAC_API int xac_set_transfer(xac_renderer *renderer, const xac_transfer *transfer,
                              beamcast_error *error);
 
+/* Counts the brick's own finite values in count bins over lo..hi, for percentiles: the caller sums
+ * bins over ranks. Planes that neighbours share are counted once. Needs xac_set_volume. */
+XAC_API int xac_histogram(xac_renderer *renderer, double lo, double hi, int64_t *bins, int count,
+                          beamcast_error *error);
+
+/* The value under which the part (0..1) of all counted values lies; lo when nothing was counted. */
+XAC_API double xac_percentile(const int64_t *bins, int count, double lo, double hi, double part);
+
+/* Colours and opacities made for CT, over a window of values: "bone", "rock", "soft matter",
+ * "labels". Fills [entries][4], opacities for one voxel. Labels: entry i is label i of a window 0 to
+ * entries - 1, label 0 shows nothing. Error: an unknown name. */
+XAC_API int xac_preset(const char *name, float *rgba, int entries, beamcast_error *error);
+/* The number-th preset's name, NULL beyond the last. */
+XAC_API const char *xac_preset_name(int number);
+
 /* --- light ------------------------------------------------------------------------------------ */
 
 /* Kernels, as bits. Valid: PLAIN, LOCAL, SCATTER, OCCLUSION, LOCAL|OCCLUSION, SCATTER|OCCLUSION,

@@ -77,6 +77,7 @@ void xac_ranges_free(xac_ranges *ranges);
 
 /* xac_transfer.c */
 void xac_entry_at(const xac_renderer *r, double entry, float *rgba); /* entry: 0..XAC_TABLE-1 */
+/* For steps of so many unit distances, premultiplied; below 0: as given, for users' kernels. */
 void xac_table_build(xac_renderer *r, float unit_steps);
 void xac_table_mapping(const xac_renderer *r, float *scale, float *bias);
 

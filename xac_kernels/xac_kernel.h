@@ -224,7 +224,7 @@ XAC_INLINE unsigned xk_march(const xac_frame *f, const xac_macrocell *m, const x
     return 0;
   }
   xk_lighting lighting;
-  if (kernel & (1 | 2)) {
+  if (kernel & (1 | 2 | 8)) {
     xk_light_setup(f, ray, &lighting);
   }
   xf origin[3];
@@ -264,7 +264,7 @@ XAC_INLINE unsigned xk_march(const xac_frame *f, const xac_macrocell *m, const x
         s.position[a] = ray->base[a] + at * ray->step[a];
       }
       s.distance = ray->entry + at * f->step;
-      c = xk_user(f, source, &s, &lighting, live);
+      c = xk_user(f, source, &s, lighting.eye, lighting.light, live);
     } else
 #endif
     {

@@ -394,7 +394,7 @@ int xac_render(xac_renderer *r, const xac_camera *camera, const xac_quality *qua
   }
   snprintf(stats->notice, sizeof stats->notice, "%s", r->notice);
   without_light(r, &frame, stats);
-  xac_table_build(r, frame.unit_steps);
+  xac_table_build(r, frame.kernel & XAC_USER ? -1.0f : frame.unit_steps);
   int drawn = 0;
   if (r->device && !(frame.kernel & XAC_USER && !xac_device_has_user(r->device))) {
     beamcast_error why = {0, ""};

@@ -38,6 +38,10 @@ void xac_table_build(xac_renderer *r, float unit_steps) {
   for (int i = 0; i < XAC_TABLE; i++) {
     float rgba[4];
     xac_entry_at(r, i, rgba);
+    if (unit_steps < 0.0f) {
+      memcpy(r->table + 4 * i, rgba, sizeof rgba);
+      continue;
+    }
     /* Opacity for one step from opacity for the unit distance. */
     float opacity = 1.0f - powf(1.0f - rgba[3], unit_steps);
     float *t = r->table + 4 * i;

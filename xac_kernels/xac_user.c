@@ -1,16 +1,465 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ *
+ * Kernels that users write: reading their declarations, compiling, trying, loading. Other programs
+ * are started with posix_spawn, never fork: the process may hold MPI and registered memory.
+ */
+#include "xac_user.h"
+
+#include <ctype.h>
+#include <dlfcn.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <signal.h>
+#include <spawn.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "xac_cuda.h"
 #include "xac_internal.h"
+
+extern char **environ;
+
+struct xac_user {
+  void *library;
+  xac_cpu_tile_function tile;
+  xac_parameter parameters[XAC_PARAMETERS_MAX];
+  int count;
+  int bits;
+  int everywhere;
+};
+
+enum { SOURCE_MAX = 1 << 20, COMPILE_SECONDS = 60, TRY_SECONDS = 8 };
+
+/* --- declarations ---------------------------------------------------------------------------- */
+
+static char *read_text(const char *path, beamcast_error *error) {
+  FILE *file = fopen(path, "re");
+  if (file == NULL) {
+    beamcast_fail(error, BEAMCAST_ERR_IO, "kernel file %s: %s", path, strerror(errno));
+    return NULL;
+  }
+  char *text = malloc(SOURCE_MAX + 1);
+  size_t size = text ? fread(text, 1, SOURCE_MAX + 1, file) : 0;
+  int failed = text == NULL || ferror(file);
+  (void)fclose(file);
+  if (failed || size > SOURCE_MAX) {
+    free(text);
+    beamcast_fail(error, BEAMCAST_ERR_IO, "kernel file %s can't be read, or is larger than 1 MiB",
+                  path);
+    return NULL;
+  }
+  text[size] = 0;
+  return text;
+}
+
+/* Overwrites comments with blanks, so that a word in one declares nothing. */
+static void blank_comments(char *text) {
+  for (char *c = text; *c; c++) {
+    if (*c == '"') {
+      for (c++; *c && *c != '"' && *c != '\n'; c++) {
+        c += *c == '\\' && c[1];
+      }
+      if (*c == 0) {
+        return;
+      }
+    } else if (c[0] == '/' && c[1] == '/') {
+      for (; *c && *c != '\n'; c++) {
+        *c = ' ';
+      }
+      if (*c == 0) {
+        return;
+      }
+    } else if (c[0] == '/' && c[1] == '*') {
+      for (; *c && !(c[0] == '*' && c[1] == '/'); c++) {
+        *c = *c == '\n' ? '\n' : ' ';
+      }
+      if (*c == 0) {
+        return;
+      }
+      c[0] = c[1] = ' ';
+    }
+  }
+}
+
+static int line_of(const char *text, const char *at) {
+  int line = 1;
+  for (; text < at; text++) {
+    line += *text == '\n';
+  }
+  return line;
+}
+
+static int sane_parameter(const xac_parameter *p) {
+  return (strcmp(p->type, "float") == 0 || strcmp(p->type, "int") == 0) &&
+         p->minimum <= p->maximum && p->value >= p->minimum && p->value <= p->maximum;
+}
+
+static int parse_declarations(const char *path, char *text, xac_user *user, beamcast_error *error) {
+  blank_comments(text);
+  user->bits = XAC_USER;
+  user->bits |= strstr(text, "XAC_USES_LIGHT") ? XAC_SCATTER : 0;
+  user->bits |= strstr(text, "XAC_USES_OPENNESS") ? XAC_OCCLUSION : 0;
+  user->everywhere = strstr(text, "XAC_EVERYWHERE") != NULL;
+  user->count = 0;
+  for (const char *at = text; (at = strstr(at, "XAC_PARAMETER")) != NULL; at++) {
+    xac_parameter p;
+    memset(&p, 0, sizeof p);
+    if (user->count == XAC_PARAMETERS_MAX) {
+      return beamcast_fail(error, BEAMCAST_ERR_ARGUMENT, "%s:%d: more than %d parameters", path,
+                           line_of(text, at), XAC_PARAMETERS_MAX);
+    }
+    int got =
+        sscanf(at, "XAC_PARAMETER ( %7[a-z] , %31[A-Za-z0-9_] , %lf , %lf , %lf , \"%127[^\"]\"",
+               p.type, p.name, &p.minimum, &p.maximum, &p.value, p.help);
+    if (got != 6 || !sane_parameter(&p)) {
+      return beamcast_fail(error, BEAMCAST_ERR_ARGUMENT,
+                           "%s:%d: a parameter is declared as XAC_PARAMETER(float or int, name, "
+                           "least, greatest, default, \"help\"), the default between the two",
+                           path, line_of(text, at));
+    }
+    user->parameters[user->count++] = p;
+  }
+  return BEAMCAST_OK;
+}
+
+int xac_user_declared(const char *path, xac_parameter *parameters, int *kernel_bits,
+                      beamcast_error *error) {
+  xac_user user;
+  memset(&user, 0, sizeof user);
+  char *text = read_text(path, error);
+  int code = text ? parse_declarations(path, text, &user, error) : -1;
+  free(text);
+  if (code != BEAMCAST_OK) {
+    return -1;
+  }
+  memcpy(parameters, user.parameters, sizeof user.parameters);
+  if (kernel_bits) {
+    *kernel_bits = user.bits;
+  }
+  return user.count;
+}
+
+/* --- compiling -------------------------------------------------------------------------------- */
+
+typedef struct workshop {
+  char folder[PATH_MAX - 64]; /* temporary, ours alone */
+} workshop;
+
+static void path_in(const workshop *w, const char *name, char path[PATH_MAX]) {
+  (void)snprintf(path, PATH_MAX, "%s/%s", w->folder, name);
+}
+
+static int write_file(const workshop *w, const char *name, const void *bytes, size_t size) {
+  char path[PATH_MAX];
+  path_in(w, name, path);
+  FILE *file = fopen(path, "we");
+  if (file == NULL) {
+    return 0;
+  }
+  int fine = fwrite(bytes, 1, size, file) == size;
+  return fclose(file) == 0 && fine;
+}
+
+static void remove_workshop(const workshop *w) {
+  static const char *const made[] = {"parameters.h", "kernel.o", "kernel.so", "try", "messages"};
+  char path[PATH_MAX];
+  for (const xac_embedded *e = xac_embedded_files; e->name; e++) {
+    path_in(w, e->name, path);
+    (void)unlink(path);
+  }
+  for (size_t i = 0; i < sizeof made / sizeof *made; i++) {
+    path_in(w, made[i], path);
+    (void)unlink(path);
+  }
+  (void)rmdir(w->folder);
+}
+
+/* The first declaration of each parameter's place, for XAC_GET. */
+static int write_parameters(const workshop *w, const xac_user *user) {
+  char text[XAC_PARAMETERS_MAX * 64 + 64] = "enum { XAC_INDEX_COUNT = 0";
+  size_t used = strlen(text);
+  for (int i = 0; i < user->count; i++) {
+    used += (size_t)snprintf(text + used, sizeof text - used, ", XAC_INDEX_%s = %d",
+                             user->parameters[i].name, i);
+  }
+  used += (size_t)snprintf(text + used, sizeof text - used, " };\n");
+  return write_file(w, "parameters.h", text, used);
+}
+
+static int open_workshop(workshop *w, const xac_user *user, beamcast_error *error) {
+  const char *base = getenv("TMPDIR");
+  base = base && *base ? base : "/tmp";
+  if (strlen(base) > sizeof w->folder - 32) {
+    base = "/tmp";
+  }
+  (void)snprintf(w->folder, sizeof w->folder, "%s/xac-kernel-XXXXXX", base);
+  if (mkdtemp(w->folder) == NULL) {
+    return beamcast_fail(error, BEAMCAST_ERR_IO, "no temporary folder below %s: %s", base,
+                         strerror(errno));
+  }
+  int fine = write_parameters(w, user);
+  for (const xac_embedded *e = xac_embedded_files; e->name && fine; e++) {
+    fine = write_file(w, e->name, e->bytes, e->size);
+  }
+  if (!fine) {
+    remove_workshop(w);
+    return beamcast_fail(error, BEAMCAST_ERR_IO, "the folder %s can't be written", w->folder);
+  }
+  return BEAMCAST_OK;
+}
+
+/* Runs a program, its messages into the workshop's file; its status as waitpid gives it, -1 when it
+ * could not be started, -2 when it took longer than seconds. */
+static int run(const workshop *w, char *const *arguments, int seconds) {
+  char messages[PATH_MAX];
+  path_in(w, "messages", messages);
+  posix_spawn_file_actions_t actions;
+  pid_t child;
+  posix_spawn_file_actions_init(&actions);
+  posix_spawn_file_actions_addopen(&actions, 0, "/dev/null", O_RDONLY, 0);
+  posix_spawn_file_actions_addopen(&actions, 1, "/dev/null", O_WRONLY, 0);
+  posix_spawn_file_actions_addopen(&actions, 2, messages, O_WRONLY | O_CREAT | O_TRUNC, 0600);
+  int failed = posix_spawnp(&child, arguments[0], &actions, NULL, arguments, environ);
+  posix_spawn_file_actions_destroy(&actions);
+  if (failed) {
+    return -1;
+  }
+  struct timespec begin, now, pause = {0, 5000000};
+  clock_gettime(CLOCK_MONOTONIC, &begin);
+  for (;;) {
+    int status;
+    pid_t got = waitpid(child, &status, WNOHANG);
+    if (got == child) {
+      return status;
+    }
+    if (got < 0 && errno != EINTR) {
+      return -1;
+    }
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    if (now.tv_sec - begin.tv_sec >= seconds) {
+      (void)kill(child, SIGKILL);
+      (void)waitpid(child, &status, 0);
+      return -2;
+    }
+    (void)nanosleep(&pause, NULL);
+  }
+}
+
+/* The compiler's first error: file, line, text. */
+static int compile_error(const workshop *w, const char *path, beamcast_error *error) {
+  char messages[PATH_MAX], line[1024];
+  path_in(w, "messages", messages);
+  FILE *file = fopen(messages, "re");
+  while (file && fgets(line, sizeof line, file)) {
+    if (strstr(line, "error:") || strstr(line, "error ")) {
+      line[strcspn(line, "\n")] = 0;
+      (void)fclose(file);
+      return beamcast_fail(error, BEAMCAST_ERR_ARGUMENT, "%.*s", BEAMCAST_MESSAGE_MAX - 1, line);
+    }
+  }
+  if (file) {
+    (void)fclose(file);
+  }
+  return beamcast_fail(error, BEAMCAST_ERR_ARGUMENT, "%s: the compiler gave up without a message",
+                       path);
+}
+
+static int compile(const xac_renderer *r, const workshop *w, const char *path,
+                   beamcast_error *error) {
+  char source[PATH_MAX], object[PATH_MAX], library[PATH_MAX], program[PATH_MAX], main_[PATH_MAX];
+  char include[PATH_MAX + 2], define[PATH_MAX + 64], compiler[256] = "cc";
+  const char *wanted = getenv("CC");
+  path_in(w, "xac_cpu_tile.c", source);
+  path_in(w, "kernel.o", object);
+  path_in(w, "kernel.so", library);
+  path_in(w, "try", program);
+  path_in(w, "xac_user_try.c", main_);
+  (void)snprintf(include, sizeof include, "-I%s", w->folder);
+  (void)snprintf(define, sizeof define, "-DXAC_USER_KERNEL=\"%s\"", path);
+  if (wanted && *wanted && strlen(wanted) < sizeof compiler && strchr(wanted, ' ') == NULL) {
+    (void)snprintf(compiler, sizeof compiler, "%s", wanted);
+  }
+  char *arguments[24] = {compiler,
+                         "-std=gnu11",
+                         "-O2",
+                         "-fPIC",
+                         "-w",
+                         "-fno-math-errno",
+                         "-fno-trapping-math",
+                         "-ffp-contract=fast",
+                         "-DXAC_ISA=xac_user_tile",
+                         define,
+                         include};
+  int n = 11;
+  if (r->tile != xac_cpu_tile_portable) {
+    arguments[n++] = "-mavx2";
+    arguments[n++] = "-mfma";
+  }
+  arguments[n++] = "-c";
+  arguments[n++] = source;
+  arguments[n++] = "-o";
+  arguments[n++] = object;
+  int status = run(w, arguments, COMPILE_SECONDS);
+  if (status == -1 || status == -2 || (WIFEXITED(status) && WEXITSTATUS(status) == 127)) {
+    return beamcast_fail(error, BEAMCAST_ERR_UNSUPPORTED,
+                         "the C compiler %s %s; kernels need one (set CC to another)", compiler,
+                         status == -2 ? "did not end" : "can't be run");
+  }
+  if (status != 0) {
+    return compile_error(w, path, error);
+  }
+  char *link[] = {compiler, "-shared", "-o", library, object, "-lm", NULL};
+  char *link_try[] = {compiler, "-std=gnu11", include, "-w",  "-O1", "-o",
+                      program,  main_,        object,  "-lm", NULL};
+  if (run(w, link, COMPILE_SECONDS) != 0 || run(w, link_try, COMPILE_SECONDS) != 0) {
+    return compile_error(w, path, error);
+  }
+  return BEAMCAST_OK;
+}
+
+static int try_kernel(const workshop *w, const char *path, const xac_user *user,
+                      beamcast_error *error) {
+  char program[PATH_MAX], values[XAC_PARAMETERS_MAX][32];
+  char *arguments[XAC_PARAMETERS_MAX + 2] = {program};
+  path_in(w, "try", program);
+  for (int i = 0; i < user->count; i++) {
+    (void)snprintf(values[i], sizeof values[i], "%.9g", user->parameters[i].value);
+    arguments[i + 1] = values[i];
+  }
+  int status = run(w, arguments, TRY_SECONDS);
+  if (status == 0) {
+    return BEAMCAST_OK;
+  }
+  if (status == -2 || (status > 0 && WIFSIGNALED(status) &&
+                       (WTERMSIG(status) == SIGXCPU || WTERMSIG(status) == SIGKILL))) {
+    return beamcast_fail(error, BEAMCAST_ERR_TIMEOUT,
+                         "%s: the kernel did not end on a small volume; bound its loops", path);
+  }
+  if (status > 0 && WIFSIGNALED(status)) {
+    return beamcast_fail(error, BEAMCAST_ERR_ARGUMENT,
+                         "%s: the kernel crashed on a small volume (%s): an index outside?", path,
+                         strsignal(WTERMSIG(status)));
+  }
+  return beamcast_fail(error, BEAMCAST_ERR_ARGUMENT,
+                       "%s: the kernel's trial run failed (status %d)", path, status);
+}
+
+static int load_library(const workshop *w, xac_user *user, beamcast_error *error) {
+  char path[PATH_MAX];
+  path_in(w, "kernel.so", path);
+  user->library = dlopen(path, RTLD_NOW | RTLD_LOCAL);
+  void *symbol = user->library ? dlsym(user->library, "xac_user_tile") : NULL;
+  if (symbol == NULL) {
+    return beamcast_fail(error, BEAMCAST_ERR_IO, "the compiled kernel can't be loaded: %s",
+                         dlerror());
+  }
+  memcpy(&user->tile, &symbol, sizeof user->tile);
+  return BEAMCAST_OK;
+}
+
+/* Values that the user set stay where the new version declares the same names. */
+static void keep_values(xac_user *user, const xac_user *old) {
+  for (int i = 0; old && i < user->count; i++) {
+    xac_parameter *p = &user->parameters[i];
+    for (int j = 0; j < old->count; j++) {
+      double value = old->parameters[j].value;
+      if (strcmp(p->name, old->parameters[j].name) == 0 && value >= p->minimum &&
+          value <= p->maximum) {
+        p->value = value;
+      }
+    }
+  }
+}
+
+int xac_user_load(xac_renderer *r, const char *path, beamcast_error *error) {
+  char full[PATH_MAX];
+  if (strpbrk(path, "\"\\\n") != NULL || realpath(path, full) == NULL) {
+    return beamcast_fail(error, BEAMCAST_ERR_IO,
+                         "\"%.200s\" is neither a kernel's name nor a kernel file's path", path);
+  }
+  xac_user *user = calloc(1, sizeof *user);
+  char *text = user ? read_text(full, error) : NULL;
+  if (text == NULL) {
+    free(user);
+    return BEAMCAST_ERR_IO;
+  }
+  workshop w;
+  int code = parse_declarations(full, text, user, error);
+  free(text);
+  if (code == BEAMCAST_OK) {
+    code = open_workshop(&w, user, error);
+    if (code == BEAMCAST_OK) {
+      code = compile(r, &w, full, error);
+      if (code == BEAMCAST_OK) {
+        code = try_kernel(&w, full, user, error);
+      }
+      if (code == BEAMCAST_OK) {
+        code = load_library(&w, user, error);
+      }
+      remove_workshop(&w);
+    }
+  }
+  if (code != BEAMCAST_OK) {
+    xac_user_free(user);
+    return code;
+  }
+  keep_values(user, r->user);
+  xac_user_free(r->user);
+  r->user = user;
+  r->coarse.fresh = 0;
+  return BEAMCAST_OK;
+}
+
 void xac_user_free(xac_user *user) {
-  (void)user;
+  if (user) {
+    if (user->library) {
+      (void)dlclose(user->library);
+    }
+    free(user);
+  }
 }
+
+/* --- what is loaded --------------------------------------------------------------------------- */
+
+int xac_user_parameters(const xac_renderer *r) {
+  return r->user ? r->user->count : 0;
+}
+
+const xac_parameter *xac_user_parameter(const xac_renderer *r, int index) {
+  return r->user && index >= 0 && index < r->user->count ? &r->user->parameters[index] : NULL;
+}
+
+int xac_user_set(xac_renderer *r, const char *name, double value, beamcast_error *error) {
+  for (int i = 0; r->user && i < r->user->count; i++) {
+    xac_parameter *p = &r->user->parameters[i];
+    if (strcmp(p->name, name) == 0) {
+      value = value >= p->minimum ? (value <= p->maximum ? value : p->maximum) : p->minimum;
+      p->value = strcmp(p->type, "int") == 0 ? (double)(long long)value : value;
+      return BEAMCAST_OK;
+    }
+  }
+  return beamcast_fail(error, BEAMCAST_ERR_ARGUMENT, "the kernel declares no parameter \"%.60s\"",
+                       name);
+}
+
+int xac_user_kernel_bits(const xac_renderer *r) {
+  return r->user ? r->user->bits : 0;
+}
+
 xac_cpu_tile_function xac_user_tile(const xac_user *user) {
-  (void)user;
-  return NULL;
+  return user->tile;
 }
+
 void xac_user_values(const xac_user *user, float *values) {
-  (void)user;
-  (void)values;
+  for (int i = 0; i < user->count; i++) {
+    values[i] = (float)user->parameters[i].value;
+  }
 }
+
 int xac_user_everywhere(const xac_user *user) {
-  (void)user;
-  return 0;
+  return user->everywhere;
 }

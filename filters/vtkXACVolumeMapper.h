@@ -1,0 +1,97 @@
+// SPDX-License-Identifier: BSD-3-Clause
+/**
+ * @class vtkXACVolumeMapper
+ * @brief draws one rank's brick of image data with Beamcast's own renderer
+ *
+ * Points to the image's array, never copies it. Prepare() does what all ranks must do together
+ * (light across ranks), Render() only draws and may be called on some ranks alone.
+ */
+#ifndef vtkXACVolumeMapper_h
+#define vtkXACVolumeMapper_h
+
+#include "vtkBeamcastFiltersModule.h"
+#include "vtkVolumeMapper.h"
+
+#include <memory>
+#include <string>
+
+class vtkMultiProcessController;
+struct XACWhole;
+
+class VTKBEAMCASTFILTERS_EXPORT vtkXACVolumeMapper : public vtkVolumeMapper
+{
+public:
+  static vtkXACVolumeMapper* New();
+  vtkTypeMacro(vtkXACVolumeMapper, vtkVolumeMapper);
+  void PrintSelf(ostream& os, vtkIndent indent) override;
+
+  /// Kernel: plain, local, scatter, occlusion, local+occlusion, scatter+occlusion, or the path of a
+  /// kernel file. Set a path again to load an edited file.
+  void SetKernel(const char* name);
+  /// auto, cpu or cuda.
+  void SetBackend(const char* name);
+  /// Values of a user's kernel's parameters: "name=value" each.
+  void SetParameters(const std::string& parameters);
+
+  ///@{ World length between samples; 0: the shortest spacing.
+  vtkSetMacro(SampleDistance, double);
+  vtkGetMacro(SampleDistance, double);
+  ///@}
+  /// Times coarser in picture and step while interacting, 1..8.
+  vtkSetClampMacro(InteractiveCoarseness, int, 1, 8);
+  vtkSetMacro(Jitter, bool);
+  vtkSetMacro(Nearest, bool);
+  vtkSetClampMacro(Ambient, double, 0.0, 1.0);
+  vtkSetClampMacro(Diffuse, double, 0.0, 1.0);
+  vtkSetClampMacro(Specular, double, 0.0, 1.0);
+  vtkSetClampMacro(SpecularPower, double, 1.0, 1000.0);
+  vtkSetClampMacro(Anisotropy, double, -0.9, 0.9);
+  vtkSetClampMacro(OcclusionStrength, double, 0.0, 1.0);
+  vtkSetMacro(OcclusionRadius, double);
+  vtkSetClampMacro(LightResolution, int, 8, 512);
+  /// 0: with the camera, 1: directional, 2: point.
+  vtkSetClampMacro(LightKind, int, 0, 2);
+  vtkSetVector3Macro(LightVector, double);
+  vtkSetMacro(Component, int);
+
+  /// The brick: what the rank owns of its input, and the whole volume.
+  void SetBrick(const int owned[6], const XACWhole& whole);
+
+  /// Collective over the controller: hands data, colours and settings to the renderer, and shares
+  /// light with the other ranks. volume: the prop with property and matrix.
+  void Prepare(vtkVolume* volume, vtkMultiProcessController* controller);
+
+  /// What is in use: back end, kernel, time of the last frame, and notices.
+  std::string GetStatus();
+  /// Parameters that the loaded kernel declares, one a line: name, range, value, help.
+  std::string GetDeclaredParameters();
+
+  void Render(vtkRenderer* renderer, vtkVolume* volume) override;
+  void ReleaseGraphicsResources(vtkWindow* window) override;
+
+protected:
+  vtkXACVolumeMapper();
+  ~vtkXACVolumeMapper() override;
+
+private:
+  vtkXACVolumeMapper(const vtkXACVolumeMapper&) = delete;
+  void operator=(const vtkXACVolumeMapper&) = delete;
+
+  bool PrepareRenderer();
+  void PrepareKernel();
+  bool PrepareData(vtkVolume* volume);
+  bool PrepareColors(vtkVolume* volume);
+  bool PrepareShading();
+
+  struct Internals;
+  std::unique_ptr<Internals> Internal;
+  double SampleDistance = 0.0;
+  int InteractiveCoarseness = 2;
+  bool Jitter = false, Nearest = false;
+  double Ambient = 0.25, Diffuse = 0.75, Specular = 0.25, SpecularPower = 20.0, Anisotropy = 0.0;
+  double OcclusionStrength = 1.0, OcclusionRadius = 0.0;
+  int LightResolution = 128, LightKind = 0, Component = 0;
+  double LightVector[3] = { -0.4, -0.6, 0.7 };
+};
+
+#endif

@@ -1,0 +1,70 @@
+// SPDX-License-Identifier: BSD-3-Clause
+/**
+ * @class vtkXACVolumeRepresentation
+ * @brief the representation XAC Volume of image data
+ *
+ * As vtkImageVolumeRepresentation, but keeps ghost layers in place (the renderer uses them as border
+ * planes), copies nothing, and shares light between ranks in the view's render request.
+ */
+#ifndef vtkXACVolumeRepresentation_h
+#define vtkXACVolumeRepresentation_h
+
+#include "vtkBeamcastFiltersModule.h"
+#include "vtkImageVolumeRepresentation.h"
+
+class vtkXACVolumeMapper;
+
+class VTKBEAMCASTFILTERS_EXPORT vtkXACVolumeRepresentation : public vtkImageVolumeRepresentation
+{
+public:
+  static vtkXACVolumeRepresentation* New();
+  vtkTypeMacro(vtkXACVolumeRepresentation, vtkImageVolumeRepresentation);
+  void PrintSelf(ostream& os, vtkIndent indent) override;
+
+  ///@{ See vtkXACVolumeMapper.
+  void SetXACKernel(const char* name);
+  void ReloadXACKernel();
+  void SetXACBackend(const char* name);
+  void SetXACParameters(const char* parameters);
+  void SetXACSampleDistance(double distance);
+  void SetXACInteractiveCoarseness(int times);
+  void SetXACJitter(bool on);
+  void SetXACLabels(bool on);
+  void SetXACAmbient(double value);
+  void SetXACDiffuse(double value);
+  void SetXACSpecular(double value);
+  void SetXACSpecularPower(double value);
+  void SetXACAnisotropy(double value);
+  void SetXACOcclusionStrength(double value);
+  void SetXACOcclusionRadius(double length);
+  void SetXACLightKind(int kind);
+  void SetXACLightVector(double x, double y, double z);
+  void SetXACLightResolution(int cells);
+  const char* GetXACStatus();
+  const char* GetXACDeclaredParameters();
+  ///@}
+
+  int ProcessViewRequest(vtkInformationRequestKey* request, vtkInformation* in,
+    vtkInformation* out) override;
+
+protected:
+  vtkXACVolumeRepresentation();
+  ~vtkXACVolumeRepresentation() override;
+
+  int RequestUpdateExtent(
+    vtkInformation*, vtkInformationVector**, vtkInformationVector*) override;
+  int RequestData(vtkInformation*, vtkInformationVector**, vtkInformationVector*) override;
+  void UpdateMapperParameters() override;
+
+private:
+  vtkXACVolumeRepresentation(const vtkXACVolumeRepresentation&) = delete;
+  void operator=(const vtkXACVolumeRepresentation&) = delete;
+
+  vtkXACVolumeMapper* Mapper();
+  int Owned[6] = { 0, -1, 0, -1, 0, -1 };
+  double WholeBounds[6] = { 1, -1, 1, -1, 1, -1 };
+  bool HasInput = false;
+  std::string KernelName = "local", Status, Declared;
+};
+
+#endif

@@ -1,0 +1,17 @@
+# Writes the sources that a user's kernel is compiled with into a C file, as bytes.
+function(xac_embed output)
+  set(text "/* Made by the build. */\n#include \"xac_user.h\"\n")
+  set(list "")
+  set(number 0)
+  foreach(file IN LISTS ARGN)
+    set_property(DIRECTORY APPEND PROPERTY CMAKE_CONFIGURE_DEPENDS ${file})
+    file(READ ${file} hex HEX)
+    string(REGEX REPLACE "(..)" "0x\\1," bytes "${hex}")
+    get_filename_component(name ${file} NAME)
+    string(APPEND text "static const unsigned char file_${number}[] = {${bytes}0};\n")
+    string(APPEND list "  {\"${name}\", file_${number}, sizeof file_${number} - 1},\n")
+    math(EXPR number "${number} + 1")
+  endforeach()
+  file(CONFIGURE OUTPUT ${output} CONTENT
+    "${text}const xac_embedded xac_embedded_files[] = {\n${list}  {0, 0, 0}};\n" @ONLY)
+endfunction()
