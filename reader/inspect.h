@@ -16,6 +16,7 @@ typedef struct found_object {
   int has_image_key; /* of a group: it has a child of that name */
   int used;          /* of a dataset: a convention has taken it */
   int attributes;
+  unsigned hard_links;
 } found_object;
 
 typedef struct walk {
@@ -31,6 +32,10 @@ typedef struct walk {
 /* Follows all links from the root; dangling ones end in the file's list of what is missing. */
 int walk_file(beamcast_hdf5_file *file, walk *w, beamcast_error *error);
 void walk_free(walk *w);
+
+/* 1: there is a regular file called name, from the working folder or that of the linking file; 0:
+ * there is none; -1: it is no regular file. */
+int external_file(const char *linking, const char *name);
 
 /* The identity of the object at path, 0 on success. */
 int object_token(hid_t where, const char *path, uint8_t token[24]);

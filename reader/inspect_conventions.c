@@ -266,9 +266,7 @@ static void find_others(walk *w) {
     }
     uint8_t token[24];
     memcpy(token, object->token, sizeof token);
-    H5O_info_t info;
-    if (H5Oget_info_by_name2(w->file->id, object->path, &info, H5O_INFO_BASIC, H5P_DEFAULT) >= 0 &&
-        info.rc > 1) {
+    if (object->hard_links > 1) {
       walk_use(w, token);
     }
   }

@@ -165,7 +165,29 @@ static uint64_t planes_there(hid_t dataset, const volume *v) {
   return low * thick < planes ? low * thick : planes;
 }
 
-static void storage_of(beamcast_hdf5_file *file, hid_t dataset, hid_t list, volume *v) {
+/* Names the files that parts of a virtual dataset should come from and that are not there. */
+static void virtual_sources(beamcast_hdf5_file *file, hid_t dataset, hid_t list,
+                            const char *object) {
+  size_t count = 0;
+  char here[4096], name[4096], last[4096] = "";
+  if (H5Fget_name(dataset, here, sizeof here) < 0 || H5Pget_virtual_count(list, &count) < 0) {
+    return;
+  }
+  for (size_t i = 0; i < count && i < 100000; i++) {
+    if (H5Pget_virtual_filename(list, i, name, sizeof name) <= 0 || strcmp(name, last) == 0 ||
+        strcmp(name, ".") == 0 || strchr(name, '%') != NULL) {
+      continue;
+    }
+    memcpy(last, name, sizeof last);
+    if (external_file(here, name) != 1) {
+      volumes_miss(file, "The file %.200s is missing; a part of %.200s should come from it", name,
+                   object);
+    }
+  }
+}
+
+static void storage_of(beamcast_hdf5_file *file, const char *object, hid_t dataset, hid_t list,
+                       volume *v) {
   const char *storage = "contiguous";
   hsize_t chunk[MAX_DIMS] = {0};
   switch (H5Pget_layout(list)) {
@@ -186,6 +208,7 @@ static void storage_of(beamcast_hdf5_file *file, hid_t dataset, hid_t list, volu
     break;
   case H5D_VIRTUAL:
     storage = "virtual";
+    virtual_sources(file, dataset, list, object);
     break;
   default:
     if (H5Pget_external_count(list) > 0) {
@@ -254,7 +277,7 @@ int inspect_dataset(beamcast_hdf5_file *file, const char *object, volume *v,
   if (result == BEAMCAST_OK) {
     v->about.dimensions = rank;
     v->direct = direct;
-    storage_of(file, dataset, list, v);
+    storage_of(file, object, dataset, list, v);
     volume_default_roles(v);
     if (ends_with_colours(dataset, v)) {
       v->about.dimensions = rank - 1;

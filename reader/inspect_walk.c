@@ -54,9 +54,7 @@ static void break_link(walk *w, const char *path, const char *where) {
   }
 }
 
-/* 1: there is a regular file called name, from the working folder or that of the linking file; 0:
- * there is none; -1: it is no regular file. */
-static int external_file(const char *linking, const char *name) {
+int external_file(const char *linking, const char *name) {
   char folder[4096], candidate[8300];
   struct stat status;
   snprintf(folder, sizeof folder, "%s", linking);
@@ -125,6 +123,7 @@ static found_object *add_object(walk *w, const char *path, const H5O_info_t *inf
   memcpy(object->token + 8, &info->addr, sizeof info->addr);
   object->is_group = info->type == H5O_TYPE_GROUP;
   object->attributes = (int)info->num_attrs;
+  object->hard_links = info->rc;
   w->count++;
   return object;
 }

@@ -78,9 +78,9 @@ static int read_prepared(read_job *job, beamcast_error *error) {
   case SOURCE_PAGES:
     return read_pages(job, error);
   default:
-    switch (v->open.way) {
+    switch (v->open->way) {
     case WAY_BYTES:
-      return read_bytes(job, v->open.file_name, v->open.offset, error);
+      return read_bytes(job, v->open->file_name, v->open->offset, error);
     case WAY_CHUNKS:
       return read_chunks(job, error);
     default:

@@ -129,7 +129,13 @@ static int chunk_by_library(chunk_job *c, wanted_chunk *want, chunk_worker *w,
     offset[d] = want->at[d] * c->open->chunk[d];
   }
   h5_lock();
-  const int known = H5Dget_chunk_storage_size(c->open->id, offset, &bytes) >= 0;
+  H5D_space_status_t status;
+  int known = H5Dget_chunk_storage_size(c->open->id, offset, &bytes) >= 0;
+  if (!known && H5Dget_space_status(c->open->id, &status) >= 0 &&
+      status == H5D_SPACE_STATUS_NOT_ALLOCATED) {
+    known = 1; /* not one chunk is there yet */
+    bytes = 0;
+  }
   int failed = !known;
   char reason[240] = "";
   if (known && bytes > 0) {
@@ -243,7 +249,7 @@ static uint64_t worker_bytes(const chunk_job *c) {
 }
 
 int read_chunks(read_job *job, beamcast_error *error) {
-  const open_dataset *open_set = &job->v->open;
+  const open_dataset *open_set = job->v->open;
   chunk_job c = {.job = job, .open = open_set, .chunk_bytes = job->v->element.bytes, .fd = -1};
   for (int d = 0; d < job->select.dimensions; d++) {
     c.chunk_bytes *= open_set->chunk[d];

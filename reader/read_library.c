@@ -138,8 +138,8 @@ static void take_fill(open_dataset *open, hid_t list) {
   }
 }
 
-static int open_locked(beamcast_hdf5_file *file, volume *v, beamcast_error *error) {
-  open_dataset *open = &v->open;
+static int open_locked(beamcast_hdf5_file *file, volume *v, open_dataset *open,
+                       beamcast_error *error) {
   open->id = H5Dopen2(file->id, v->object, H5P_DEFAULT);
   if (open->id < 0) {
     return beamcast_fail(error, BEAMCAST_ERR_IO, "%s in %s can't be opened (%s)", v->path,
@@ -187,23 +187,28 @@ static int open_locked(beamcast_hdf5_file *file, volume *v, beamcast_error *erro
   }
   H5Tclose(type);
   H5Pclose(list);
-  open->ready = 1;
   return result;
 }
 
 int open_for_reading(beamcast_hdf5_file *file, volume *v, beamcast_error *error) {
-  if (v->open.ready || v->kind != SOURCE_HDF5) {
+  if (v->open != NULL || v->kind != SOURCE_HDF5) {
     return BEAMCAST_OK;
   }
-  h5_lock();
-  int result = open_locked(file, v, error);
-  if (result != BEAMCAST_OK && v->open.id > 0) {
-    H5Dclose(v->open.id);
-    H5Tclose(v->open.memory_type);
-    free(v->open.places);
+  open_dataset *open = calloc(1, sizeof *open);
+  if (open == NULL) {
+    return beamcast_fail(error, BEAMCAST_ERR_MEMORY, "No memory for a dataset");
   }
-  if (result != BEAMCAST_OK) {
-    memset(&v->open, 0, sizeof v->open);
+  h5_lock();
+  int result = open_locked(file, v, open, error);
+  if (result == BEAMCAST_OK) {
+    v->open = open;
+  } else {
+    if (open->id > 0) {
+      H5Dclose(open->id);
+      H5Tclose(open->memory_type);
+    }
+    free(open->places);
+    free(open);
   }
   h5_unlock();
   return result;
@@ -214,8 +219,8 @@ static void choose_blocks(const volume *v, uint64_t block[]) {
   uint64_t bytes = v->element.bytes;
   const int n = v->about.dimensions;
   for (int d = n - 1; d >= 0; d--) {
-    if (v->open.chunk[d] > 0) {
-      block[d] = v->open.chunk[d];
+    if (v->open->chunk[d] > 0) {
+      block[d] = v->open->chunk[d];
       continue;
     }
     const uint64_t fits = bytes < BLOCK_BYTES ? BLOCK_BYTES / bytes : 1;
@@ -234,18 +239,18 @@ static int read_block(const read_job *job, const selection_part *part, void *buf
     count[d] = shape[d] = index[part->count[d] - 1] - index[0] + 1;
   }
   h5_lock();
-  hid_t space = H5Dget_space(job->v->open.id),
+  hid_t space = H5Dget_space(job->v->open->id),
         memory = H5Screate_simple(s->dimensions, count, NULL);
   const int failed =
       H5Sselect_hyperslab(space, H5S_SELECT_SET, start, NULL, count, NULL) < 0 ||
-      H5Dread(job->v->open.id, job->v->open.memory_type, memory, space, H5P_DEFAULT, buffer) < 0;
+      H5Dread(job->v->open->id, job->v->open->memory_type, memory, space, H5P_DEFAULT, buffer) < 0;
   char reason[240];
   snprintf(reason, sizeof reason, "%s", failed ? h5_last_message() : "");
   H5Sclose(memory);
   H5Sclose(space);
   h5_unlock();
   return failed ? beamcast_fail(error, BEAMCAST_ERR_IO, "%s in %s can't be read: %s", job->v->path,
-                                job->v->open.file_name, reason)
+                                job->v->open->file_name, reason)
                 : BEAMCAST_OK;
 }
 

@@ -24,9 +24,8 @@ typedef struct chunk_place {
   uint32_t bytes, mask;
 } chunk_place;
 
-/* A dataset as it is open for reading; all zero: not yet. */
+/* A dataset as it is open for reading. */
 typedef struct open_dataset {
-  int ready;
   hid_t id, memory_type;
   int way; /* enum read_way */
   uint64_t shape[MAX_DIMS], chunk[MAX_DIMS];
@@ -66,7 +65,7 @@ typedef struct volume {
   char *data_file;
   uint64_t data_offset;
   page_list pages;
-  open_dataset open;
+  open_dataset *open; /* NULL: not yet */
 } volume;
 
 struct beamcast_hdf5_file {

@@ -181,18 +181,18 @@ int volumes_finish(beamcast_hdf5_file *file, beamcast_error *error) {
 }
 
 static void close_dataset(open_dataset *open) {
-  if (open->ready && open->id > 0) {
+  if (open != NULL) {
     H5Dclose(open->id);
     H5Tclose(open->memory_type);
+    free(open->places);
+    free(open);
   }
-  free(open->places);
-  memset(open, 0, sizeof *open);
 }
 
 void volumes_clear(beamcast_hdf5_file *file) {
   for (size_t i = 0; i < file->count; i++) {
     volume *v = &file->volumes[i];
-    close_dataset(&v->open);
+    close_dataset(v->open);
     free(v->path);
     free(v->name);
     free(v->object);

@@ -23,6 +23,7 @@ reader = BeamcastVolumeReader(FileName=what["files"])
 for name, value in what.get("properties", {}).items():
     setattr(reader, name, value)
 reader.UpdatePipeline()
+reader.UpdatePropertyInformation()
 answer = {"datasets": texts(reader.DatasetList), "size": list(reader.Size), "notice": str(reader.Notice),
           "unit": str(reader.OutputUnit), "memory": float(reader.Memory), "missing": texts(reader.Missing)}
 info = reader.GetDataInformation()
@@ -31,7 +32,6 @@ answer["bounds"] = list(info.GetBounds())
 answer["arrays"] = [a.GetName() for a in reader.PointData]
 answer["components"] = reader.PointData[0].GetNumberOfComponents() if answer["arrays"] else 0
 answer["times"] = numbers(reader.TimestepValues)
-reader.UpdatePropertyInformation()
 answer["samples"] = reader.SamplesRead
 if "contour" in what:
     contour = Contour(Input=reader, ContourBy=["POINTS", answer["arrays"][0]], Isosurfaces=[what["contour"]])
@@ -59,5 +59,5 @@ if "state" in what:
     LoadState(what["state"])
     (again,) = [s for s in GetSources().values() if s.GetXMLName() == "BeamcastVolumeReader"]
     again.UpdatePipeline()
-    answer["again"] = [list(again.Size), str(again.Dataset), list(again.Region), list(again.Stride)]
+    answer["again"] = [list(again.Size), again.SMProxy.GetProperty("Dataset").GetElement(0), list(again.Region), list(again.Stride)]
 print("ANSWER " + json.dumps(answer), flush=True)
