@@ -84,9 +84,23 @@ static void send_end(bc_sender *s, uint64_t serial, bool abandoned, const char *
   bc_writer_free(&writer);
 }
 
+/* Voxels may still be under way (over RDMA): they must not land in a slot that the server has given
+ * away. Waits for them; a link that does not get there is closed, and so ends the session. */
+static void settle_links(bc_sender *s) {
+  int64_t deadline = bc_deadline(0.5 * s->options.limit);
+  for (uint32_t rank = 0; rank < s->server_ranks; rank++) {
+    bc_link *link = &s->links[rank];
+    if (link->wire != NULL && link->wire->flush != NULL &&
+        link->wire->flush(link, deadline, NULL) != BEAMCAST_OK) {
+      bc_link_close(link);
+    }
+  }
+}
+
 /* Tells the server that this step's slot is written no more, whatever became of it. */
 static void abandon(bc_sender *s, uint64_t serial) {
   int code;
+  settle_links(s);
   send_end(s, serial, true, "{}", bc_deadline(1), NULL, &code);
 }
 

@@ -111,7 +111,7 @@ int bc_verbs_queue_fence(bc_verbs_queue *queue, int64_t deadline, beamcast_error
 /* Waits until everything has landed, and unregisters the arrays. */
 int bc_verbs_queue_drain(bc_verbs_queue *queue, int64_t deadline, beamcast_error *error);
 /* Frees it; NULL is allowed. On return the device reads no array any more, and what was under way
- * does not land later, unless the server does not answer for a second. */
+ * does not land later, unless the server does not answer for half a second. */
 void bc_verbs_queue_close(bc_verbs_queue *queue);
 
 /* For wire_verbs_pieces.c. Writes are numbered from 1 in order of posting. All of these are called

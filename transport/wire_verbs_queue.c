@@ -13,14 +13,14 @@
 #include "wire_verbs.h"
 
 enum {
-  DEPTH = 256,        /* writes in flight, at most */
-  BATCH = 32,         /* writes handed to the device at a time */
-  SGES_MAX = 16,      /* more make the queue's entries longer for all writes */
-  COMPLETIONS = 16,   /* looked at together */
-  ACK_TIMEOUT = 16,   /* 4.096 us x 2^16 = 0.27 s until a packet is sent again, ... */
-  RETRIES = 7,        /* ... so often, before the peer counts as gone */
-  RESOLVE_MS = 2000,  /* for an address that nobody answers to */
-  GOODBYE_SECONDS = 1 /* for the server to confirm that its queue pair is gone */
+  DEPTH = 256,       /* writes in flight, at most */
+  BATCH = 32,        /* writes handed to the device at a time */
+  SGES_MAX = 16,     /* more make the queue's entries longer for all writes */
+  COMPLETIONS = 16,  /* looked at together */
+  ACK_TIMEOUT = 16,  /* 4.096 us x 2^16 = 0.27 s until a packet is sent again, ... */
+  RETRIES = 7,       /* ... so often, before the peer counts as gone */
+  RESOLVE_MS = 2000, /* for an address that nobody answers to */
+  GOODBYE_MS = 500   /* for the server to confirm that its queue pair is gone */
 };
 
 struct bc_verbs_queue {
@@ -400,7 +400,7 @@ bc_verbs_queue *bc_verbs_dial(const bc_verbs_at *at, struct sockaddr *to, struct
 /* Ends the connection while writes are under way: the server's answer says that its queue pair is
  * gone, and that nothing lands any more. */
 static void say_goodbye(bc_verbs_queue *q) {
-  int64_t deadline = bc_deadline(GOODBYE_SECONDS);
+  int64_t deadline = bc_deadline(1e-3 * GOODBYE_MS);
   struct rdma_cm_event *event;
   bool over = false;
   while (!over && next_event(q, deadline, &event, NULL) == BEAMCAST_OK) {
