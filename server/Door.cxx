@@ -9,17 +9,21 @@
 
 #include <arpa/inet.h>
 #include <cerrno>
+#include <chrono>
+#include <condition_variable>
 #include <cstring>
 #include <iostream>
+#include <mutex>
 #include <netdb.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <sys/socket.h>
+#include <thread>
 #include <unistd.h>
 
 namespace {
 
-constexpr int GREETING_SECONDS = 5; /* what a client has for each part of the handshake */
+constexpr int GREETING_SECONDS = 5; /* what a client has for the handshake */
 
 /* ParaView's handshake: tags of its two messages, and what it answers. */
 constexpr int GREETING_TAG = 99991;
@@ -39,14 +43,41 @@ public:
 };
 vtkStandardNewMacro(AdoptedSocket);
 
-void SetTimeLimit(int descriptor, int seconds) {
-  const timeval limit = {seconds, 0};
-  setsockopt(descriptor, SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof limit);
-  setsockopt(descriptor, SOL_SOCKET, SO_SNDTIMEO, &limit, sizeof limit);
-}
+/* Ends a connection's traffic if it is not told in time that all is well. VTK's sockets know no
+ * time limit, not even the system's own. */
+class Deadline {
+public:
+  Deadline(int descriptor, int seconds) {
+    this->Waiting = std::thread([this, descriptor, seconds] {
+      std::unique_lock<std::mutex> hold(this->Lock);
+      if (!this->Told.wait_for(hold, std::chrono::seconds(seconds),
+                               [this] { return this->Well; })) {
+        shutdown(descriptor, SHUT_RDWR);
+      }
+    });
+  }
+  ~Deadline() {
+    {
+      std::lock_guard<std::mutex> hold(this->Lock);
+      this->Well = true;
+    }
+    this->Told.notify_one();
+    this->Waiting.join();
+  }
+  Deadline(const Deadline &) = delete;
+  Deadline &operator=(const Deadline &) = delete;
+
+private:
+  std::mutex Lock;
+  std::condition_variable Told;
+  bool Well = false;
+  std::thread Waiting;
+};
 
 /* A client whose machine went to sleep or off is noticed within a minute or two. */
 void SetForSession(int descriptor) {
+  const timeval none = {0, 0};
+  setsockopt(descriptor, SOL_SOCKET, SO_SNDTIMEO, &none, sizeof none);
   const int on = 1, idle = 30, interval = 15, count = 4;
   setsockopt(descriptor, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
   setsockopt(descriptor, SOL_SOCKET, SO_KEEPALIVE, &on, sizeof on);
@@ -85,7 +116,8 @@ int ConnectTo(const std::string &host, int port) {
   for (const addrinfo *at = addresses; at != nullptr && descriptor < 0; at = at->ai_next) {
     descriptor = socket(at->ai_family, at->ai_socktype | SOCK_CLOEXEC, at->ai_protocol);
     if (descriptor >= 0) {
-      SetTimeLimit(descriptor, GREETING_SECONDS);
+      const timeval limit = {GREETING_SECONDS, 0}; /* connect's, too; VTK's socket ignores it */
+      setsockopt(descriptor, SOL_SOCKET, SO_SNDTIMEO, &limit, sizeof limit);
       if (connect(descriptor, at->ai_addr, at->ai_addrlen) != 0) {
         close(descriptor);
         descriptor = -1;
@@ -194,7 +226,6 @@ vtkSmartPointer<vtkSocketController> Door::Admit() {
   if (descriptor < 0) {
     return nullptr;
   }
-  SetTimeLimit(descriptor, GREETING_SECONDS);
   vtkNew<AdoptedSocket> socket;
   socket->Adopt(descriptor, this->Options.Reverse);
   vtkNew<vtkSocketController> controller;
@@ -203,13 +234,16 @@ vtkSmartPointer<vtkSocketController> Door::Admit() {
   communicator->SetSocket(socket);
   communicator->SetReportErrors(0); /* a stranger is no error of ours */
   vtkObject::GlobalWarningDisplayOff();
-  const bool known = communicator->Handshake() && this->Greet(controller);
+  bool known = false;
+  {
+    const Deadline deadline(descriptor, GREETING_SECONDS);
+    known = communicator->Handshake() && this->Greet(controller);
+  }
   vtkObject::GlobalWarningDisplayOn();
   communicator->SetReportErrors(1);
   if (!known) {
     return nullptr;
   }
-  SetTimeLimit(descriptor, 0);
   SetForSession(descriptor);
   return controller;
 }
