@@ -1,0 +1,51 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""The way back: voxels that a server holds, as a NumPy array."""
+from typing import Literal, NamedTuple, Optional, Sequence, Tuple, Union, overload
+
+import numpy
+
+from . import _core
+from .stream import Contact, Triple, _triple
+
+
+class VolumeInfo(NamedTuple):
+    """Where a retrieved array comes from."""
+
+    step: int
+    time: float
+    start: Triple  #: of the array in the whole volume
+    volume: Triple  #: voxels of the whole volume
+    spacing: Tuple[float, float, float]
+    origin: Tuple[float, float, float]
+
+
+@overload
+def retrieve(contact: Contact, stream: str = ..., array: Optional[str] = ...,
+             start: Optional[Sequence[int]] = ..., shape: Optional[Sequence[int]] = ..., *,
+             time_limit: float = ..., return_info: Literal[False] = ...) -> numpy.ndarray: ...
+
+
+@overload
+def retrieve(contact: Contact, stream: str = ..., array: Optional[str] = ...,
+             start: Optional[Sequence[int]] = ..., shape: Optional[Sequence[int]] = ..., *,
+             time_limit: float = ..., return_info: Literal[True]) -> Tuple[numpy.ndarray, VolumeInfo]: ...
+
+
+def retrieve(contact: Contact, stream: str = "volume", array: Optional[str] = None,
+             start: Optional[Sequence[int]] = None, shape: Optional[Sequence[int]] = None, *,
+             time_limit: float = 30.0,
+             return_info: bool = False) -> Union[numpy.ndarray, Tuple[numpy.ndarray, VolumeInfo]]:
+    """Fetches a box of the newest complete step of a stream from a running server.
+
+    contact: as in connect; the right to view is enough.
+    array: its name; None: the first.
+    start, shape: the box's first voxel and voxels, z, y, x; None: from the beginning, to the end.
+    time_limit: seconds.
+    return_info: return (array, VolumeInfo) instead of the array.
+    The array is the caller's own: [z, y, x], or [z, y, x, component] where there is more than one.
+    """
+    first = None if start is None else _triple("start", start)
+    size = None if shape is None else _triple("shape", shape)
+    memory, *rest = _core.retrieve(contact, stream, array, first, size, time_limit)
+    voxels = numpy.asarray(memory)
+    return (voxels, VolumeInfo(*rest)) if return_info else voxels

@@ -1,0 +1,35 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ *
+ * beamcast._core, the C half of the Python module: libbeamcast's calls on Python objects. It checks
+ * what memory safety needs and gives up the GIL in every call that may wait; the Python half
+ * (beamcast/) checks the rest and is what users see. Stable ABI of Python 3.11, no NumPy: arrays
+ * come and go by the buffer protocol. Triples are in the array's order: z, y, x.
+ */
+#ifndef BEAMCAST_PYTHON_CORE_H
+#define BEAMCAST_PYTHON_CORE_H
+
+#define PY_SSIZE_T_CLEAN
+#include <Python.h>
+
+#include <stdbool.h>
+
+#include "beamcast.h"
+
+typedef struct core_state {
+  PyTypeObject *stream_type, *volume_type;
+} core_state;
+
+/* Sets the exception of beamcast.errors that stands for error->code. Returns NULL. */
+PyObject *core_raise(const beamcast_error *error);
+
+/* Three numbers in z, y, x to sizes in x, y, z. False, with an exception set, if one is negative.
+ */
+bool core_take_triple(const char *what, const long long zyx[3], uint64_t xyz[3]);
+
+extern PyType_Spec core_stream_spec, core_volume_spec;
+
+/* core.connect and core.retrieve; see beamcast/_core.pyi for their arguments. */
+PyObject *core_connect(PyObject *module, PyObject *arguments);
+PyObject *core_retrieve(PyObject *module, PyObject *arguments);
+
+#endif
