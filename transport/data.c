@@ -145,6 +145,9 @@ static bc_slot *writer_slot(bc_receiver *r, bc_data_conn *c, const bc_span *span
     } else {
       return slot;
     }
+    if (slot->replanned) { /* no lie: it was put for the volume as it was before */
+      *sentence = NULL;
+    }
   }
   return NULL;
 }

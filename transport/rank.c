@@ -59,7 +59,7 @@ static void answer(bc_receiver *r, bc_message_type type, uint64_t about, int cod
  */
 
 static void slot_clear(bc_receiver *r, bc_slot *slot) {
-  slot->open = slot->sealing = slot->aborted = false;
+  slot->open = slot->sealing = slot->aborted = slot->replanned = false;
   slot->serial = 0;
   while (slot->busy > 0) {
     pthread_cond_wait(&r->idle, &r->lock);
@@ -223,8 +223,10 @@ static void open_step(bc_receiver *r, bc_reader *reader) {
     return;
   }
   if (slot->serial != serial || !only_more_arrays(&slot->plan, &plan)) {
+    bool replanned = slot->serial == serial && slot->plan.arrays > 0;
     slot_clear(r, slot);
     slot->serial = serial;
+    slot->replanned = replanned;
   }
   slot->plan = plan;
   bc_layout(plan.grid.volume, (int)plan.split, r->rank, r->ranks, (int)plan.ghosts, &slot->own,

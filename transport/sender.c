@@ -456,6 +456,33 @@ static int declare(bc_sender *s, const bc_array_spec *spec, const bc_grid *grid,
   return code;
 }
 
+/* What was put in this step stays where it is: the volume and its types are settled. */
+static int check_settled(const bc_sender *s, const bc_array_spec *spec, const bc_grid *grid,
+                         beamcast_error *error) {
+  if (s->arrays == 0 || s->plan.arrays == 0) {
+    return BEAMCAST_OK;
+  }
+  if (memcmp(s->plan.grid.volume, grid->volume, sizeof grid->volume) != 0) {
+    return beamcast_fail(error, BEAMCAST_ERR_ARGUMENT,
+                         "brick %.60s: the volume of this step is %llu x %llu x %llu: arrays of "
+                         "one stream share one grid, use another stream",
+                         spec->name, (unsigned long long)s->plan.grid.volume[0],
+                         (unsigned long long)s->plan.grid.volume[1],
+                         (unsigned long long)s->plan.grid.volume[2]);
+  }
+  for (uint32_t i = 0; i < s->plan.arrays; i++) {
+    const bc_array_spec *have = &s->plan.array[i];
+    if ((s->arrays >> i & 1) != 0 && strcmp(have->name, spec->name) == 0 &&
+        (have->type != spec->type || have->components != spec->components)) {
+      return beamcast_fail(error, BEAMCAST_ERR_ARGUMENT,
+                           "brick %.60s: the array has another type or number of components in "
+                           "this step",
+                           spec->name);
+    }
+  }
+  return BEAMCAST_OK;
+}
+
 int bc_sender_put(bc_sender *s, const bc_array_spec *spec, const bc_grid *grid, const bc_box *box,
                   const void *data, const int64_t stride[3], beamcast_error *error) {
   int64_t deadline = bc_deadline(s->options.limit);
@@ -469,6 +496,10 @@ int bc_sender_put(bc_sender *s, const bc_array_spec *spec, const bc_grid *grid, 
   if (s->state != STEP_OPEN) {
     return beamcast_fail(error, BEAMCAST_ERR_ARGUMENT,
                          "put belongs between begin_step and end_step");
+  }
+  code = check_settled(s, spec, grid, error);
+  if (code != BEAMCAST_OK) {
+    return code;
   }
   int array = find_array(&s->plan, spec, grid);
   if (array < 0) {

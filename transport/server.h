@@ -88,6 +88,7 @@ typedef struct bc_slot {
   uint64_t serial; /* 0: nothing in it */
   bool aborted;    /* given up while its memory was being allocated */
   bool open;       /* takes voxels */
+  bool replanned;  /* the volume or a type has changed since the step was opened */
   bool sealing;    /* the root waits for SEALED */
   int busy;        /* data threads inside a read into it right now */
   bc_plan plan;

@@ -252,11 +252,14 @@ void receiver_run(int fd, int rank, int ranks, const char *contact, uint64_t mem
   me.rank = rank;
   me.ranks = ranks;
   pthread_mutex_init(&me.log.lock, NULL);
+  if (memory_limit == 0 && getenv("BEAMCAST_MEMORY_LIMIT") == NULL) {
+    memory_limit = 256 << 20; /* never this machine's memory */
+  }
   bc_receiver_options options = {.rank = rank,
                                  .ranks = ranks,
                                  .ranks_on_host = ranks,
                                  .contact = contact,
-                                 .memory_limit = memory_limit ? memory_limit : 256 << 20,
+                                 .memory_limit = memory_limit,
                                  .log = log_line,
                                  .log_context = &me.log};
   me.r = bc_receiver_open(&options, &error);

@@ -204,26 +204,34 @@ static void expect_ok(const char *what, const answer *a) {
   }
 }
 
-server server_start(int ranks, uint64_t memory_limit) {
+server server_to_come(int ranks) {
   server s = {.ranks = ranks, .settings = {.slots = 3, .ghosts = 1}};
-  order o = {.kind = R_ADDRESS};
   (void)snprintf(s.contact, sizeof s.contact, "%s/contact%d.json", folder, contacts++);
-  for (int i = 0; i < ranks; i++) {
-    s.rank[i] = start(receiver_run, i, ranks, s.contact, memory_limit);
+  return s;
+}
+
+void server_begin(server *s, uint64_t memory_limit) {
+  order o = {.kind = R_JOIN};
+  for (int i = 0; i < s->ranks; i++) {
+    s->rank[i] = start(receiver_run, i, s->ranks, s->contact, memory_limit);
   }
-  for (int i = 0; i < ranks; i++) {
-    answer a = ask(&s.rank[i], &(order){.kind = R_ADDRESS});
+  for (int i = 0; i < s->ranks; i++) {
+    answer a = ask(&s->rank[i], &(order){.kind = R_ADDRESS});
     expect_ok("a receiver's start", &a);
     memcpy(o.address[i], a.address, BC_ADDRESS_BYTES);
   }
-  o.kind = R_JOIN;
-  for (int i = 0; i < ranks; i++) {
-    tell(&s.rank[i], &o);
+  for (int i = 0; i < s->ranks; i++) {
+    tell(&s->rank[i], &o);
   }
-  for (int i = 0; i < ranks; i++) {
-    answer a = hear(&s.rank[i]);
+  for (int i = 0; i < s->ranks; i++) {
+    answer a = hear(&s->rank[i]);
     expect_ok("join", &a);
   }
+}
+
+server server_start(int ranks, uint64_t memory_limit) {
+  server s = server_to_come(ranks);
+  server_begin(&s, memory_limit);
   return s;
 }
 
@@ -352,6 +360,22 @@ void server_release(server *s, uint64_t serial) {
   }
 }
 
+void server_check_newest(server *s, const char *stream, const test_scene *scene, uint64_t step) {
+  uint64_t found = 0, serial = server_take(s, stream, 0, BC_PICK_NEWEST, &found);
+  if (serial == 0 || found != step) {
+    fail_test("the newest step is %llu, not %llu", (unsigned long long)found,
+              (unsigned long long)step);
+  }
+  server_check(s, serial, scene);
+  server_release(s, serial);
+}
+
+void server_view(server *s, const char *stream, bool open) {
+  order o = about(R_VIEW, stream);
+  o.number = open;
+  (void)ask(&s->rank[0], &o);
+}
+
 uint64_t server_logged(server *s, const char *text) {
   order o = {.kind = R_LOGGED};
   (void)snprintf(o.text, sizeof o.text, "%s", text);
@@ -378,6 +402,15 @@ answer producer_connect(child *c, const server *s, const char *stream, int rank,
   o.limit = 60;
   (void)snprintf(o.contact, sizeof o.contact, "%s", s->contact);
   return ask(c, &o);
+}
+
+void producers_connect(child *producers, int count, const server *s, const char *stream,
+                       uint64_t run) {
+  for (int i = 0; i < count; i++) {
+    producers[i] = producer_start();
+    answer a = producer_connect(&producers[i], s, stream, i, count, run);
+    expect_ok("connect", &a);
+  }
 }
 
 int producer_begin(child *c, uint64_t step, double time) {

@@ -99,7 +99,11 @@ answer ask(child *c, const order *o);
 /* As hear; false if the process is gone. */
 bool hear_or_lost(child *c, answer *a);
 
+/* memory_limit: bytes of slots in each rank; 0: $BEAMCAST_MEMORY_LIMIT, else 256 MiB. */
 server server_start(int ranks, uint64_t memory_limit);
+/* A server that is not there yet, to connect to before server_begin starts its ranks. */
+server server_to_come(int ranks);
+void server_begin(server *s, uint64_t memory_limit);
 /* Ends it in order; fails the test if a process did not end well. */
 void server_stop(server *s);
 void server_kill(server *s);
@@ -115,6 +119,9 @@ void server_take_serial(server *s, uint64_t serial, uint64_t *step, uint64_t *ru
 /* Fails the test unless a taken step is voxel by voxel what the scene says. */
 void server_check(server *s, uint64_t serial, const test_scene *scene);
 void server_release(server *s, uint64_t serial);
+/* Takes, checks and releases the newest step, which must be this one. */
+void server_check_newest(server *s, const char *stream, const test_scene *scene, uint64_t step);
+void server_view(server *s, const char *stream, bool open);
 /* Lines logged by rank 0 that contain text. */
 uint64_t server_logged(server *s, const char *text);
 
@@ -125,6 +132,9 @@ void child_kill(child *c);
 /* A connected producer; the rest of the options in o may be NULL. */
 answer producer_connect(child *c, const server *s, const char *stream, int rank, int ranks,
                         uint64_t run);
+/* `count` of them, all of one run; fails the test if one can't connect. */
+void producers_connect(child *producers, int count, const server *s, const char *stream,
+                       uint64_t run);
 int producer_begin(child *c, uint64_t step, double time);
 int producer_put(child *c, const test_scene *scene); /* its bricks of the scene */
 int producer_end(child *c);
