@@ -13,10 +13,10 @@
  *   beamcast_close(stream);
  *
  * No call aborts the process, prints, or touches signal handlers. Every call returns within the
- * stream's time limit and at most two seconds more, whatever the server does. A failure is a code
- * (beamcast_code) and a sentence; after one, the producer's own data are as they were and it may go
- * on without us. Threads: one stream belongs to one thread at a time; different streams are
- * independent.
+ * stream's time limit, and at most half of it more where voxels must be called back, whatever the
+ * server does. A failure is a code (beamcast_code) and a sentence; after one, the producer's own
+ * data are as they were and it may go on without us. Threads: one stream belongs to one thread at a
+ * time; different streams are independent.
  */
 #ifndef BEAMCAST_H
 #define BEAMCAST_H
