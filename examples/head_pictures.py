@@ -6,6 +6,7 @@ Connects to a running server, waits for the first volume of the stream "volume",
 FOLDER/ct-*.png. Prints the time of the first picture. x, y, z go to the patient's left, back and
 top (see examples/cranium), in mm.
 """
+import os
 import sys
 import time
 
@@ -28,6 +29,11 @@ BELOW = {"from": (0, 0, -1), "up": (0, -1, 0), "edges": "RL"}  # how radiologist
 
 # The scanner's head rest is a shell round the back of the head; the volume has it, the pictures not.
 WITHOUT_HEAD_REST = "if((coordsY>124)&((coordsX-124.75)^2+(coordsY-140.9)^2>105.3^2),-1000,density)"
+
+
+def say(line):
+    """Prints at once: the sys.stdout of pvpython may keep what goes to a file until the end."""
+    os.write(1, f"{line}\n".encode())
 
 
 def wait_for_volume(stream, seconds=60):
@@ -80,7 +86,7 @@ class Pictures:
         self.caption.Text = caption
         path = f"{self.folder}/ct-{name}.png"
         simple.SaveScreenshot(path, self.view)
-        print(path, flush=True)
+        say(path)
 
 
 def colour(display, array, tissue):
@@ -120,7 +126,7 @@ def take(pictures, stream):
     bounds = stream.GetDataInformation().GetBounds()
     volume(stream, view, "density", BONE)
     pictures.save("first", FRONT, "bone, unlit, as it arrived", bounds)
-    print(f"first picture at {time.time():.3f}", flush=True)
+    say(f"first picture at {time.time():.3f}")
 
     simple.Hide(stream, view)
     head = simple.Calculator(stream, ResultArrayName="head", Function=WITHOUT_HEAD_REST, ResultArrayType="Short")
@@ -150,7 +156,7 @@ def main():
     simple.Connect(host, int(port))
     pictures = Pictures(sys.argv[2], int(sys.argv[3]) if len(sys.argv) > 3 else 720)
     stream = simple.BeamcastStream()
-    print("waiting for a volume", flush=True)
+    say("waiting for a volume")
     wait_for_volume(stream)
     take(pictures, stream)
 
