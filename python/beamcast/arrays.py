@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """What users call an array becomes a NumPy array that the library can read, without a copy where it can."""
-from typing import Any, Tuple
+from typing import Any
 
 import numpy
+from numpy.typing import NDArray
 
 from .errors import ArgumentError
 
@@ -10,7 +11,7 @@ from .errors import ArgumentError
 TYPES = ("uint8", "int8", "uint16", "int16", "uint32", "int32", "float16", "float32", "float64")
 
 
-def as_voxels(array: Any) -> numpy.ndarray:
+def as_voxels(array: Any) -> NDArray[Any]:
     """The array as [z, y, x] or [z, y, x, component] of one of TYPES.
 
     It is a view of the caller's memory, in any stride order, but for: components that don't lie side by
@@ -32,7 +33,7 @@ def as_voxels(array: Any) -> numpy.ndarray:
     return voxels
 
 
-def _as_ndarray(array: Any) -> numpy.ndarray:
+def _as_ndarray(array: Any) -> NDArray[Any]:
     if isinstance(array, numpy.ma.MaskedArray):
         raise ArgumentError("a masked array can't be sent; give the masked voxels a value: array.filled(0)")
     if isinstance(array, numpy.ndarray):
@@ -53,15 +54,15 @@ def _as_ndarray(array: Any) -> numpy.ndarray:
     raise ArgumentError(f"put needs an array (NumPy, buffer protocol or DLPack), not {type(array).__name__}")
 
 
-def _bytes_of_truth(voxels: numpy.ndarray) -> numpy.ndarray:
+def _bytes_of_truth(voxels: NDArray[Any]) -> NDArray[Any]:
     """True is 1 to whoever looks at it, though a bool made from other memory may hold any byte."""
     view = voxels.view(numpy.uint8)
     if view.size > 0 and view.max() > 1:
-        return (view != 0).view(numpy.uint8)
+        view = (view != 0).view(numpy.uint8)
     return view
 
 
-def _check_type(dtype: numpy.dtype) -> None:
+def _check_type(dtype: numpy.dtype[Any]) -> None:
     if dtype.kind == "O":
         raise ArgumentError("an array of Python objects has no voxels; convert it, such as "
                             "array.astype('float32')")
@@ -73,11 +74,11 @@ def _check_type(dtype: numpy.dtype) -> None:
                             f"{', '.join(TYPES)}, such as array.astype('{_nearest(dtype)}')")
 
 
-def _nearest(dtype: numpy.dtype) -> str:
+def _nearest(dtype: numpy.dtype[Any]) -> str:
     return {"i": "int32", "u": "uint32"}.get(dtype.kind, "float32")
 
 
-def _readable(voxels: numpy.ndarray) -> bool:
+def _readable(voxels: NDArray[Any]) -> bool:
     interleaved = voxels.ndim == 3 or voxels.shape[3] == 1 or voxels.strides[3] == voxels.itemsize
     repeats_one = voxels.size > 1 and not any(voxels.strides[:3])
     return interleaved and not repeats_one

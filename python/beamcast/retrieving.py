@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """The way back: voxels that a server holds, as a NumPy array."""
-from typing import Literal, NamedTuple, Optional, Sequence, Tuple, Union, overload
+from typing import Any, Literal, NamedTuple, Optional, Sequence, Tuple, Union, overload
 
 import numpy
+from numpy.typing import NDArray
 
 from . import _core
 from .stream import Contact, Triple, _triple
@@ -22,19 +23,19 @@ class VolumeInfo(NamedTuple):
 @overload
 def retrieve(contact: Contact, stream: str = ..., array: Optional[str] = ...,
              start: Optional[Sequence[int]] = ..., shape: Optional[Sequence[int]] = ..., *,
-             time_limit: float = ..., return_info: Literal[False] = ...) -> numpy.ndarray: ...
+             time_limit: float = ..., return_info: Literal[False] = ...) -> NDArray[Any]: ...
 
 
 @overload
 def retrieve(contact: Contact, stream: str = ..., array: Optional[str] = ...,
              start: Optional[Sequence[int]] = ..., shape: Optional[Sequence[int]] = ..., *,
-             time_limit: float = ..., return_info: Literal[True]) -> Tuple[numpy.ndarray, VolumeInfo]: ...
+             time_limit: float = ..., return_info: Literal[True]) -> Tuple[NDArray[Any], VolumeInfo]: ...
 
 
 def retrieve(contact: Contact, stream: str = "volume", array: Optional[str] = None,
              start: Optional[Sequence[int]] = None, shape: Optional[Sequence[int]] = None, *,
              time_limit: float = 30.0,
-             return_info: bool = False) -> Union[numpy.ndarray, Tuple[numpy.ndarray, VolumeInfo]]:
+             return_info: bool = False) -> Union[NDArray[Any], Tuple[NDArray[Any], VolumeInfo]]:
     """Fetches a box of the newest complete step of a stream from a running server.
 
     contact: as in connect; the right to view is enough.
@@ -46,6 +47,6 @@ def retrieve(contact: Contact, stream: str = "volume", array: Optional[str] = No
     """
     first = None if start is None else _triple("start", start)
     size = None if shape is None else _triple("shape", shape)
-    memory, *rest = _core.retrieve(contact, stream, array, first, size, time_limit)
-    voxels = numpy.asarray(memory)
-    return (voxels, VolumeInfo(*rest)) if return_info else voxels
+    got = _core.retrieve(contact, stream, array, first, size, time_limit)
+    voxels = numpy.asarray(got[0])
+    return (voxels, VolumeInfo(*got[1:])) if return_info else voxels

@@ -98,7 +98,7 @@ class Stream:
         elif any(first):
             raise ArgumentError("a brick that starts at another place than (0, 0, 0) needs shape=, the whole volume's")
         else:
-            whole = voxels.shape[:3]
+            whole = _triple("shape", voxels.shape[:3])
         with self._lock:
             return self._core.put(voxels, voxels.dtype.name, first, whole, _numbers("spacing", spacing, 3),
                                   _numbers("origin", origin, 3), _matrix(direction), float(fill), name, unit,
@@ -173,7 +173,7 @@ def _triple(what: str, values: Sequence[int]) -> Triple:
     for number in numbers:
         if not 0 <= number < 2**63:
             raise ArgumentError(f"{what} has {number}; it must be at least 0 and below 2^63")
-    return numbers
+    return numbers[0], numbers[1], numbers[2]
 
 
 def _numbers(what: str, values: Sequence[float], count: int) -> Tuple[float, ...]:

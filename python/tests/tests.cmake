@@ -3,13 +3,16 @@ find_package(Threads REQUIRED)
 add_executable(python_test_server ${CMAKE_CURRENT_LIST_DIR}/test_server.c)
 target_link_libraries(python_test_server PRIVATE beamcast_flags Beamcast::transport Threads::Threads)
 
+# NAME [QUICK] [TIMEOUT seconds]
 function(python_test name)
-  beamcast_test(NAME python_${name} QUICK
-    COMMAND ${Python_EXECUTABLE} ${CMAKE_CURRENT_FUNCTION_LIST_DIR}/test_${name}.py ${ARGN}
+  beamcast_test(NAME python_${name} ${ARGN}
+    COMMAND ${Python_EXECUTABLE} ${CMAKE_CURRENT_FUNCTION_LIST_DIR}/test_${name}.py
     ENVIRONMENT PYTHONPATH=${CMAKE_CURRENT_BINARY_DIR} PYTHONDONTWRITEBYTECODE=1
       BEAMCAST_TEST_SERVER=$<TARGET_FILE:python_test_server>)
 endfunction()
-python_test(roundtrip)
-python_test(memory)
-python_test(producers)
-python_test(errors)
+python_test(roundtrip QUICK)
+python_test(memory QUICK)
+python_test(producers QUICK)
+python_test(errors QUICK)
+python_test(example)
+python_test(wheel TIMEOUT 600)
