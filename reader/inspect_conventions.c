@@ -130,19 +130,16 @@ void find_vtkhdf(walk *w) {
  * ------ */
 
 static void exchange_scale(const walk *w, volume *v) {
-  static const char *const x_paths[] = {"/measurement/instrument/detector/x_pixel_size",
-                                        "/measurement/instrument/detector/pixel_size_x",
-                                        "/measurement/instrument/detection_system/objective/"
-                                        "resolution",
-                                        "/measurement/instrument/detector/pixel_size"};
-  static const char *const y_paths[] = {"/measurement/instrument/detector/y_pixel_size",
-                                        "/measurement/instrument/detector/pixel_size_y", "", ""};
+  static const char *const detector = "/measurement/instrument/detector/";
+  static const char *const names[][2] = {
+      {"x_pixel_size", "y_pixel_size"}, {"pixel_size_x", "pixel_size_y"}, {"pixel_size", ""}};
   axis_scale scale[3] = {{0}};
-  for (int i = 0; i < 4 && !scale[0].known; i++) {
-    if (h5_exists(w->file->id, x_paths[i])) {
-      scale[0] = read_axis(w->file->id, x_paths[i], 0);
-      if (y_paths[i][0] != 0 && h5_exists(w->file->id, y_paths[i])) {
-        scale[1] = read_axis(w->file->id, y_paths[i], 0);
+  for (int i = 0; i < 3 && !scale[0].known; i++) {
+    for (int axis = 0; axis < 2; axis++) {
+      char path[128];
+      snprintf(path, sizeof path, "%s%s", detector, names[i][axis]);
+      if (names[i][axis][0] != 0 && h5_exists(w->file->id, path)) {
+        scale[axis] = read_axis(w->file->id, path, 0);
       }
     }
   }
