@@ -9,6 +9,7 @@
  *   verbs WIRE gone             the server is killed in mid-put
  *   verbs WIRE limit            too little lockable memory, on either side
  *   verbs WIRE device           BEAMCAST_RDMA_DEVICE
+ *   verbs WIRE unplugged        the device rxe0 is deleted in mid-put
  *   verbs WIRE rate MIB STEPS   bytes per second of steps of MIB mebibytes
  *
  * The server's ranks and most producers are threads of this process. Exits 0, or 1 with a line.
@@ -618,6 +619,55 @@ static void test_gone(void) {
   (void)munmap(memory, bytes);
 }
 
+static void *unplug(void *argument) {
+  struct timespec pause = {.tv_nsec = 300000000};
+  (void)argument;
+  (void)nanosleep(&pause, NULL);
+  if (system("timeout 60 rdma link delete rxe0") != 0) {
+    die("the device could not be deleted", NULL);
+  }
+  return NULL;
+}
+
+/* The device is deleted in mid-put; the server then serves tcp. */
+static void test_unplugged(void) {
+  server s;
+  sample sc = cube(256);
+  beamcast_error error = {0};
+  uint64_t bytes = UINT64_C(256) * 256 * 256 * 4;
+  unsigned char *memory = pages_at(NULL, bytes);
+  brick b = whole(&sc, memory);
+  pthread_t thread;
+  server_start(&s, 1, &(bc_stream_settings){.policy = BC_LATEST});
+  bc_sender *sender = connect_as(s.contact, 0, 1, 7, 30);
+  double begin = seconds();
+  pthread_create(&thread, NULL, unplug, NULL);
+  int code = BEAMCAST_OK;
+  for (uint64_t step = 1; code == BEAMCAST_OK; step++) {
+    code = bc_sender_begin(sender, step, 0, &error);
+    code = code == BEAMCAST_OK ? put(sender, &sc, &b, &error) : code;
+    code = code == BEAMCAST_OK ? bc_sender_end(sender, "{}", &error) : code;
+    if (seconds() - begin > 60) {
+      die("the device's end was not noticed", NULL);
+    }
+  }
+  (void)fprintf(stderr, "%s (%.1f s)\n", error.message, seconds() - begin);
+  bc_sender_close(sender);
+  pthread_join(thread, NULL);
+  (void)munmap(memory, bytes);
+  sample small = cube(64);
+  producer p = {.contact = s.contact, .sc = small, .ranks = 1, .run = 1, .steps = 1, .seed = 5};
+  wire = "tcp";
+  s.seen = bc_receiver_pick(s.rank[0], "volume", 0, BC_PICK_NEWEST);
+  if (s.seen != 0) {
+    bc_frame_release(bc_receiver_take(s.rank[0], s.seen));
+  }
+  pthread_create(&thread, NULL, produce, &p);
+  check_step(&s, &small, 1);
+  pthread_join(thread, NULL);
+  server_stop(&s);
+}
+
 /* --- limits --------------------------------------------------------------------------------------
  */
 
@@ -746,9 +796,9 @@ int main(int argc, char **argv) {
   const struct {
     const char *name;
     void (*test)(void);
-  } tests[] = {{"voxels", test_voxels}, {"again", test_again}, {"abandon", test_abandon},
-               {"killed", test_killed}, {"gone", test_gone},   {"limit", test_limit},
-               {"device", test_device}};
+  } tests[] = {{"voxels", test_voxels}, {"again", test_again},        {"abandon", test_abandon},
+               {"killed", test_killed}, {"gone", test_gone},          {"limit", test_limit},
+               {"device", test_device}, {"unplugged", test_unplugged}};
   for (size_t i = 0; i < sizeof tests / sizeof tests[0]; i++) {
     if (strcmp(mode, tests[i].name) == 0) {
       tests[i].test();
