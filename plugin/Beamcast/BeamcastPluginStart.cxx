@@ -2,6 +2,7 @@
 #include "BeamcastPluginStart.h"
 
 #include "FirstPicture.h"
+#include "Representations.h"
 
 #include "vtkPVPluginLoader.h"
 #include "vtkProcessModule.h"
@@ -16,13 +17,14 @@ namespace {
 
 /* ParaView asks every plugin whether it knows a name before it takes the name for a path. */
 bool IsLoadedPlugin(const char *name) {
-  return name != nullptr && std::strcmp(name, "Beamcast") == 0;
+  return (name != nullptr && std::strcmp(name, "Beamcast") == 0) || AskedForRepresentations(name);
 }
 
 } // namespace
 
 void BeamcastPluginStart() {
   vtkPVPluginLoader::RegisterLoadPluginCallback(IsLoadedPlugin);
+  StartRepresentations();
 #ifdef BEAMCAST_HAS_RECEIVER
   BeamcastReceiver::OpenInServer();
 #endif
