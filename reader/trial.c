@@ -65,5 +65,8 @@ int trial_open(const char *file, beamcast_error *error) {
         error, BEAMCAST_ERR_IO, "%s is damaged: the HDF5 library %s on it in a trial", file,
         WTERMSIG(status) == SIGXCPU || WTERMSIG(status) == SIGKILL ? "does not end" : "crashes");
   }
+  if (ended == child && WIFEXITED(status) && WEXITSTATUS(status) == 1) { /* under a sanitizer */
+    return beamcast_fail(error, BEAMCAST_ERR_IO, "%s is damaged: it fails in a trial", file);
+  }
   return BEAMCAST_OK;
 }

@@ -1,0 +1,121 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: BSD-3-Clause
+"""In the ParaView program a .nxs file opens through File > Open, with nothing to pick, and is shown.
+
+    gui_test.py PLUGIN_FOLDER [PICTURE]
+
+Keys and clicks go to a screen that nobody sees; what is on it is looked at as a user would."""
+
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+
+import h5py
+import numpy as np
+
+WIDTH, HEIGHT = 1500, 1000
+VIEW = np.s_[250:950, 400:1300]  # the middle of the render view, of the screen's rows and columns
+APPLY = (48, 508)
+
+
+def skip(text):
+    print("skipped:", text)
+    sys.exit(77)
+
+
+def make_file(path):
+    z, y, x = np.mgrid[-1:1:40j, -1:1:50j, -1:1:60j]
+    with h5py.File(path, "w") as f:
+        f.attrs["default"] = "entry"
+        f.create_group("entry").attrs["default"] = "data"
+        d = f.create_group("entry/data")
+        d.attrs.update(NX_class="NXdata", signal="density")
+        d["density"] = (np.cos(6 * x + 3 * y * z) * 100 * (x * x + y * y + z * z < 0.8)).astype("f4")
+
+
+class Screen:
+    """A screen of its own, found by the number that Xvfb itself picks."""
+
+    def __init__(self, home):
+        read, write = os.pipe()
+        self.server = subprocess.Popen(["Xvfb", "-displayfd", str(write), "-screen", "0", f"{WIDTH}x{HEIGHT}x24"],
+                                       pass_fds=[write], stderr=subprocess.DEVNULL)
+        os.close(write)
+        with os.fdopen(read) as pipe:
+            number = pipe.readline().strip()
+        self.environment = dict(os.environ, DISPLAY=":" + number, HOME=home)
+
+    def do(self, *words):
+        return subprocess.run(["xdotool", *map(str, words)], env=self.environment, capture_output=True, text=True)
+
+    def picture(self):
+        raw = subprocess.run(["import", "-window", "root", "-depth", "8", "rgb:-"], env=self.environment,
+                             capture_output=True).stdout
+        return np.frombuffer(raw, "u1").reshape(HEIGHT, WIDTH, 3)
+
+    def colours(self):
+        return len(np.unique(self.picture()[VIEW].reshape(-1, 3), axis=0))
+
+
+def wait(what, condition, seconds=90):
+    end = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < end, f"not seen: {what}"
+        time.sleep(0.5)
+
+
+def play(screen, path):
+    def window(name):
+        found = screen.do("search", "--onlyvisible", "--name", name).stdout.split()
+        return found[0] if found else None
+
+    wait("ParaView's window", lambda: window("ParaView 5"))
+    main = window("ParaView 5")
+    wait("the empty view", lambda: 0 < screen.colours() < 300)
+    time.sleep(5)  # the welcome dialog, which comes late
+    screen.do("key", "Escape")
+    screen.do("windowmove", main, 0, 0, "windowsize", main, WIDTH, HEIGHT)
+    wait("the view in its size", lambda: 0 < screen.colours() < 300)
+    screen.do("windowfocus", main, "key", "ctrl+o")
+    wait("the file dialog", lambda: window("Open File"))
+    screen.do("type", "--delay", 20, path)
+    screen.do("key", "Return")
+    wait("the dialog's end", lambda: not window("Open File"))
+    time.sleep(2)
+    assert not window("Open Data With"), "ParaView asks which reader to use"
+
+    def shown():
+        screen.do("mousemove", *APPLY, "click", 1)
+        return screen.colours() > 1000
+
+    wait("the volume", shown)
+
+
+def main():
+    for program in ("paraview", "Xvfb", "xdotool", "import"):
+        if shutil.which(program) is None:
+            skip(f"{program} is missing")
+    with tempfile.TemporaryDirectory() as folder:
+        path = os.path.join(folder, "volume.nxs")
+        make_file(path)
+        screen = Screen(folder)
+        environment = dict(screen.environment, PV_PLUGIN_PATH=sys.argv[1])
+        with open(os.path.join(folder, "log"), "wb") as log:
+            paraview = subprocess.Popen(["paraview"], env=environment, stdout=log, stderr=log)
+        try:
+            play(screen, path)
+            print("a .nxs file opens through File > Open and is shown")
+        finally:
+            if len(sys.argv) > 2:
+                subprocess.run(["import", "-window", "root", sys.argv[2]], env=screen.environment)
+            paraview.kill()
+            paraview.wait()
+            screen.server.terminate()
+            screen.server.wait()
+
+
+if __name__ == "__main__":
+    main()
