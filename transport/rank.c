@@ -430,19 +430,23 @@ static void session_add(bc_receiver *r, bc_reader *reader) {
 }
 
 static void session_end(bc_receiver *r, bc_session *session) {
+  const bc_session ended = *session; /* the list may move while slot_clear waits */
   bc_writer writer = {0};
   uint64_t replaced = 0;
   /* a live peer may still write into what it has mapped: let it have that, and take other memory */
-  for (uint32_t i = 0; session->dirty && i < session->serial_count; i++) {
-    bc_slot *slot = bc_rank_slot(r, session->serials[i]);
+  for (uint32_t i = 0; ended.dirty && i < ended.serial_count; i++) {
+    bc_slot *slot = bc_rank_slot(r, ended.serials[i]);
     if (slot != NULL && slot->frame == NULL) {
       slot_clear(r, slot);
       slot_release_memory(r, slot);
       replaced = 1;
     }
   }
-  bc_put_pair(&writer, BC_EXPELLED, session->id, replaced);
-  session->id = 0;
+  bc_put_pair(&writer, BC_EXPELLED, ended.id, replaced);
+  session = bc_rank_session(r, ended.id);
+  if (session != NULL) {
+    session->id = 0;
+  }
   bc_to_root(r, &writer);
   bc_writer_free(&writer);
 }

@@ -334,17 +334,18 @@ static void refuse_old_step(bc_receiver *r, bc_producer *p, uint64_t number) {
   send_grant(r, p, &old, false);
 }
 
-/* A producer has one step at a time: what it has asked for and not ended is given up. */
-static void give_up_others(bc_receiver *r, bc_producer *p) {
+/* A producer has one step at a time, and numbers grow: what it has asked for and not ended, and
+ * earlier steps of others that it never asked for, can't become complete any more. */
+static void give_up_others(bc_receiver *r, bc_producer *p, uint64_t number) {
   bc_stream_state *s = p->stream;
   bool again;
   do { /* from the start each time: giving one up may change the list */
     again = false;
     for (bc_step *step = s->steps; step != NULL && !again; step = step->next) {
-      bool asked = step->run_id == p->run_id &&
-                   (step->flags[p->rank] & (BC_FLAG_ASKED | BC_FLAG_ENDED)) == BC_FLAG_ASKED;
-      if (asked && active(step)) {
-        step->flags[p->rank] |= BC_FLAG_ENDED;
+      unsigned char *flags = step->run_id == p->run_id ? &step->flags[p->rank] : NULL;
+      if (flags != NULL && active(step) && (*flags & BC_FLAG_ENDED) == 0 &&
+          ((*flags & BC_FLAG_ASKED) != 0 || step->step < number)) {
+        *flags |= BC_FLAG_ENDED;
         bc_step_abort(r, s, step, "a producer began another step before it had ended this one");
         again = true;
       }
@@ -354,7 +355,7 @@ static void give_up_others(bc_receiver *r, bc_producer *p) {
 
 void bc_step_begin(bc_receiver *r, bc_producer *p, uint64_t number, double time, double limit) {
   bc_stream_state *s = p->stream;
-  give_up_others(r, p);
+  give_up_others(r, p, number);
   bc_step *step = NULL;
   int count = 0;
   for (bc_step *at = s->steps; at != NULL; at = at->next) {

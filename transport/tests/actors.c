@@ -4,8 +4,10 @@
 
 #include <dirent.h>
 #include <pthread.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/socket.h>
 #include <time.h>
 #include <unistd.h>
@@ -182,6 +184,13 @@ static void usage(answer *a) {
   if (file != NULL) {
     (void)fclose(file);
   }
+  file = fopen("/proc/self/maps", "re");
+  while (file != NULL && fgets(line, sizeof line, file) != NULL) {
+    a->mappings += strstr(line, "beamcast-slot") != NULL;
+  }
+  if (file != NULL) {
+    (void)fclose(file);
+  }
   DIR *folder = opendir("/proc/self/fd");
   while (folder != NULL && readdir(folder) != NULL) {
     a->files++;
@@ -311,7 +320,40 @@ static void spoil(producer *me) {
   me->count = 0;
 }
 
-static int put(producer *me, const test_scene *s, beamcast_error *error) {
+static struct {
+  unsigned char *pages;
+  size_t size;
+} trap;
+
+/* The first touch of what lies behind the trap stops the process; when it goes on, it reads on. */
+static void trapped(int number) {
+  (void)number;
+  if (trap.size == 0) {
+    _exit(6);
+  }
+  (void)mprotect(trap.pages, trap.size, PROT_READ | PROT_WRITE);
+  trap.size = 0;
+  (void)raise(SIGSTOP);
+}
+
+/* Moves a brick's voxels to pages whose second half can't be read without being trapped. */
+static void set_trap(scene_data *data) {
+  size_t page = (size_t)sysconf(_SC_PAGESIZE), size = (data->size / page + 2) * page;
+  unsigned char *pages =
+      mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+  if (pages == MAP_FAILED) {
+    _exit(7);
+  }
+  memcpy(pages, data->arena, data->size);
+  data->first = pages + (data->first - data->arena);
+  trap.pages = pages + size / page / 2 * page;
+  trap.size = size - (size_t)(trap.pages - pages);
+  (void)mprotect(trap.pages, trap.size, PROT_NONE);
+  const struct sigaction action = {.sa_handler = trapped};
+  (void)sigaction(SIGSEGV, &action, NULL);
+}
+
+static int put(producer *me, const test_scene *s, bool with_trap, beamcast_error *error) {
   int code = BEAMCAST_OK;
   for (int i = 0; i < s->bricks && code == BEAMCAST_OK; i++) {
     if (s->brick[i].producer != me->rank || me->count == SCENE_BRICKS) {
@@ -319,6 +361,9 @@ static int put(producer *me, const test_scene *s, beamcast_error *error) {
     }
     scene_data *data = &me->data[me->count++];
     scene_fill(s, me->run, me->step, i, data);
+    if (with_trap && data->arena != NULL) {
+      set_trap(data);
+    }
     beamcast_brick brick = scene_brick_of(s, i, data);
     code = beamcast_put(me->stream, &brick, error);
     if (brick.copy && data->arena != NULL) {
@@ -356,7 +401,7 @@ static int run_steps(producer *me, const order *o, answer *a, beamcast_error *er
     code = beamcast_begin_step(me->stream, step, (double)step, error);
     double begun = now();
     if (code == BEAMCAST_OK) {
-      code = put(me, &o->scene, error);
+      code = put(me, &o->scene, false, error);
     }
     double done = now();
     if (code == BEAMCAST_OK) {
@@ -388,7 +433,7 @@ static void produce(producer *me, const order *o, answer *a) {
     note(a, beamcast_begin_step(me->stream, o->step, o->time, &error), &error);
     break;
   case P_PUT:
-    note(a, put(me, &o->scene, &error), &error);
+    note(a, put(me, &o->scene, o->trap, &error), &error);
     break;
   case P_SPOIL:
     spoil(me);
@@ -412,6 +457,9 @@ static void produce(producer *me, const order *o, answer *a) {
     break;
   case P_RUN:
     note(a, run_steps(me, o, a, &error), &error);
+    break;
+  case P_USAGE:
+    usage(a);
     break;
   case P_CLOSE:
   case P_EXIT:

@@ -43,6 +43,7 @@ typedef enum order_kind {
   P_REQUEST,
   P_DESCRIBE,
   P_RUN,
+  P_USAGE,
   P_CLOSE,
   P_EXIT
 } order_kind;
@@ -52,6 +53,7 @@ typedef struct order {
   uint64_t serial, step, run, last; /* run: of a producer's connection, or 0; last: P_RUN */
   double time, limit;
   int rank, ranks, number, connections, overlap, relay;
+  bool trap; /* P_PUT: the process stops itself (SIGSTOP) in the middle of copying each brick */
   char stream[64], text[300], wire[16], contact[128];
   bc_stream_settings settings;
   test_scene scene;
@@ -67,7 +69,8 @@ typedef struct answer {
   double slowest;     /* P_RUN: seconds of the longest call */
   double times[32];   /* R_KEPT */
   uint64_t resident;  /* R_USAGE: bytes */
-  int threads, files; /* R_USAGE */
+  int threads, files; /* R_USAGE, P_USAGE */
+  int mappings;       /* R_USAGE, P_USAGE: of slots */
   beamcast_stream_info info;
   bc_stream_status status;
   unsigned char address[BC_ADDRESS_BYTES];

@@ -421,6 +421,29 @@ static void a_step_that_a_producer_did_not_end_is_never_shown(void **state) {
   server_stop(&s);
 }
 
+static void a_step_that_a_producer_has_passed_over_gives_its_slot_back(void **state) {
+  (void)state;
+  server s = server_start(2, 0);
+  child producers[2];
+  test_scene scene = plain(10, 2);
+  server_configure(&s, "volume", &(bc_stream_settings){.slots = 1, .ghosts = 1});
+  producers_connect(producers, 2, &s, "volume", 7);
+  for (uint64_t step = 1; step < 9; step += 2) { /* one makes every step, the other each second */
+    assert_int_equal(producers_step(producers, 1, &scene, step), BEAMCAST_OK);
+    tell(&producers[0], &(order){.kind = P_BEGIN, .step = step + 1}); /* waits for the slot */
+    assert_int_equal(producer_begin(&producers[1], step + 1, 0), BEAMCAST_OK);
+    assert_int_equal(hear(&producers[0]).code, BEAMCAST_OK);
+    assert_int_equal(producers_put(producers, 2, &scene), BEAMCAST_OK);
+    assert_int_equal(producers_end(producers, 2), BEAMCAST_OK);
+    server_wait_settled(&s, "volume", step + 1);
+    server_check_newest(&s, "volume", &scene, step + 1);
+  }
+  for (int i = 0; i < 2; i++) {
+    producer_exit(&producers[i]);
+  }
+  server_stop(&s);
+}
+
 static void producers_that_leave_come_again(void **state) {
   (void)state;
   server s = server_to_come(2);
@@ -724,6 +747,7 @@ int main(int argc, char **argv) {
       TEST(a_new_run_puts_the_old_one_out_for_good),
       TEST(two_runs_at_once_are_never_mixed),
       TEST(a_step_that_a_producer_did_not_end_is_never_shown),
+      TEST(a_step_that_a_producer_has_passed_over_gives_its_slot_back),
       TEST(producers_that_leave_come_again),
       TEST(the_volume_may_change_its_size_while_an_old_step_is_held),
       TEST(producers_that_disagree_are_told_and_the_next_step_is_good),
