@@ -1,0 +1,149 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ *
+ * Sessions: start a parallel ParaView server, show a volume in it, ask about it, stop it.
+ *
+ *   beamcast_start_options options = {.paraview = 1, .ranks = 2};
+ *   beamcast_session *session = beamcast_start(&options, &error);
+ *   beamcast_render_volume(session, &volume, &error);
+ *   beamcast_stop(session, &error);
+ *   beamcast_session_close(session);
+ *
+ * A session runs as the user, on this machine or as a Slurm job, and outlives the program that
+ * started it. Its record lies in a folder that only the user can enter: $XDG_STATE_HOME/beamcast,
+ * else ~/.local/state/beamcast. Any other program of the user finds it there by its id.
+ *
+ * No call aborts the process, prints, or touches signal handlers. A failure is a code
+ * (beamcast_code) and a sentence. Threads: one beamcast_session belongs to one thread at a time.
+ * Triples are in the order x, y, z; arrays are [z][y][x], x fastest.
+ */
+#ifndef BEAMCAST_SESSION_H
+#define BEAMCAST_SESSION_H
+
+#include "beamcast.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+typedef struct beamcast_session beamcast_session;
+
+/* --- start ----------------------------------------------------------------------------------- */
+
+/* Zero-initialise; every zero means the default. */
+typedef struct beamcast_start_options {
+  int paraview;        /* not 0: for ParaView clients. 0, the headless viewer, is not built yet */
+  int ranks;           /* processes of the server; 1, or what `size` needs in a Slurm job */
+  double idle_minutes; /* unused for so long, the session ends by itself; 60. Below 0: never */
+  const char *slurm;   /* not NULL: run as a Slurm job. Options for sbatch, separated by blanks,
+                          such as "--partition=gpu --time=2:00:00"; "" for none */
+  uint64_t size[3];    /* voxels that are going to come, to estimate memory and ranks; 0: unknown */
+  int type;            /* their type, one of beamcast_type; 0: float32 */
+  double time_limit;   /* seconds until a session on this machine has to run; 120 */
+} beamcast_start_options;
+
+/* Starts a session. On this machine it waits until the session runs; for Slurm it returns when the
+ * job is queued. What was begun is undone on failure, and when the calling process ends meanwhile.
+ * options: may be NULL. Returns NULL on failure: BEAMCAST_ERR_ARGUMENT, _UNSUPPORTED (a program
+ * that is needed is missing: the sentence names it), _TIMEOUT, _IO, _REFUSED (by Slurm).
+ * The result is the caller's; close it. */
+BEAMCAST_API beamcast_session *beamcast_start(const beamcast_start_options *options,
+                                              beamcast_error *error);
+
+/* Finds a session of this user by its id. NULL, and BEAMCAST_ERR_ARGUMENT, if there is none. */
+BEAMCAST_API beamcast_session *beamcast_session_open(const char *id, beamcast_error *error);
+
+/* Frees the handle; the session goes on. NULL is allowed. */
+BEAMCAST_API void beamcast_session_close(beamcast_session *session);
+
+/* --- status, stop ---------------------------------------------------------------------------- */
+
+typedef enum beamcast_session_state {
+  BEAMCAST_SESSION_STARTING = 1,
+  BEAMCAST_SESSION_PENDING = 2, /* waits in Slurm's queue */
+  BEAMCAST_SESSION_RUNNING = 3,
+  BEAMCAST_SESSION_ENDED = 4,  /* in good order: idle, stopped, cancelled, its time was over */
+  BEAMCAST_SESSION_CRASHED = 5 /* its processes died */
+} beamcast_session_state;
+
+enum { BEAMCAST_SESSION_ID_MAX = 32, BEAMCAST_SESSION_PATH_MAX = 1024 };
+
+typedef struct beamcast_session_info {
+  char id[BEAMCAST_SESSION_ID_MAX];
+  int state;                               /* beamcast_session_state */
+  char reason[300];                        /* why it is pending, ended or crashed; "" */
+  char contact[BEAMCAST_SESSION_PATH_MAX]; /* the contact file; "" until it runs */
+  char paraview[300]; /* where ParaView clients connect, "cs://localhost:PORT"; "" until it runs */
+  char connect_id_file[BEAMCAST_SESSION_PATH_MAX]; /* holds the number that they must know */
+  char log[BEAMCAST_SESSION_PATH_MAX];
+  char host[256];     /* where rank 0 runs, or the session was started */
+  char slurm_job[32]; /* "" if it is none */
+  int ranks;
+  int64_t start_time; /* Unix time since when it runs; while pending when Slurm expects to start it,
+                         0: not known */
+  int64_t created;    /* Unix time of beamcast_start */
+} beamcast_session_info;
+
+/* Asks how a session is. BEAMCAST_ERR_ARGUMENT when its record is gone (it was stopped);
+ * BEAMCAST_ERR_CONNECTION when Slurm does not answer. */
+BEAMCAST_API int beamcast_status(beamcast_session *session, beamcast_session_info *info,
+                                 beamcast_error *error);
+
+/* The state as a word: "running". */
+BEAMCAST_API const char *beamcast_session_state_name(int state);
+
+/* All sessions of this user, the newest first. *list is malloc'ed, for free(). */
+BEAMCAST_API int beamcast_session_list(beamcast_session_info **list, size_t *count,
+                                       beamcast_error *error);
+
+/* Ends a session and removes what it left: processes, files, ParaView's entry, its record. Ended,
+ * crashed and already removed sessions are fine. Takes some 20 seconds at most.
+ * Errors: BEAMCAST_ERR_UNSUPPORTED for a session that runs on another machine. */
+BEAMCAST_API int beamcast_stop(beamcast_session *session, beamcast_error *error);
+
+/* --- volumes --------------------------------------------------------------------------------- */
+
+/* A whole volume in the caller's memory. Zero-initialise. */
+typedef struct beamcast_volume {
+  const char *name;        /* the array's name; "volume" */
+  const void *data;        /* the voxel at (0, 0, 0) */
+  int type;                /* one of beamcast_type */
+  int components;          /* 1 to 4, interleaved; 0 means 1 */
+  uint64_t shape[3];       /* voxels: nx, ny, nz */
+  int64_t stride[3];       /* bytes to the neighbour in x, y, z; all 0: contiguous */
+  double spacing[3];       /* distance of voxels in length_unit; all 0: 1, 1, 1 */
+  double origin[3];        /* position of voxel (0, 0, 0) */
+  const char *unit;        /* of the values; NULL: none */
+  const char *length_unit; /* of spacing and origin, "mm"; NULL: unknown */
+} beamcast_volume;
+
+/* Shows a volume in a session: the next step of its stream "volume". On return the data are in the
+ * server's memory and the array is the caller's again. While the session waits in Slurm's queue it
+ * waits, too, up to time_limit seconds (0: 30); then BEAMCAST_ERR_TIMEOUT says since when. */
+BEAMCAST_API int beamcast_render_volume_within(beamcast_session *session,
+                                               const beamcast_volume *volume, double time_limit,
+                                               beamcast_error *error);
+BEAMCAST_API int beamcast_render_volume(beamcast_session *session, const beamcast_volume *volume,
+                                        beamcast_error *error);
+
+/* Fetches what the session holds, see beamcast_stream_retrieve; free with beamcast_volume_free. */
+BEAMCAST_API int beamcast_retrieve(beamcast_session *session, const char *array,
+                                   const uint64_t start[3], const uint64_t shape[3],
+                                   beamcast_volume_data *out, beamcast_error *error);
+
+/* --- rights ---------------------------------------------------------------------------------- */
+
+typedef enum beamcast_rights {
+  BEAMCAST_PUSH_ONLY = 2, /* for a detector's account: push, see nothing */
+  BEAMCAST_VIEW_ONLY = 3  /* for a visitor: see and fetch, push nothing */
+} beamcast_rights;
+
+/* Makes a lesser contact of one with full rights. contact: file, or beamcast://host:port with the
+ * token in $BEAMCAST_TOKEN. Returns the text of the lesser contact file (it holds a token: write it
+ * to files of mode 0600), malloc'ed; NULL on failure. */
+BEAMCAST_API char *beamcast_restrict(const char *contact, int rights, beamcast_error *error);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif

@@ -1,0 +1,419 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ *
+ * push, retrieve, contact, info.
+ */
+#include <fcntl.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "command.h"
+#include "source.h"
+
+static const char push_help[] =
+    "Usage: beamcast push FILE[:DATASET] --to CONTACT [OPTIONS]\n"
+    "Shows a volume from a file: .npy, HDF5 and NeXus, TIFF stacks, raw with its layout.\n"
+    "CONTACT: a contact file, a session's id, or beamcast://host:port with $BEAMCAST_TOKEN.\n"
+    "\n"
+    "  --as NAME           what to call the array; else as in the file\n"
+    "  --stream NAME       the stream to push into; volume\n"
+    "  --time-limit SEC    how long to wait for the server; 30\n"
+    "  --json              one JSON object: bytes, seconds, wire\n";
+static const char retrieve_help[] =
+    "Usage: beamcast retrieve --from CONTACT -o FILE.h5|FILE.npy [OPTIONS]\n"
+    "Gets the newest volume of a server back, as it was pushed.\n"
+    "\n"
+    "  --roi X0:X1,Y0:Y1,Z0:Z1   only these voxels, X1 not included; X0 or X1 may be left out\n"
+    "  --array NAME              another array than the first\n"
+    "  --stream NAME             of this stream; volume\n"
+    "  --time-limit SEC          30\n"
+    "  --json                    one JSON object: file, size, type, components, step\n";
+static const char contact_help[] =
+    "Usage: beamcast contact CONTACT --push-only|--view-only [-o FILE]\n"
+    "Makes a lesser contact: for a detector's account that pushes and sees nothing, or for a\n"
+    "visitor who sees and pushes nothing. Prints it, or writes it into FILE, mode 0600.\n";
+static const char info_help[] = "Usage: beamcast info FILE [--json]\n"
+                                "What volumes a file holds.\n";
+
+enum { HELP = 1, JSON, TO, FROM, AS, STREAM, LIMIT, ROI, ARRAY, PUSH_ONLY, VIEW_ONLY };
+
+static const double default_limit = 30;
+enum { PATH_LIMIT = 4096, RETRY_MS = 100 };
+
+static double now(void) {
+  struct timespec t;
+  (void)clock_gettime(CLOCK_MONOTONIC, &t);
+  return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
+}
+
+/* A session's id becomes its contact file; a file that is not there is said at once, while the
+ * library would wait for it. */
+static int find_contact(const char *given, char path[PATH_LIMIT]) {
+  beamcast_session_info info;
+  beamcast_error error = {0};
+  if (strncmp(given, "beamcast://", 11) == 0 || access(given, F_OK) == 0) {
+    (void)snprintf(path, PATH_LIMIT, "%s", given);
+    return DONE;
+  }
+  beamcast_session *session =
+      strchr(given, '/') == NULL ? beamcast_session_open(given, NULL) : NULL;
+  if (session == NULL) {
+    return say_failed("there is no contact file %s: is the session still running? `beamcast "
+                      "status` shows the contacts of yours",
+                      given);
+  }
+  int code = beamcast_status(session, &info, &error);
+  beamcast_session_close(session);
+  if (code != BEAMCAST_OK) {
+    return say_error(&error);
+  }
+  if (info.state != BEAMCAST_SESSION_RUNNING) {
+    return say_failed("session %s is %s%s%s", info.id, beamcast_session_state_name(info.state),
+                      info.reason[0] != '\0' ? ": " : "", info.reason);
+  }
+  (void)snprintf(path, PATH_LIMIT, "%s", info.contact);
+  return DONE;
+}
+
+/* --- push ------------------------------------------------------------------------------------ */
+
+typedef struct push_options {
+  const char *to, *as, *stream;
+  double limit;
+  bool json;
+} push_options;
+
+/* Begins a step; while the server has no room, again, up to the time limit. */
+static int begin(beamcast_stream *stream, double limit, beamcast_error *error) {
+  double deadline = now() + limit;
+  const struct timespec pause = {0, RETRY_MS * 1000000L};
+  int code = beamcast_begin_step(stream, 0, 0.0, error);
+  for (uint64_t step = 1; code == BEAMCAST_DROPPED && now() < deadline; step++) {
+    (void)nanosleep(&pause, NULL);
+    code = beamcast_begin_step(stream, step, 0.0, error);
+  }
+  return code == BEAMCAST_DROPPED
+             ? beamcast_fail(error, code,
+                             "the server has had no room for %g seconds: all its "
+                             "slots are in use by clients",
+                             limit)
+             : code;
+}
+
+static int push(volume_source *source, const char *file, const char *contact, const push_options *o,
+                beamcast_stream_info *info, beamcast_error *error) {
+  beamcast_connect_options options = {.name = o->stream, .time_limit = o->limit};
+  beamcast_stream *stream = beamcast_connect(contact, &options, error);
+  if (stream == NULL) {
+    return BEAMCAST_ERR_CONNECTION;
+  }
+  json_t *name = json_string(file);
+  char *text = name ? json_dumps(name, JSON_ENCODE_ANY) : NULL;
+  int code = begin(stream, o->limit, error);
+  code = code == BEAMCAST_OK ? source_put(source, stream, o->as, error) : code;
+  if (code == BEAMCAST_OK && text != NULL) {
+    code = beamcast_annotate(stream, "source", text, error);
+  }
+  code = code == BEAMCAST_OK ? beamcast_end_step(stream, error) : code;
+  show_progress("", -1);
+  beamcast_stream_describe(stream, info);
+  free(text);
+  json_decref(name);
+  beamcast_close(stream);
+  return code;
+}
+
+int verb_push(int argc, char **argv) {
+  static const struct option names[] = {{"help", no_argument, NULL, HELP},
+                                        {"json", no_argument, NULL, JSON},
+                                        {"to", required_argument, NULL, TO},
+                                        {"as", required_argument, NULL, AS},
+                                        {"stream", required_argument, NULL, STREAM},
+                                        {"time-limit", required_argument, NULL, LIMIT},
+                                        {NULL, 0, NULL, 0}};
+  push_options o = {.limit = default_limit};
+  for (int chosen = next_option(argc, argv, names); chosen != -1;
+       chosen = next_option(argc, argv, names)) {
+    switch (chosen) {
+    case HELP:
+      (void)fputs(push_help, stdout);
+      return DONE;
+    case JSON:
+      o.json = true;
+      break;
+    case TO:
+      o.to = optarg;
+      break;
+    case AS:
+      o.as = optarg;
+      break;
+    case STREAM:
+      o.stream = optarg;
+      break;
+    case LIMIT:
+      if (!read_number(optarg, 0.1, 1e6, &o.limit)) {
+        return say_wrong(argv[0], "--time-limit is a number of seconds, not \"%s\"", optarg);
+      }
+      break;
+    default:
+      return chosen == 'o' ? say_wrong(argv[0], "there is no option -o") : WRONG_USAGE;
+    }
+  }
+  if (optind + 1 != argc) {
+    return say_wrong(argv[0], optind == argc ? "which file?" : "one file at a time");
+  }
+  if (o.to == NULL) {
+    return say_wrong(argv[0], "where to? --to CONTACT is missing");
+  }
+  char contact[PATH_LIMIT];
+  beamcast_error error = {0};
+  beamcast_stream_info info = {0};
+  volume_source *source = source_open(argv[optind], &error);
+  if (source == NULL) {
+    return say_error(&error);
+  }
+  double begun = now();
+  int status = find_contact(o.to, contact);
+  if (status == DONE && push(source, argv[optind], contact, &o, &info, &error) != BEAMCAST_OK) {
+    status = say_error(&error);
+  }
+  source_close(source);
+  double seconds = now() - begun;
+  if (status == DONE && o.json) {
+    return print_json(json_pack("{s:I, s:f, s:s}", "bytes", (json_int_t)info.bytes_sent, "seconds",
+                                seconds, "wire", info.wire));
+  }
+  if (status == DONE) {
+    (void)fprintf(stderr, "%.1f MiB in %.2f s over %s\n", (double)info.bytes_sent / (1 << 20),
+                  seconds, info.wire);
+  }
+  return status;
+}
+
+/* --- retrieve -------------------------------------------------------------------------------- */
+
+typedef struct retrieve_options {
+  const char *from, *output, *array, *stream, *roi;
+  double limit;
+  bool json;
+} retrieve_options;
+
+/* Reads X0:X1,Y0:Y1,Z0:Z1 within the volume. */
+static bool read_roi(const char *text, const uint64_t volume[3], uint64_t start[3],
+                     uint64_t shape[3]) {
+  for (int axis = 0; axis < 3; axis++) {
+    char *end;
+    bool open = *text == ':';
+    start[axis] = open ? 0 : strtoull(text, &end, 10);
+    if (!open && (*text < '0' || *text > '9' || *end != ':')) {
+      return false;
+    }
+    text = open ? text + 1 : end + 1;
+    uint64_t stop = volume[axis];
+    if (*text >= '0' && *text <= '9') {
+      stop = strtoull(text, &end, 10);
+      text = end;
+    }
+    if (stop > volume[axis] || start[axis] >= stop || *text != (axis < 2 ? ',' : '\0')) {
+      return false;
+    }
+    shape[axis] = stop - start[axis];
+    text += axis < 2;
+  }
+  return true;
+}
+
+static int retrieve(const char *contact, const retrieve_options *o, beamcast_volume_data *volume,
+                    beamcast_error *error) {
+  static const uint64_t zero[3] = {0, 0, 0}, one[3] = {1, 1, 1};
+  uint64_t start[3], shape[3];
+  if (o->roi == NULL) {
+    return beamcast_stream_retrieve(contact, o->stream, o->array, NULL, NULL, o->limit, volume,
+                                    error);
+  }
+  int code = /* one voxel tells the size of the volume */
+      beamcast_stream_retrieve(contact, o->stream, o->array, zero, one, o->limit, volume, error);
+  if (code != BEAMCAST_OK) {
+    return code;
+  }
+  uint64_t n[3] = {volume->volume[0], volume->volume[1], volume->volume[2]};
+  beamcast_volume_free(volume);
+  if (!read_roi(o->roi, n, start, shape)) {
+    return beamcast_fail(error, BEAMCAST_ERR_ARGUMENT,
+                         "--roi is X0:X1,Y0:Y1,Z0:Z1 within 0:%llu,0:%llu,0:%llu, not \"%.60s\"",
+                         (unsigned long long)n[0], (unsigned long long)n[1],
+                         (unsigned long long)n[2], o->roi);
+  }
+  return beamcast_stream_retrieve(contact, o->stream, o->array, start, shape, o->limit, volume,
+                                  error);
+}
+
+static int retrieve_into_file(const retrieve_options *o) {
+  char contact[PATH_LIMIT];
+  beamcast_error error = {0};
+  beamcast_volume_data volume;
+  if (target_check(o->output, &error) != BEAMCAST_OK) {
+    return say_error(&error);
+  }
+  int status = find_contact(o->from, contact);
+  if (status != DONE) {
+    return status;
+  }
+  if (retrieve(contact, o, &volume, &error) != BEAMCAST_OK) {
+    return say_error(&error);
+  }
+  const json_int_t n[3] = {(json_int_t)volume.shape[0], (json_int_t)volume.shape[1],
+                           (json_int_t)volume.shape[2]};
+  if (target_write(o->output, &volume, o->array, o->from, &error) != BEAMCAST_OK) {
+    status = say_error(&error);
+  } else if (o->json) {
+    status =
+        print_json(json_pack("{s:s, s:[I,I,I], s:s, s:i, s:I}", "file", o->output, "size", n[0],
+                             n[1], n[2], "type", beamcast_type_name(volume.type), "components",
+                             volume.components, "step", (json_int_t)volume.step));
+  }
+  beamcast_volume_free(&volume);
+  return status;
+}
+
+int verb_retrieve(int argc, char **argv) {
+  static const struct option names[] = {{"help", no_argument, NULL, HELP},
+                                        {"json", no_argument, NULL, JSON},
+                                        {"from", required_argument, NULL, FROM},
+                                        {"output", required_argument, NULL, 'o'},
+                                        {"roi", required_argument, NULL, ROI},
+                                        {"array", required_argument, NULL, ARRAY},
+                                        {"stream", required_argument, NULL, STREAM},
+                                        {"time-limit", required_argument, NULL, LIMIT},
+                                        {NULL, 0, NULL, 0}};
+  retrieve_options o = {.limit = default_limit};
+  for (int chosen = next_option(argc, argv, names); chosen != -1;
+       chosen = next_option(argc, argv, names)) {
+    switch (chosen) {
+    case HELP:
+      (void)fputs(retrieve_help, stdout);
+      return DONE;
+    case JSON:
+      o.json = true;
+      break;
+    case FROM:
+      o.from = optarg;
+      break;
+    case 'o':
+      o.output = optarg;
+      break;
+    case ROI:
+      o.roi = optarg;
+      break;
+    case ARRAY:
+      o.array = optarg;
+      break;
+    case STREAM:
+      o.stream = optarg;
+      break;
+    case LIMIT:
+      if (!read_number(optarg, 0.1, 1e6, &o.limit)) {
+        return say_wrong(argv[0], "--time-limit is a number of seconds, not \"%s\"", optarg);
+      }
+      break;
+    default:
+      return WRONG_USAGE;
+    }
+  }
+  if (optind < argc) {
+    return say_wrong(argv[0], "\"%s\" is one word too many", argv[optind]);
+  }
+  if (o.from == NULL || o.output == NULL) {
+    return say_wrong(argv[0], "--from CONTACT and -o FILE are needed");
+  }
+  return retrieve_into_file(&o);
+}
+
+/* --- contact, info --------------------------------------------------------------------------- */
+
+static int write_private(const char *path, const char *text) {
+  int fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600);
+  FILE *file = fd >= 0 ? fdopen(fd, "w") : NULL;
+  bool good = file != NULL && fprintf(file, "%s\n", text) > 0;
+  if (file != NULL && fclose(file) != 0) {
+    good = false;
+  }
+  return good ? DONE : say_failed("%s can't be written: %m", path);
+}
+
+int verb_contact(int argc, char **argv) {
+  static const struct option names[] = {
+      {"help", no_argument, NULL, HELP},           {"json", no_argument, NULL, JSON},
+      {"push-only", no_argument, NULL, PUSH_ONLY}, {"view-only", no_argument, NULL, VIEW_ONLY},
+      {"output", required_argument, NULL, 'o'},    {NULL, 0, NULL, 0}};
+  int rights = 0;
+  const char *output = NULL;
+  for (int chosen = next_option(argc, argv, names); chosen != -1;
+       chosen = next_option(argc, argv, names)) {
+    switch (chosen) {
+    case HELP:
+      (void)fputs(contact_help, stdout);
+      return DONE;
+    case JSON: /* a contact is JSON */
+      break;
+    case PUSH_ONLY:
+    case VIEW_ONLY:
+      if (rights != 0) {
+        return say_wrong(argv[0], "either --push-only or --view-only");
+      }
+      rights = chosen == PUSH_ONLY ? BEAMCAST_PUSH_ONLY : BEAMCAST_VIEW_ONLY;
+      break;
+    case 'o':
+      output = optarg;
+      break;
+    default:
+      return WRONG_USAGE;
+    }
+  }
+  if (optind + 1 != argc || rights == 0) {
+    return say_wrong(argv[0], "CONTACT and either --push-only or --view-only are needed");
+  }
+  char path[PATH_LIMIT];
+  beamcast_error error = {0};
+  int status = find_contact(argv[optind], path);
+  if (status != DONE) {
+    return status;
+  }
+  char *text = beamcast_restrict(path, rights, &error);
+  if (text == NULL) {
+    return say_error(&error);
+  }
+  status = output != NULL ? write_private(output, text) : puts(text) >= 0 ? DONE : FAILED;
+  free(text);
+  return status;
+}
+
+int verb_info(int argc, char **argv) {
+  static const struct option names[] = {
+      {"help", no_argument, NULL, HELP}, {"json", no_argument, NULL, JSON}, {NULL, 0, NULL, 0}};
+  bool json = false;
+  for (int chosen = next_option(argc, argv, names); chosen != -1;
+       chosen = next_option(argc, argv, names)) {
+    if (chosen == HELP) {
+      (void)fputs(info_help, stdout);
+      return DONE;
+    }
+    if (chosen != JSON) {
+      return chosen == 'o' ? say_wrong(argv[0], "there is no option -o") : WRONG_USAGE;
+    }
+    json = true;
+  }
+  if (optind + 1 != argc) {
+    return say_wrong(argv[0], optind == argc ? "which file?" : "one file at a time");
+  }
+  beamcast_error error = {0};
+  char *text = source_describe(argv[optind], json, &error);
+  if (text == NULL) {
+    return say_error(&error);
+  }
+  size_t length = strlen(text);
+  printf("%s%s", text, length > 0 && text[length - 1] == '\n' ? "" : "\n");
+  free(text);
+  return fflush(stdout) == 0 ? DONE : FAILED;
+}

@@ -1,0 +1,192 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ *
+ * The `beamcast` command: finds the verb and hands it its arguments.
+ */
+#include <errno.h>
+#include <math.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "command.h"
+
+static const char help[] =
+    "Usage: beamcast VERB [ARGUMENTS]       (beamcast VERB --help says more)\n"
+    "Volumes from memory and files into a parallel ParaView server.\n"
+    "\n"
+    "  start     start a server, here or as a Slurm job\n"
+    "  status    how the sessions are\n"
+    "  stop      end a session\n"
+    "  push      show a volume from a file\n"
+    "  retrieve  get what is shown back, into a file\n"
+    "  contact   make a contact that may only push, or only view\n"
+    "  info      what volumes a file holds\n"
+    "\n"
+    "Every verb knows --json: one JSON object on standard output, messages on standard error.\n"
+    "Exit status: 0 done, 1 failed, 2 wrong usage.\n"
+    "\n"
+    "  beamcast start --paraview --ranks 2\n"
+    "  beamcast push scan.npy --to CONTACT\n";
+
+static const struct {
+  const char *name;
+  int (*run)(int argc, char **argv);
+} verbs[] = {{"start", verb_start},
+             {"status", verb_status},
+             {"stop", verb_stop},
+             {"push", verb_push},
+             {"retrieve", verb_retrieve},
+             {"contact", verb_contact},
+             {"info", verb_info},
+             {"open", verb_of_viewer},
+             {"screenshot", verb_of_viewer},
+             {"send-network", verb_of_viewer}};
+enum { VERBS = sizeof verbs / sizeof verbs[0] };
+
+/* --- messages -------------------------------------------------------------------------------- */
+
+int say_failed(const char *format, ...) {
+  va_list arguments;
+  (void)fputs("beamcast: ", stderr);
+  va_start(arguments, format);
+  (void)vfprintf(stderr, format, arguments);
+  va_end(arguments);
+  (void)fputc('\n', stderr);
+  return FAILED;
+}
+
+int say_error(const beamcast_error *error) {
+  return say_failed("%s", error->message);
+}
+
+int say_wrong(const char *verb, const char *format, ...) {
+  va_list arguments;
+  (void)fprintf(stderr, "beamcast %s: ", verb);
+  va_start(arguments, format);
+  (void)vfprintf(stderr, format, arguments);
+  va_end(arguments);
+  (void)fprintf(stderr, "; see `beamcast %s --help`\n", verb);
+  return WRONG_USAGE;
+}
+
+int print_json(json_t *json) {
+  char *text = json ? json_dumps(json, JSON_COMPACT) : NULL;
+  bool good = text != NULL && puts(text) >= 0 && fflush(stdout) == 0;
+  free(text);
+  json_decref(json);
+  return good ? DONE : say_failed("the result could not be printed");
+}
+
+void show_progress(const char *what, double done) {
+  static int on = -1, shown = -1;
+  if (on < 0) {
+    on = isatty(2);
+  }
+  int percent = done < 0 ? -1 : done > 1 ? 100 : (int)(100 * done);
+  if (on && percent != shown) {
+    shown = percent;
+    if (percent < 0) {
+      (void)fputs("\r\033[K", stderr);
+    } else {
+      (void)fprintf(stderr, "\r%s %3d %%", what, percent);
+    }
+    (void)fflush(stderr);
+  }
+}
+
+/* --- arguments ------------------------------------------------------------------------------- */
+
+int next_option(int argc, char **argv, const struct option *options) {
+  opterr = 0;
+  int at = optind > 0 ? optind : 1;
+  int chosen = getopt_long(argc, argv, ":o:", options, NULL);
+  if (chosen == ':') {
+    (void)say_wrong(argv[0], "%s needs a value", argv[optind - 1]);
+    return '?';
+  }
+  if (chosen == '?') {
+    const char *given = optind > at && optind <= argc ? argv[optind - 1] : argv[at];
+    (void)say_wrong(argv[0], "there is no option %s", given ? given : "");
+  }
+  return chosen;
+}
+
+bool read_number(const char *text, double low, double high, double *number) {
+  char *end;
+  *number = strtod(text, &end);
+  return end != text && *end == '\0' && *number >= low && *number <= high;
+}
+
+bool read_whole(const char *text, long low, long high, int *number) {
+  char *end;
+  errno = 0;
+  long value = strtol(text, &end, 10);
+  *number = (int)value;
+  return errno == 0 && end != text && *end == '\0' && value >= low && value <= high;
+}
+
+/* The number of letters to change, add or take away, to make one word of the other. */
+static size_t distance(const char *a, const char *b) {
+  size_t row[32], length = strlen(b);
+  if (length >= 32) {
+    return 99;
+  }
+  for (size_t j = 0; j <= length; j++) {
+    row[j] = j;
+  }
+  for (size_t i = 1; a[i - 1] != '\0'; i++) {
+    size_t corner = row[0];
+    row[0] = i;
+    for (size_t j = 1; j <= length; j++) {
+      size_t best = corner + (a[i - 1] != b[j - 1]);
+      best = row[j] + 1 < best ? row[j] + 1 : best;
+      best = row[j - 1] + 1 < best ? row[j - 1] + 1 : best;
+      corner = row[j];
+      row[j] = best;
+    }
+  }
+  return row[length];
+}
+
+static int say_unknown(const char *given) {
+  size_t best = 0;
+  for (size_t i = 1; i < VERBS; i++) {
+    best = distance(given, verbs[i].name) < distance(given, verbs[best].name) ? i : best;
+  }
+  if (distance(given, verbs[best].name) <= 2) {
+    (void)fprintf(stderr, "beamcast: there is no verb \"%s\"; did you mean `beamcast %s`?\n", given,
+                  verbs[best].name);
+  } else {
+    (void)fprintf(stderr, "beamcast: there is no verb \"%s\"; `beamcast --help` lists them\n",
+                  given);
+  }
+  return WRONG_USAGE;
+}
+
+int verb_of_viewer(int argc, char **argv) {
+  (void)argc;
+  return say_failed("%s needs the headless viewer, which is not part of this version: connect a "
+                    "ParaView client to a --paraview session instead",
+                    argv[0]);
+}
+
+int main(int argc, char **argv) {
+  (void)signal(SIGPIPE, SIG_IGN);
+  if (argc < 2) {
+    (void)fputs(help, stderr);
+    return WRONG_USAGE;
+  }
+  if (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0 ||
+      strcmp(argv[1], "help") == 0) {
+    return fputs(help, stdout) >= 0 ? DONE : FAILED;
+  }
+  if (strcmp(argv[1], "--version") == 0) {
+    return printf("beamcast %s\n", beamcast_version()) > 0 ? DONE : FAILED;
+  }
+  for (size_t i = 0; i < VERBS; i++) {
+    if (strcmp(argv[1], verbs[i].name) == 0) {
+      return verbs[i].run(argc - 1, argv + 1);
+    }
+  }
+  return say_unknown(argv[1]);
+}

@@ -1,0 +1,287 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ *
+ * start, status, stop.
+ */
+#include <stdlib.h>
+#include <time.h>
+
+#include "command.h"
+
+static const char start_help[] =
+    "Usage: beamcast start --paraview [OPTIONS]\n"
+    "Starts a parallel ParaView server that takes volumes, and waits until it runs. It outlives\n"
+    "this shell; `beamcast stop ID` ends it.\n"
+    "\n"
+    "  --paraview          for ParaView clients, on localhost (from afar: an SSH tunnel)\n"
+    "  --ranks N           processes of the server; 1\n"
+    "  --idle MIN          ends by itself, unused for so many minutes; 60; 0: never\n"
+    "  --slurm[=OPTIONS]   as a Slurm job; OPTIONS for sbatch, separated by blanks, such as\n"
+    "                      --slurm=\"--partition=gpu --time=2:00:00\"; returns when it is queued\n"
+    "  --size X,Y,Z        voxels that are going to come: says what memory they take\n"
+    "  --type T            their type: uint8, uint16, float32, ...; float32\n"
+    "  --time-limit SEC    how long to wait until it runs; 120\n"
+    "  --json              one JSON object: id, state, contact, paraview, url, start_time, ...\n";
+static const char status_help[] =
+    "Usage: beamcast status [ID] [--json]\n"
+    "How a session is, or all of them: starting, pending, running, ended, crashed.\n";
+static const char stop_help[] =
+    "Usage: beamcast stop ID [--json]\n"
+    "Ends a session and removes what it left. Fine for one that has ended already.\n";
+
+enum { HELP = 1, JSON, PARAVIEW, RANKS, IDLE, SLURM, SIZE, TYPE, LIMIT, NOT_YET };
+
+static json_t *text_or_null(const char *text) {
+  return text[0] != '\0' ? json_string(text) : json_null();
+}
+
+static json_t *time_or_null(int64_t seconds) {
+  struct tm utc;
+  time_t moment = (time_t)seconds;
+  char text[64];
+  if (seconds == 0 || gmtime_r(&moment, &utc) == NULL) {
+    return json_null();
+  }
+  (void)strftime(text, sizeof text, "%Y-%m-%dT%H:%M:%SZ", &utc);
+  return json_string(text);
+}
+
+static json_t *describe(const beamcast_session_info *info) {
+  return json_pack("{s:s, s:s, s:o, s:o, s:n, s:o, s:o, s:o, s:s, s:s, s:o, s:i}", "id", info->id,
+                   "state", beamcast_session_state_name(info->state), "contact",
+                   text_or_null(info->contact), "paraview", text_or_null(info->paraview), "url",
+                   "start_time", time_or_null(info->start_time), "reason",
+                   text_or_null(info->reason), "connect_id_file",
+                   text_or_null(info->connect_id_file), "log", info->log, "host", info->host,
+                   "slurm_job", text_or_null(info->slurm_job), "ranks", info->ranks);
+}
+
+static void print_session(const beamcast_session_info *info) {
+  char moment[64] = "";
+  time_t seconds = (time_t)info->start_time;
+  struct tm local;
+  if (seconds != 0 && localtime_r(&seconds, &local) != NULL) {
+    (void)strftime(moment, sizeof moment, "%Y-%m-%d %H:%M:%S", &local);
+  }
+  printf("session   %s, %s", info->id, beamcast_session_state_name(info->state));
+  if (moment[0] != '\0') {
+    printf("%s %s", info->state == BEAMCAST_SESSION_PENDING ? ", expected to start" : " since",
+           moment);
+  }
+  printf("%s%s\n", info->reason[0] != '\0' ? ": " : "", info->reason);
+  printf("on        %s, %d rank%s%s%s\n", info->host, info->ranks, info->ranks == 1 ? "" : "s",
+         info->slurm_job[0] != '\0' ? ", Slurm job " : "", info->slurm_job);
+  if (info->contact[0] != '\0') {
+    printf("contact   %s\n", info->contact);
+  }
+  if (info->paraview[0] != '\0') {
+    printf("ParaView  %s, in the Connect dialog as \"Beamcast %s\"; connect id in %s\n",
+           info->paraview, info->id, info->connect_id_file);
+  }
+  printf("log       %s\n", info->log);
+}
+
+static int report(const beamcast_session_info *info, bool json) {
+  if (json) {
+    return print_json(describe(info));
+  }
+  print_session(info);
+  return fflush(stdout) == 0 ? DONE : FAILED;
+}
+
+/* --- start ----------------------------------------------------------------------------------- */
+
+static bool read_size(const char *text, uint64_t size[3]) {
+  char *end = (char *)(uintptr_t)text;
+  for (int axis = 0; axis < 3; axis++) {
+    const char *from = end;
+    size[axis] = strtoull(from, &end, 10);
+    if (*from < '0' || *from > '9' || size[axis] == 0 || size[axis] > 1U << 20 ||
+        *end != (axis < 2 ? ',' : '\0')) {
+      return false;
+    }
+    end += axis < 2;
+  }
+  return true;
+}
+
+static int read_start(int argc, char **argv, beamcast_start_options *o, bool *json) {
+  static const struct option names[] = {{"help", no_argument, NULL, HELP},
+                                        {"json", no_argument, NULL, JSON},
+                                        {"paraview", no_argument, NULL, PARAVIEW},
+                                        {"ranks", required_argument, NULL, RANKS},
+                                        {"idle", required_argument, NULL, IDLE},
+                                        {"slurm", optional_argument, NULL, SLURM},
+                                        {"size", required_argument, NULL, SIZE},
+                                        {"type", required_argument, NULL, TYPE},
+                                        {"time-limit", required_argument, NULL, LIMIT},
+                                        {"web", no_argument, NULL, NOT_YET},
+                                        {"host", required_argument, NULL, NOT_YET},
+                                        {"script", required_argument, NULL, NOT_YET},
+                                        {NULL, 0, NULL, 0}};
+  for (int chosen = next_option(argc, argv, names); chosen != -1;
+       chosen = next_option(argc, argv, names)) {
+    switch (chosen) {
+    case HELP:
+      (void)fputs(start_help, stdout);
+      return -1;
+    case JSON:
+      *json = true;
+      break;
+    case PARAVIEW:
+      o->paraview = 1;
+      break;
+    case RANKS:
+      if (!read_whole(optarg, 1, 4096, &o->ranks)) {
+        return say_wrong(argv[0], "--ranks is a number from 1 to 4096, not \"%s\"", optarg);
+      }
+      break;
+    case IDLE:
+      if (!read_number(optarg, 0, 1e6, &o->idle_minutes)) {
+        return say_wrong(argv[0], "--idle is a number of minutes, 0 for never, not \"%s\"", optarg);
+      }
+      o->idle_minutes = o->idle_minutes == 0 ? -1 : o->idle_minutes;
+      break;
+    case SLURM:
+      o->slurm = optarg != NULL ? optarg : "";
+      break;
+    case SIZE:
+      if (!read_size(optarg, o->size)) {
+        return say_wrong(argv[0], "--size is X,Y,Z in voxels, not \"%s\"", optarg);
+      }
+      break;
+    case TYPE:
+      o->type = beamcast_type_from_name(optarg);
+      if (o->type == 0) {
+        return say_wrong(argv[0], "--type is uint8, int16, float32 or the like, not \"%s\"",
+                         optarg);
+      }
+      break;
+    case LIMIT:
+      if (!read_number(optarg, 1, 1e6, &o->time_limit)) {
+        return say_wrong(argv[0], "--time-limit is a number of seconds, not \"%s\"", optarg);
+      }
+      break;
+    case NOT_YET:
+      return say_failed("--web, --host and --script are not part of this version");
+    default:
+      return WRONG_USAGE;
+    }
+  }
+  return optind < argc ? say_wrong(argv[0], "\"%s\" is one word too many", argv[optind]) : DONE;
+}
+
+int verb_start(int argc, char **argv) {
+  beamcast_start_options options = {0};
+  beamcast_session_info info;
+  beamcast_error error = {0};
+  bool json = false;
+  int status = read_start(argc, argv, &options, &json);
+  if (status != DONE) {
+    return status < 0 ? DONE : status;
+  }
+  beamcast_session *session = beamcast_start(&options, &error);
+  if (session == NULL) {
+    return say_error(&error);
+  }
+  status = beamcast_status(session, &info, &error) == BEAMCAST_OK ? report(&info, json)
+                                                                  : say_error(&error);
+  beamcast_session_close(session);
+  return status;
+}
+
+/* --- status, stop ---------------------------------------------------------------------------- */
+
+/* Reads [ID] [--json]; -1 when help was shown. */
+static int read_id(int argc, char **argv, const char *help, const char **id, bool *json) {
+  static const struct option names[] = {
+      {"help", no_argument, NULL, HELP}, {"json", no_argument, NULL, JSON}, {NULL, 0, NULL, 0}};
+  for (int chosen = next_option(argc, argv, names); chosen != -1;
+       chosen = next_option(argc, argv, names)) {
+    if (chosen == HELP) {
+      (void)fputs(help, stdout);
+      return -1;
+    }
+    if (chosen != JSON) {
+      return chosen == 'o' ? say_wrong(argv[0], "there is no option -o") : WRONG_USAGE;
+    }
+    *json = true;
+  }
+  *id = optind < argc ? argv[optind] : NULL;
+  return argc > optind + 1 ? say_wrong(argv[0], "one session at a time") : DONE;
+}
+
+static int report_all(bool json) {
+  beamcast_session_info *list;
+  size_t count;
+  beamcast_error error = {0};
+  if (beamcast_session_list(&list, &count, &error) != BEAMCAST_OK) {
+    return say_error(&error);
+  }
+  json_t *sessions = json_array();
+  for (size_t i = 0; i < count; i++) {
+    if (json) {
+      (void)json_array_append_new(sessions, describe(&list[i]));
+    } else {
+      printf("%s", i > 0 ? "\n" : "");
+      print_session(&list[i]);
+    }
+  }
+  free(list);
+  if (json) {
+    return print_json(json_pack("{s:o}", "sessions", sessions));
+  }
+  json_decref(sessions);
+  if (count == 0) {
+    (void)fputs("beamcast: there is no session; `beamcast start --paraview` starts one\n", stderr);
+  }
+  return DONE;
+}
+
+int verb_status(int argc, char **argv) {
+  const char *id = NULL;
+  bool json = false;
+  beamcast_session_info info;
+  beamcast_error error = {0};
+  int status = read_id(argc, argv, status_help, &id, &json);
+  if (status != DONE) {
+    return status < 0 ? DONE : status;
+  }
+  if (id == NULL) {
+    return report_all(json);
+  }
+  beamcast_session *session = beamcast_session_open(id, &error);
+  if (session == NULL || beamcast_status(session, &info, &error) != BEAMCAST_OK) {
+    status = say_error(&error);
+  } else {
+    status = report(&info, json);
+  }
+  beamcast_session_close(session);
+  return status;
+}
+
+/* Whether there could be a session of this name: a stopped one is no error, a mistyped one is. */
+static bool is_possible_id(const char *id) {
+  return strlen(id) == 8 && strspn(id, "abcdefghjkmnpqrstuvwxyz23456789") == 8;
+}
+
+int verb_stop(int argc, char **argv) {
+  const char *id = NULL;
+  bool json = false;
+  beamcast_error error = {0};
+  int status = read_id(argc, argv, stop_help, &id, &json);
+  if (status != DONE) {
+    return status < 0 ? DONE : status;
+  }
+  if (id == NULL) {
+    return say_wrong(argv[0], "which session? `beamcast status` lists them");
+  }
+  beamcast_session *session = beamcast_session_open(id, &error);
+  if (session == NULL && is_possible_id(id) && error.code == BEAMCAST_ERR_ARGUMENT) {
+    (void)say_failed("there is no session %s (any more): nothing to stop", id);
+  } else if (session == NULL || beamcast_stop(session, &error) != BEAMCAST_OK) {
+    beamcast_session_close(session);
+    return say_error(&error);
+  }
+  beamcast_session_close(session);
+  return json ? print_json(json_pack("{s:s, s:s}", "id", id, "state", "ended")) : DONE;
+}

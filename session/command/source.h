@@ -1,0 +1,30 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ *
+ * A volume in a file, to be pushed: .npy, and where the reader was built whatever it opens.
+ */
+#ifndef BEAMCAST_COMMAND_SOURCE_H
+#define BEAMCAST_COMMAND_SOURCE_H
+
+#include "beamcast.h"
+
+typedef struct volume_source volume_source;
+
+/* Opens FILE or FILE:DATASET. The result is the caller's; close it. */
+volume_source *source_open(const char *name, beamcast_error *error);
+void source_close(volume_source *source);
+
+/* Puts all of it into the stream's current step, in slabs, called `as` (NULL: what the file calls
+ * it), and shows how far it is. The arrays are needed until the step has ended. */
+int source_put(volume_source *source, beamcast_stream *stream, const char *as,
+               beamcast_error *error);
+
+/* What the file holds, for people or as a JSON object; malloc'ed, NULL on failure. */
+char *source_describe(const char *path, int json, beamcast_error *error);
+
+/* Writes a volume into a file, by its ending: .npy, .h5, .hdf5, .nxs. */
+int target_write(const char *path, const beamcast_volume_data *volume, const char *array,
+                 const char *from, beamcast_error *error);
+/* Whether such a file can be written; asked before a long transfer. */
+int target_check(const char *path, beamcast_error *error);
+
+#endif

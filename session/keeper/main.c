@@ -1,0 +1,330 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ *
+ * beamcast-keeper, started by libbeamcast_session, not by people:
+ *   beamcast-keeper          on this machine; standard input is a socket to who starts the session
+ *   beamcast-keeper FOLDER   in a Slurm job; the session's folder is there already
+ * On the socket: a JSON object with what is wanted comes in, {"ok": true} or {"code", "message"}
+ * goes out, one byte comes in that says the session is to stay. If the socket ends before that
+ * byte, who started it is gone, and so goes the session, with everything it left.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <sys/prctl.h>
+#include <sys/random.h>
+#include <sys/signalfd.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "files.h"
+#include "keeper.h"
+#include "paraview_entry.h"
+
+enum { READY_MAX = 8192, WAIT_MS = 1000 };
+
+/* Why the loop ended. */
+typedef enum outcome { SERVER_ENDED, ASKED_TO_END, STARTER_GONE } outcome;
+
+typedef struct starter {
+  int link; /* socket to who starts the session; -1: nobody waits */
+  bool said_ready;
+} starter;
+
+static void answer(starter *s, const beamcast_error *error) {
+  if (s->link < 0 || s->said_ready) {
+    return;
+  }
+  json_t *json = error != NULL
+                     ? json_pack("{s:i, s:s}", "code", error->code, "message", error->message)
+                     : json_pack("{s:b}", "ok", 1);
+  char *text = json ? json_dumps(json, JSON_COMPACT | JSON_ENSURE_ASCII) : NULL;
+  if (text != NULL) {
+    (void)send(s->link, text, strlen(text), MSG_NOSIGNAL);
+    (void)send(s->link, "\n", 1, MSG_NOSIGNAL);
+  }
+  free(text);
+  json_decref(json);
+  s->said_ready = error == NULL;
+}
+
+/* --- making ready ---------------------------------------------------------------------------- */
+
+static int take_signals(void) {
+  sigset_t wanted;
+  sigemptyset(&wanted);
+  sigaddset(&wanted, SIGTERM);
+  sigaddset(&wanted, SIGINT);
+  sigaddset(&wanted, SIGHUP);
+  sigaddset(&wanted, SIGCHLD);
+  (void)sigprocmask(SIG_SETMASK, &wanted, NULL);
+  (void)signal(SIGPIPE, SIG_IGN);
+  return signalfd(-1, &wanted, SFD_CLOEXEC | SFD_NONBLOCK);
+}
+
+static bool read_request(bs_keeper *keeper, int link) {
+  char text[4096];
+  size_t length = 0;
+  while (length < sizeof text - 1 && memchr(text, '\n', length) == NULL) {
+    ssize_t got = read(link, text + length, sizeof text - 1 - length);
+    if (got <= 0) {
+      return false;
+    }
+    length += (size_t)got;
+  }
+  json_t *json = json_loadb(text, length, JSON_DISABLE_EOF_CHECK, NULL);
+  beamcast_session_info *info = &keeper->record.info;
+  const char *id = json_string_value(json_object_get(json, "id"));
+  (void)snprintf(info->id, sizeof info->id, "%s", id ? id : "");
+  info->ranks = (int)json_integer_value(json_object_get(json, "ranks"));
+  keeper->record.idle_minutes = json_number_value(json_object_get(json, "idle_minutes"));
+  json_decref(json);
+  return id != NULL && info->ranks > 0;
+}
+
+static int make_folder(bs_keeper *keeper, beamcast_error *error) {
+  int code =
+      bs_session_folder(keeper->record.info.id, keeper->folder, sizeof keeper->folder, error);
+  if (code == BEAMCAST_OK && mkdir(keeper->folder, 0700) != 0) {
+    code = beamcast_fail(error, BEAMCAST_ERR_IO, "the folder %.300s can't be made: %s",
+                         keeper->folder, strerror(errno));
+  }
+  return code;
+}
+
+/* The record, the log and the connect id. */
+static int prepare(bs_keeper *keeper, char connect_id[16], beamcast_error *error) {
+  bs_record *record = &keeper->record;
+  uint32_t number = 0;
+  bs_process_self(&record->keeper);
+  memcpy(record->info.host, record->keeper.host, sizeof record->info.host);
+  bs_record_paths(record, keeper->folder);
+  record->info.state = BEAMCAST_SESSION_STARTING;
+  if (record->info.created == 0) {
+    record->info.created = (int64_t)time(NULL);
+  }
+  keeper->log =
+      open(record->info.log, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC | O_NOFOLLOW, 0600);
+  if (keeper->log < 0) {
+    return beamcast_fail(error, BEAMCAST_ERR_IO, "%.300s can't be written: %s", record->info.log,
+                         strerror(errno));
+  }
+  while ((number & 0x7fffffff) < 1000) { /* short ones could be guessed by hand */
+    if (getrandom(&number, sizeof number, 0) != (ssize_t)sizeof number) {
+      return beamcast_fail(error, BEAMCAST_ERR_UNSUPPORTED, "the system gives no random numbers");
+    }
+  }
+  (void)snprintf(connect_id, 16, "%u", (unsigned)(number & 0x7fffffff));
+  int code = bs_write_file(record->info.connect_id_file, connect_id, strlen(connect_id), error);
+  return code == BEAMCAST_OK ? bs_record_write(record, keeper->folder, error) : code;
+}
+
+/* The line of the log that says most: the server's last word, else the last one. */
+static void last_word(const char *log, char *word, size_t size) {
+  char line[400];
+  bool of_server = false;
+  FILE *file = fopen(log, "re");
+  (void)snprintf(word, size, "see the log");
+  while (file != NULL && fgets(line, sizeof line, file) != NULL) {
+    line[strcspn(line, "\n")] = '\0';
+    bool from_server = strncmp(line, "beamcast-server: ", 17) == 0;
+    if (strlen(line) > 3 && line[0] != '-' && (from_server || !of_server)) {
+      (void)snprintf(word, size, "%.200s", from_server ? line + 17 : line);
+      of_server = from_server;
+    }
+  }
+  if (file != NULL) {
+    (void)fclose(file);
+  }
+}
+
+/* Reads the server's line that says where it is; true when it is complete. */
+static bool read_ready(bs_keeper *keeper, char *line, size_t *length) {
+  ssize_t got = read(keeper->output, line + *length, READY_MAX - 1 - *length);
+  if (got <= 0) {
+    (void)close(keeper->output);
+    keeper->output = -1;
+    return false;
+  }
+  *length += (size_t)got;
+  line[*length] = '\0';
+  for (char *end = strchr(line, '\n'); end != NULL; end = strchr(line, '\n')) {
+    *end = '\0';
+    json_t *json = json_loads(line, 0, NULL);
+    keeper->record.port = (int)json_integer_value(json_object_get(json, "port"));
+    keeper->root = (pid_t)json_integer_value(json_object_get(json, "pid"));
+    json_decref(json);
+    if (keeper->record.port > 0) {
+      return true;
+    }
+    (void)dprintf(keeper->log, "%s\n", line);
+    *length -= (size_t)(end + 1 - line);
+    memmove(line, end + 1, *length + 1);
+  }
+  *length = *length >= READY_MAX - 1 ? 0 : *length;
+  return false;
+}
+
+/* --- while it runs --------------------------------------------------------------------------- */
+
+static void become_ready(bs_keeper *keeper, starter *s, const char *connect_id) {
+  beamcast_error error = {0};
+  keeper->record.info.state = BEAMCAST_SESSION_RUNNING;
+  keeper->record.info.start_time = (int64_t)time(NULL);
+  bs_add_paraview_entry(keeper->record.info.id, keeper->record.port, connect_id);
+  if (bs_record_write(&keeper->record, keeper->folder, &error) != BEAMCAST_OK) {
+    (void)dprintf(keeper->log, "beamcast-keeper: %s\n", error.message);
+  }
+  answer(s, NULL);
+}
+
+static bool asked_to_end(const bs_keeper *keeper) {
+  struct signalfd_siginfo signal;
+  bool asked = false;
+  while (read(keeper->signals, &signal, sizeof signal) == (ssize_t)sizeof signal) {
+    asked = asked || signal.ssi_signo != SIGCHLD;
+  }
+  return asked;
+}
+
+/* Waits until the session is to end. */
+static outcome attend(bs_keeper *keeper, starter *s, const char *connect_id) {
+  char line[READY_MAX];
+  size_t length = 0;
+  for (;;) {
+    struct pollfd fds[3] = {
+        {keeper->signals, POLLIN, 0}, {keeper->output, POLLIN, 0}, {s->link, POLLIN, 0}};
+    (void)poll(fds, 3, WAIT_MS);
+    if (asked_to_end(keeper)) {
+      return ASKED_TO_END;
+    }
+    if (fds[2].revents != 0) {
+      char word;
+      if (read(s->link, &word, 1) != 1) {
+        return STARTER_GONE;
+      }
+      (void)close(s->link);
+      s->link = -1;
+    }
+    if (fds[1].revents != 0) {
+      if (keeper->record.port != 0) {
+        length = 0; /* later lines only go to the log */
+        ssize_t got = read(keeper->output, line, sizeof line);
+        if (got <= 0) {
+          (void)close(keeper->output);
+          keeper->output = -1;
+        } else {
+          (void)!write(keeper->log, line, (size_t)got);
+        }
+      } else if (read_ready(keeper, line, &length)) {
+        become_ready(keeper, s, connect_id);
+      }
+    }
+    if (bs_reap(keeper)) {
+      return SERVER_ENDED;
+    }
+  }
+}
+
+/* Puts into the record how the session ended. */
+static void conclude(bs_keeper *keeper, outcome why) {
+  beamcast_session_info *info = &keeper->record.info;
+  char word[256];
+  info->state = BEAMCAST_SESSION_ENDED;
+  if (why != SERVER_ENDED) {
+    (void)snprintf(info->reason, sizeof info->reason, "stopped");
+  } else if (WIFEXITED(keeper->status) && WEXITSTATUS(keeper->status) == 0) {
+    last_word(info->log, word, sizeof word);
+    if (strncmp(word, "idle for too long", 17) == 0) {
+      (void)snprintf(info->reason, sizeof info->reason, "unused for %g minutes (--idle)",
+                     keeper->record.idle_minutes);
+    } else {
+      (void)snprintf(info->reason, sizeof info->reason, "the server was told to end");
+    }
+  } else {
+    info->state = BEAMCAST_SESSION_CRASHED;
+    last_word(info->log, word, sizeof word);
+    (void)snprintf(
+        info->reason, sizeof info->reason, "the server died (mpiexec: %s %d): %.200s",
+        WIFSIGNALED(keeper->status) ? "signal" : "status",
+        WIFSIGNALED(keeper->status) ? WTERMSIG(keeper->status) : WEXITSTATUS(keeper->status), word);
+  }
+}
+
+static int keep(bs_keeper *keeper, starter *s) {
+  beamcast_error error = {0};
+  char connect_id[16], word[256];
+  outcome why = STARTER_GONE;
+  int code = prepare(keeper, connect_id, &error);
+  code = code == BEAMCAST_OK ? bs_open_screen(keeper, &error) : code;
+  code = code == BEAMCAST_OK ? bs_launch(keeper, &error) : code;
+  if (code == BEAMCAST_OK) {
+    why = attend(keeper, s, connect_id);
+  }
+  bs_end_all(keeper);
+  if (code == BEAMCAST_OK && keeper->record.port == 0 && why == SERVER_ENDED) {
+    last_word(keeper->record.info.log, word, sizeof word);
+    code = beamcast_fail(&error, BEAMCAST_ERR_UNSUPPORTED, "the server did not start: %s", word);
+  } else if (code == BEAMCAST_OK && why == ASKED_TO_END && !s->said_ready) {
+    code = beamcast_fail(&error, BEAMCAST_ERR_CONNECTION, "the session was stopped meanwhile");
+  }
+  bs_remove_paraview_entry(keeper->record.info.id);
+  if (s->link >= 0) { /* nobody knows of the session yet */
+    bs_remove_folder(keeper->folder);
+  } else {
+    conclude(keeper, why);
+    if (code != BEAMCAST_OK) {
+      keeper->record.info.state = BEAMCAST_SESSION_CRASHED;
+      (void)snprintf(keeper->record.info.reason, sizeof keeper->record.info.reason, "%.299s",
+                     error.message);
+    }
+    (void)unlink(keeper->record.info.connect_id_file);
+    (void)unlink(keeper->record.info.contact);
+    (void)(keeper->cookie[0] != '\0' && unlink(keeper->cookie));
+    (void)bs_record_write(&keeper->record, keeper->folder, NULL);
+  }
+  if (code != BEAMCAST_OK) {
+    answer(s, &error);
+  }
+  return code == BEAMCAST_OK ? EXIT_SUCCESS : EXIT_FAILURE;
+}
+
+int main(int argc, char **argv) {
+  static bs_keeper keeper = {.log = -1, .output = -1, .signals = -1};
+  starter s = {.link = -1};
+  beamcast_error error = {0};
+  (void)umask(077);
+  if (argc == 1) {
+    struct stat input;
+    if (fstat(0, &input) != 0 || !S_ISSOCK(input.st_mode)) {
+      (void)fprintf(stderr, "beamcast-keeper is started by `beamcast start`.\n");
+      return 2;
+    }
+    s.link = fcntl(0, F_DUPFD_CLOEXEC, 3);
+    int nowhere = open("/dev/null", O_RDWR | O_CLOEXEC);
+    (void)dup2(nowhere, 0);
+    pid_t child = fork(); /* nobody has to wait for the keeper: its parent is init */
+    if (child != 0) {
+      return child > 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+    }
+  }
+  (void)prctl(PR_SET_CHILD_SUBREAPER, 1);
+  keeper.signals = take_signals();
+  bool good;
+  if (argc == 1) {
+    good = read_request(&keeper, s.link);
+    if (good && make_folder(&keeper, &error) != BEAMCAST_OK) {
+      answer(&s, &error);
+      good = false;
+    }
+  } else {
+    const char *slash = strrchr(argv[1], '/');
+    good = slash != NULL && bs_join(keeper.folder, sizeof keeper.folder, "%s", argv[1]) &&
+           bs_record_read(&keeper.record, slash + 1, keeper.folder);
+  }
+  return good ? keep(&keeper, &s) : EXIT_FAILURE;
+}

@@ -1,0 +1,14 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ *
+ * A session's entry in the list of ParaView's Connect dialog, ~/.config/ParaView/servers.pvsc: an
+ * XML file that the user owns. Other entries are kept; a list that can't be read is left alone.
+ */
+#ifndef BEAMCAST_SESSION_PARAVIEW_ENTRY_H
+#define BEAMCAST_SESSION_PARAVIEW_ENTRY_H
+
+/* Adds (or replaces) the entry "Beamcast ID". connect_id: the number as text. */
+void bs_add_paraview_entry(const char *id, int port, const char *connect_id);
+
+void bs_remove_paraview_entry(const char *id);
+
+#endif

@@ -1,0 +1,44 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ *
+ * The record of a session: a folder of its own in the user's state folder, with
+ *   record.json   what the keeper (before it: who queued the job) knows
+ *   slurm.json    the job's number, and how it ended as Slurm told once
+ *   contact.json, connect-id, log, xauthority
+ * The keeper writes record.json; readers find out themselves whether the keeper still lives.
+ */
+#ifndef BEAMCAST_SESSION_RECORD_H
+#define BEAMCAST_SESSION_RECORD_H
+
+#include "beamcast_session.h"
+#include "process.h"
+
+typedef struct bs_record {
+  beamcast_session_info info;
+  bool slurm;          /* runs, or is going to, as a Slurm job */
+  double idle_minutes; /* 0: never */
+  int port;            /* for ParaView clients */
+  bs_process keeper;
+} bs_record;
+
+/* The folder of all sessions, made if it is not there. */
+int bs_state_folder(char *path, size_t size, beamcast_error *error);
+
+/* The folder of one; ERR_ARGUMENT if that can't be an id. It need not be there. */
+int bs_session_folder(const char *id, char *path, size_t size, beamcast_error *error);
+
+int bs_draw_id(char id[BEAMCAST_SESSION_ID_MAX], beamcast_error *error);
+
+/* Puts the paths of the session's files into record->info. */
+void bs_record_paths(bs_record *record, const char *folder);
+
+int bs_record_write(const bs_record *record, const char *folder, beamcast_error *error);
+
+/* False if there is none that can be read. */
+bool bs_record_read(bs_record *record, const char *id, const char *folder);
+
+/* A lock among this user's programs, held until bs_unlock: what changes files of many sessions. -1
+ * if it can't be had. */
+int bs_lock(void);
+void bs_unlock(int lock);
+
+#endif

@@ -1,0 +1,277 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include "beamcast_session.h"
+
+#include <dirent.h>
+#include <math.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+#include <time.h>
+
+#include "files.h"
+#include "local.h"
+#include "paraview_entry.h"
+#include "slurm.h"
+
+static const double default_idle = 60, default_limit = 120, default_wait = 30;
+enum { RANKS_MAX = 4096, WAIT_MS = 200 };
+
+struct beamcast_session {
+  char id[BEAMCAST_SESSION_ID_MAX];
+  char folder[BEAMCAST_SESSION_PATH_MAX];
+  beamcast_stream *stream; /* of render_volume; NULL until the first */
+  uint64_t step;           /* of the next volume */
+};
+
+/* --- start, open, close ---------------------------------------------------------------------- */
+
+static int check_options(const beamcast_start_options *o, beamcast_error *error) {
+  if (!o->paraview) {
+    return beamcast_fail(error, BEAMCAST_ERR_UNSUPPORTED,
+                         "the headless viewer is not part of this version: start a session for "
+                         "ParaView clients (--paraview)");
+  }
+  if (o->ranks < 0 || o->ranks > RANKS_MAX) {
+    return beamcast_fail(error, BEAMCAST_ERR_ARGUMENT, "%d ranks are not possible: 1 to %d are",
+                         o->ranks, RANKS_MAX);
+  }
+  if (!isfinite(o->idle_minutes) || !(o->time_limit >= 0 && o->time_limit <= 1e6)) {
+    return beamcast_fail(error, BEAMCAST_ERR_ARGUMENT,
+                         "idle_minutes must be finite, time_limit 0 to 1e6 seconds");
+  }
+  return BEAMCAST_OK;
+}
+
+beamcast_session *beamcast_start(const beamcast_start_options *options, beamcast_error *error) {
+  beamcast_start_options o = {0};
+  bs_record record = {.info = {.state = BEAMCAST_SESSION_PENDING}};
+  if (options != NULL) {
+    o = *options;
+  }
+  beamcast_session *session = calloc(1, sizeof *session);
+  if (session == NULL) {
+    beamcast_fail(error, BEAMCAST_ERR_MEMORY, "out of memory");
+    return NULL;
+  }
+  record.info.ranks = o.ranks > 0 ? o.ranks : 1;
+  record.idle_minutes = o.idle_minutes < 0 ? 0 : o.idle_minutes > 0 ? o.idle_minutes : default_idle;
+  int code = check_options(&o, error);
+  code = code == BEAMCAST_OK ? bs_draw_id(record.info.id, error) : code;
+  code = code == BEAMCAST_OK
+             ? bs_session_folder(record.info.id, session->folder, sizeof session->folder, error)
+             : code;
+  memcpy(session->id, record.info.id, sizeof session->id);
+  if (code == BEAMCAST_OK) {
+    code = o.slurm != NULL
+               ? bs_slurm_start(&record, o.slurm, error)
+               : bs_start_here(&record, o.time_limit > 0 ? o.time_limit : default_limit, error);
+  }
+  if (code != BEAMCAST_OK) {
+    free(session);
+    return NULL;
+  }
+  return session;
+}
+
+beamcast_session *beamcast_session_open(const char *id, beamcast_error *error) {
+  beamcast_session *session = calloc(1, sizeof *session);
+  struct stat state;
+  if (session == NULL) {
+    beamcast_fail(error, BEAMCAST_ERR_MEMORY, "out of memory");
+    return NULL;
+  }
+  int code = bs_session_folder(id, session->folder, sizeof session->folder, error);
+  if (code == BEAMCAST_OK && stat(session->folder, &state) != 0) {
+    code = beamcast_fail(error, BEAMCAST_ERR_ARGUMENT,
+                         "there is no session %s (any more); `beamcast status` lists the sessions",
+                         id);
+  }
+  if (code != BEAMCAST_OK) {
+    free(session);
+    return NULL;
+  }
+  (void)snprintf(session->id, sizeof session->id, "%s", id);
+  return session;
+}
+
+void beamcast_session_close(beamcast_session *session) {
+  if (session != NULL) {
+    beamcast_close(session->stream);
+    free(session);
+  }
+}
+
+/* --- status, stop ---------------------------------------------------------------------------- */
+
+/* Reads the record and finds out whether it still holds. */
+static int look(bs_record *record, const char *id, const char *folder, beamcast_error *error) {
+  if (!bs_record_read(record, id, folder)) {
+    return beamcast_fail(error, BEAMCAST_ERR_ARGUMENT, "session %s is gone: it was stopped", id);
+  }
+  beamcast_session_info *info = &record->info;
+  int code = BEAMCAST_OK;
+  if (record->slurm) {
+    code = bs_slurm_status(record, folder, error);
+  } else if ((info->state == BEAMCAST_SESSION_STARTING ||
+              info->state == BEAMCAST_SESSION_RUNNING) &&
+             bs_process_is_here(&record->keeper) && !bs_process_lives(&record->keeper)) {
+    info->state = BEAMCAST_SESSION_CRASHED;
+    (void)snprintf(info->reason, sizeof info->reason,
+                   "its processes are gone: killed, or the machine was restarted");
+  }
+  if (info->state != BEAMCAST_SESSION_RUNNING) {
+    info->contact[0] = info->paraview[0] = info->connect_id_file[0] = '\0';
+  }
+  return code;
+}
+
+int beamcast_status(beamcast_session *session, beamcast_session_info *info, beamcast_error *error) {
+  bs_record record;
+  if (session == NULL || info == NULL) {
+    return beamcast_fail(error, BEAMCAST_ERR_ARGUMENT, "status needs a session and an info");
+  }
+  int code = look(&record, session->id, session->folder, error);
+  if (code == BEAMCAST_OK) {
+    *info = record.info;
+  }
+  return code;
+}
+
+static int newest_first(const void *a, const void *b) {
+  int64_t one = ((const beamcast_session_info *)a)->created;
+  int64_t other = ((const beamcast_session_info *)b)->created;
+  return (one < other) - (one > other);
+}
+
+int beamcast_session_list(beamcast_session_info **list, size_t *count, beamcast_error *error) {
+  char state[BEAMCAST_SESSION_PATH_MAX], folder[BEAMCAST_SESSION_PATH_MAX];
+  *list = NULL;
+  *count = 0;
+  int code = bs_state_folder(state, sizeof state, error);
+  if (code != BEAMCAST_OK) {
+    return code;
+  }
+  DIR *entries = opendir(state);
+  for (struct dirent *entry = entries ? readdir(entries) : NULL; entry != NULL;
+       entry = readdir(entries)) {
+    bs_record record;
+    if (bs_session_folder(entry->d_name, folder, sizeof folder, NULL) == BEAMCAST_OK &&
+        look(&record, entry->d_name, folder, NULL) != BEAMCAST_ERR_ARGUMENT) {
+      beamcast_session_info *more = realloc(*list, (*count + 1) * sizeof **list);
+      if (more == NULL) {
+        break;
+      }
+      *list = more;
+      more[(*count)++] = record.info;
+    }
+  }
+  if (entries != NULL) {
+    (void)closedir(entries);
+  }
+  if (*count > 0) {
+    qsort(*list, *count, sizeof **list, newest_first);
+  }
+  return BEAMCAST_OK;
+}
+
+int beamcast_stop(beamcast_session *session, beamcast_error *error) {
+  bs_record record;
+  if (session == NULL) {
+    return beamcast_fail(error, BEAMCAST_ERR_ARGUMENT, "stop needs a session");
+  }
+  beamcast_close(session->stream);
+  session->stream = NULL;
+  int code = BEAMCAST_OK;
+  if (bs_record_read(&record, session->id, session->folder)) {
+    code = record.slurm ? bs_slurm_stop(&record, session->folder, error)
+                        : bs_stop_here(&record, error);
+  }
+  if (code == BEAMCAST_OK) {
+    bs_remove_paraview_entry(session->id);
+    bs_remove_folder(session->folder);
+  }
+  return code;
+}
+
+/* --- volumes --------------------------------------------------------------------------------- */
+
+/* Waits until the session runs. */
+static int await_running(beamcast_session *session, double limit, beamcast_session_info *info,
+                         beamcast_error *error) {
+  double deadline = bs_now() + limit;
+  for (;;) {
+    int code = beamcast_status(session, info, error);
+    if (code != BEAMCAST_OK || info->state == BEAMCAST_SESSION_RUNNING) {
+      return code;
+    }
+    const char *state = beamcast_session_state_name(info->state);
+    if (info->state == BEAMCAST_SESSION_ENDED || info->state == BEAMCAST_SESSION_CRASHED) {
+      return beamcast_fail(error, BEAMCAST_ERR_CONNECTION, "session %s has %s: %s", info->id, state,
+                           info->reason);
+    }
+    if (bs_now() >= deadline) {
+      return beamcast_fail(error, BEAMCAST_ERR_TIMEOUT,
+                           "session %s is still %s, for %lld seconds now: %s", info->id, state,
+                           (long long)(time(NULL) - info->created), info->reason);
+    }
+    bs_sleep_ms(WAIT_MS);
+  }
+}
+
+static int push(beamcast_session *session, const beamcast_volume *v, beamcast_error *error) {
+  beamcast_brick brick = {.name = v->name,
+                          .data = v->data,
+                          .type = v->type,
+                          .components = v->components,
+                          .unit = v->unit,
+                          .length_unit = v->length_unit};
+  memcpy(brick.volume, v->shape, sizeof brick.volume);
+  memcpy(brick.shape, v->shape, sizeof brick.shape);
+  memcpy(brick.stride, v->stride, sizeof brick.stride);
+  memcpy(brick.spacing, v->spacing, sizeof brick.spacing);
+  memcpy(brick.origin, v->origin, sizeof brick.origin);
+  int code = beamcast_begin_step(session->stream, session->step, (double)session->step, error);
+  code = code == BEAMCAST_OK ? beamcast_put(session->stream, &brick, error) : code;
+  return code == BEAMCAST_OK ? beamcast_end_step(session->stream, error) : code;
+}
+
+int beamcast_render_volume_within(beamcast_session *session, const beamcast_volume *volume,
+                                  double time_limit, beamcast_error *error) {
+  beamcast_session_info info;
+  if (session == NULL || volume == NULL || !(time_limit >= 0)) {
+    return beamcast_fail(error, BEAMCAST_ERR_ARGUMENT,
+                         "render_volume needs a session, a volume and a time limit");
+  }
+  double limit = time_limit > 0 ? time_limit : default_wait;
+  int code = await_running(session, limit, &info, error);
+  if (code == BEAMCAST_OK && session->stream == NULL) {
+    beamcast_connect_options options = {.time_limit = limit};
+    session->stream = beamcast_connect(info.contact, &options, error);
+    code = session->stream != NULL ? BEAMCAST_OK : BEAMCAST_ERR_CONNECTION;
+  }
+  if (code == BEAMCAST_OK) {
+    code = push(session, volume, error);
+    session->step++;
+  }
+  if (code != BEAMCAST_OK && code != BEAMCAST_DROPPED && code != BEAMCAST_ERR_ARGUMENT) {
+    beamcast_close(session->stream); /* the next call connects anew */
+    session->stream = NULL;
+  }
+  return code;
+}
+
+int beamcast_render_volume(beamcast_session *session, const beamcast_volume *volume,
+                           beamcast_error *error) {
+  return beamcast_render_volume_within(session, volume, 0, error);
+}
+
+int beamcast_retrieve(beamcast_session *session, const char *array, const uint64_t start[3],
+                      const uint64_t shape[3], beamcast_volume_data *out, beamcast_error *error) {
+  beamcast_session_info info;
+  if (session == NULL || out == NULL) {
+    return beamcast_fail(error, BEAMCAST_ERR_ARGUMENT, "retrieve needs a session and a result");
+  }
+  int code = await_running(session, 0, &info, error);
+  return code == BEAMCAST_OK
+             ? beamcast_stream_retrieve(info.contact, NULL, array, start, shape, 0, out, error)
+             : code;
+}

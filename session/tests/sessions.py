@@ -1,0 +1,128 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""What the tests of sessions share: a home of their own, the command, and what is left of a session.
+
+BEAMCAST_BUILD names the build folder.
+"""
+import contextlib
+import json
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+
+BUILD = os.environ.get("BEAMCAST_BUILD", "")
+COMMAND = os.path.join(BUILD, "bin", "beamcast")
+LIMIT = 120  # seconds for anything that must come to an end
+
+
+def skip(what):
+    print("skipped: " + what)
+    sys.exit(77)
+
+
+def need(*programs):
+    for program in programs:
+        if shutil.which(program) is None:
+            skip(program + " is missing")
+    for name in ("beamcast", "beamcast-keeper", "beamcast-server"):
+        if not os.path.exists(os.path.join(BUILD, "bin", name)):
+            skip(name + " was not built")
+
+
+class Home:
+    """A user's home for one test. Leaving the block ends what is left of its sessions."""
+
+    def __init__(self):
+        self.path = tempfile.mkdtemp(prefix="beamcast session ")
+        self.temporary = os.path.join(self.path, "tmp")
+        os.mkdir(self.temporary)
+        self.environment = dict(os.environ, HOME=self.path, TMPDIR=self.temporary)
+        for name in ("DISPLAY", "XAUTHORITY", "XDG_STATE_HOME", "XDG_CONFIG_HOME", "BEAMCAST_TOKEN"):
+            self.environment.pop(name, None)
+        self.state = os.path.join(self.path, ".local", "state", "beamcast")
+        self.servers = os.path.join(self.path, ".config", "ParaView", "servers.pvsc")
+        self.shared_memory = set(os.listdir("/dev/shm"))
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        for pid in self.processes():
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, 9)
+        shutil.rmtree(self.path, ignore_errors=True)
+
+    def popen(self, *arguments, **more):
+        return subprocess.Popen([COMMAND, *map(str, arguments)], stdout=subprocess.PIPE,
+                                stderr=subprocess.PIPE, text=True, env=self.environment,
+                                cwd=self.path, **more)
+
+    def run(self, *arguments, status=0):
+        """Runs the command; what it prints, and its messages, come back."""
+        process = self.popen(*arguments)
+        out, err = process.communicate(timeout=LIMIT)
+        assert process.returncode == status, (arguments, process.returncode, out, err)
+        return out, err
+
+    def json(self, *arguments, status=0):
+        return json.loads(self.run(*arguments, "--json", status=status)[0])
+
+    def start(self, *options):
+        session = self.json("start", "--paraview", *options)
+        assert session["state"] == "running", session
+        return session
+
+    def processes(self):
+        """Processes that belong to this home, by their environment; not those of the test."""
+        found, mark = [], ("HOME=" + self.path).encode()
+        for pid in filter(str.isdigit, os.listdir("/proc")):
+            with contextlib.suppress(OSError):
+                with open("/proc/%s/environ" % pid, "rb") as stream:
+                    if mark in stream.read().split(b"\0"):
+                        found.append(int(pid))
+        return found
+
+    def command_lines(self):
+        lines = []
+        for pid in self.processes():
+            with contextlib.suppress(OSError):
+                with open("/proc/%d/cmdline" % pid, "rb") as stream:
+                    lines.append(stream.read().replace(b"\0", b" ").decode())
+        return lines
+
+    def keeper(self, session):
+        with open(os.path.join(self.state, session["id"], "record.json")) as stream:
+            return json.load(stream)["keeper"]["pid"]
+
+    def left(self):
+        """What is left of sessions, as a list that should be empty."""
+        left = self.command_lines()
+        for folder in (self.state, self.temporary):
+            if os.path.isdir(folder):
+                left += [name for name in os.listdir(folder) if name != "lock"]
+        if os.path.exists(self.servers):
+            left.append(self.servers)
+        return left + orphans(set(os.listdir("/dev/shm")) - self.shared_memory)
+
+    def check_nothing_left(self):
+        wait_until(lambda: not self.left(), lambda: "left: %s" % self.left())
+
+
+def orphans(names):
+    """Those of the files in /dev/shm that no process maps (other programs run here, too)."""
+    names = {name for name in names if "beamcast" in name or "vader" in name}
+    for pid in filter(str.isdigit, os.listdir("/proc")) if names else []:
+        with contextlib.suppress(OSError):
+            with open("/proc/%s/maps" % pid) as stream:
+                maps = stream.read()
+            names -= {name for name in names if "/dev/shm/" + name in maps}
+    return sorted(names)
+
+
+def wait_until(condition, what=None):
+    deadline = time.monotonic() + LIMIT
+    while not condition():
+        assert time.monotonic() < deadline, what() if what else "this takes too long"
+        time.sleep(0.05)

@@ -1,0 +1,122 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""Sessions on this machine: start, status, stop leave nothing; neither does a killed start. Crashed
+and idle sessions are seen as such. Secrets are on no command line. ParaView's list keeps its entries."""
+import json
+import os
+import signal
+import time
+import xml.etree.ElementTree as xml
+
+import sessions
+
+STARTS = 6  # a start takes two to seven seconds on two cores; 20 pass as well
+OTHER = '<Servers><Server name="mine" resource="cs://else.where:11111"><ManualStartup/></Server></Servers>'
+
+
+def entries(home):
+    return {server.get("name"): server for server in xml.parse(home.servers).getroot()}
+
+
+def life_of_a_session(home):
+    os.makedirs(os.path.dirname(home.servers))
+    with open(home.servers, "w") as stream:
+        stream.write(OTHER)
+    session = home.start("--ranks", 2)
+    for key in ("id", "state", "contact", "paraview", "url", "start_time"):
+        assert key in session, session
+    with open(session["contact"]) as stream:
+        token = json.load(stream)["token"]
+    with open(session["connect_id_file"]) as stream:
+        connect_id = stream.read()
+    for path in (session["contact"], session["connect_id_file"], session["log"], home.servers):
+        assert os.stat(path).st_mode & 0o077 == 0, path
+    assert os.stat(home.state).st_mode & 0o077 == 0
+    lines = home.command_lines()
+    assert len([line for line in lines if "beamcast-server" in line]) == 3, lines  # with mpiexec
+    assert not [line for line in lines if token in line or connect_id in line]
+    with open(session["log"]) as stream:
+        log = stream.read()
+    assert token not in log and connect_id not in log
+
+    entry = entries(home)["Beamcast " + session["id"]]
+    assert entry.get("resource") == session["paraview"]
+    assert entry.find("ManualStartup/Options/Option[@name='PV_CONNECT_ID']/Range").get("default") == connect_id
+
+    second = home.start()
+    listed = home.json("status")["sessions"]
+    assert {(one["id"], one["state"]) for one in listed} == {(session["id"], "running"), (second["id"], "running")}
+    assert home.json("status", session["id"])["contact"] == session["contact"]
+    home.run("stop", session["id"])
+    home.run("stop", session["id"])  # again: fine
+    home.run("status", session["id"], status=1)
+    assert home.json("status", second["id"])["state"] == "running"
+    home.run("stop", second["id"])
+    assert list(entries(home)) == ["mine"]
+    os.unlink(home.servers)
+    home.check_nothing_left()
+
+
+def killed_start(home):
+    for delay in (0.0, 0.05, 0.5, 1.5):
+        start = home.popen("start", "--paraview", "--ranks", "2")
+        time.sleep(delay)
+        start.send_signal(signal.SIGKILL)
+        start.communicate()
+        home.check_nothing_left()
+
+
+def crashed(home):
+    session = home.start("--ranks", 2)
+    os.kill(home.keeper(session), signal.SIGKILL)
+    sessions.wait_until(lambda: home.json("status", session["id"])["state"] == "crashed")
+    sessions.wait_until(lambda: not home.command_lines(), home.command_lines)
+    home.run("stop", session["id"])
+    home.check_nothing_left()
+
+    session = home.start()
+    server = [pid for pid in home.processes()
+              if os.path.basename(os.readlink("/proc/%d/exe" % pid)) == "beamcast-server"]
+    os.kill(server[0], signal.SIGKILL)
+    sessions.wait_until(lambda: home.json("status", session["id"])["state"] == "crashed")
+    sessions.wait_until(lambda: not home.processes())
+    status = home.json("status", session["id"])
+    assert "died" in status["reason"] and os.path.exists(status["log"]), status
+    assert not os.path.exists(home.servers)
+    home.run("stop", session["id"])
+    home.check_nothing_left()
+
+
+def idle(home):
+    session = home.start("--idle", "0.02")
+    sessions.wait_until(lambda: home.json("status", session["id"])["state"] == "ended")
+    assert "unused" in home.json("status", session["id"])["reason"]
+    home.run("stop", session["id"])
+    home.check_nothing_left()
+
+
+def missing_programs(home):
+    path = home.environment["PATH"]
+    home.environment["PATH"] = "/nowhere"
+    message = home.run("start", "--paraview", status=1)[1]
+    home.environment["PATH"] = path
+    assert message.count("\n") == 1 and "install" in message, message
+    home.environment["BEAMCAST_SERVER"] = "/bin/false"
+    message = home.run("start", "--paraview", status=1)[1]
+    del home.environment["BEAMCAST_SERVER"]
+    assert message.count("\n") == 1, message
+    home.check_nothing_left()
+
+
+def many(home):
+    for _ in range(STARTS):
+        home.run("stop", home.start()["id"])
+    home.check_nothing_left()
+
+
+if __name__ == "__main__":
+    sessions.need("Xvfb", "mpiexec")
+    for test in (life_of_a_session, killed_start, crashed, idle, missing_programs, many):
+        begun = time.monotonic()
+        with sessions.Home() as its_home:
+            test(its_home)
+        print("%s: %.1f s" % (test.__name__, time.monotonic() - begun), flush=True)

@@ -1,0 +1,153 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""Volumes go into a session and come back equal: from .npy and HDF5, whole and in part, by full and
+lesser contacts, from a C program; stock ParaView clients see them. What is typed wrong gets one line."""
+import os
+import subprocess
+import sys
+
+import numpy as np
+
+import sessions
+
+SHAPE = (30, 40, 51)  # z, y, x
+
+
+def volumes(home):
+    rng = np.random.default_rng(5)
+    real = rng.normal(size=SHAPE)
+    whole = rng.integers(0, 250, SHAPE)
+    yield "float32", real.astype("<f4")
+    yield "int16", whole.astype("<i2")
+    yield "fortran", np.asfortranarray(real.astype("<f8"))
+    yield "mask", whole > 100
+    yield "colours", rng.integers(0, 250, SHAPE + (3,)).astype("u1")
+    yield "picture", real[0].astype("<f4")
+
+
+def there_and_back(home, contact):
+    for name, array in volumes(home):
+        np.save(os.path.join(home.path, name + ".npy"), array)
+        home.run("push", name + ".npy", "--to", contact)
+        home.run("retrieve", "--from", contact, "-o", "back.npy")
+        back = np.load(os.path.join(home.path, "back.npy"))
+        assert np.array_equal(back, array if array.ndim > 2 else array[None]), name
+        got = home.json("info", name + ".npy")["volumes"][0]
+        assert got["size"] == list(array.shape[2::-1] if array.ndim > 2 else (51, 40, 1)), got
+    home.run("push", "float32.npy", "--to", contact, "--as", "density")
+    home.run("retrieve", "--from", contact, "-o", "part.npy", "--roi", "3:10,:,25:", "--array", "density")
+    want = np.load(os.path.join(home.path, "float32.npy"))[25:, :, 3:10]
+    assert np.array_equal(np.load(os.path.join(home.path, "part.npy")), want)
+
+
+def hdf5(home, contact):
+    import h5py
+    array = np.load(os.path.join(home.path, "int16.npy"))
+    if home.popen("retrieve", "--from", contact, "-o", "back.h5").wait(sessions.LIMIT) != 0:
+        print("the HDF5 reader was not built")
+        return
+    with h5py.File(os.path.join(home.path, "in.h5"), "w") as file:
+        file.create_dataset("a/b", data=array, chunks=(7, 20, 51), compression="gzip")
+        file.create_dataset("large", data=array.astype("i8"))
+    for dataset in ("/a/b", "/large"):
+        home.run("push", "in.h5:" + dataset, "--to", contact)
+        home.run("retrieve", "--from", contact, "-o", "back.h5", "--roi", "0:51,2:40,0:30")
+        text = home.run("info", "back.h5")[0]
+        assert "51 x 38 x 30" in text, text
+        with h5py.File(os.path.join(home.path, "back.h5")) as file:
+            found = []
+            file.visititems(lambda _, one: found.append(one[()]) if getattr(one, "ndim", 0) == 3 else None)
+        assert len(found) == 1 and np.array_equal(found[0], array[:, 2:, :])
+
+
+def rights(home, contact):
+    home.run("contact", contact, "--push-only", "-o", "push.json")
+    home.run("contact", contact, "--view-only", "-o", "view.json")
+    assert os.stat(os.path.join(home.path, "push.json")).st_mode & 0o077 == 0
+    home.run("push", "int16.npy", "--to", "push.json")
+    home.run("retrieve", "--from", "view.json", "-o", "seen.npy")
+    home.run("push", "int16.npy", "--to", "view.json", status=1)
+    home.run("retrieve", "--from", "push.json", "-o", "seen.npy", status=1)
+    home.run("contact", "push.json", "--view-only", status=1)
+
+
+def typed_wrong(home, contact):
+    np.save(os.path.join(home.path, "long.npy"), np.zeros((2, 2, 2), "i8"))
+    with open(os.path.join(home.path, "no.npy"), "w") as stream:
+        stream.write("no array")
+    with open(os.path.join(home.path, "float32.npy"), "rb") as stream, \
+            open(os.path.join(home.path, "short.npy"), "wb") as short:
+        short.write(stream.read()[:5000])
+    for status, *words in (
+            (2, "psh"), (2, "push"), (2, "push", "float32.npy"), (2, "push", "float32.npy", "--to"),
+            (2, "push", "float32.npy", "--too", contact), (2, "start", "--ranks", "many"),
+            (2, "stop"), (2, "retrieve", "--from", contact), (2, "contact", contact),
+            (1, "push", "none.npy", "--to", contact), (1, "push", "float32.npy", "--to", "none.json"),
+            (1, "push", "long.npy", "--to", contact), (1, "push", "no.npy", "--to", contact),
+            (1, "push", "short.npy", "--to", contact), (1, "start"), (1, "screenshot"), (1, "open"),
+            (1, "retrieve", "--from", contact, "-o", "x.png"), (1, "status", "nonsense"),
+            (1, "retrieve", "--from", contact, "-o", "x.npy", "--roi", "0:1"),
+            (1, "retrieve", "--from", contact, "-o", "x.npy", "--array", "none"),
+            (1, "stop", "; touch gone"), (1, "info", "none.h5")):
+        out, err = home.run(*words, status=status)
+        assert out == "" and err.startswith("beamcast") and err.count("\n") == 1, (words, out, err)
+
+
+def client(port, connect_id):
+    """A stock ParaView client, in a process of its own."""
+    from paraview import simple
+    from paraview.modules.vtkRemotingCore import vtkRemotingCoreConfiguration
+    vtkRemotingCoreConfiguration.GetInstance().SetConnectID(int(connect_id))
+    simple.Connect("localhost", int(port))
+    source = simple.BeamcastStream()
+    source.InvokeCommand("Refresh")
+    source.UpdatePipeline()
+    info = source.GetDataInformation()
+    print("sees", info.GetExtent(), source.PointData[0].GetRange(), flush=True)
+
+
+def stock_clients(home, session):
+    with open(session["connect_id_file"]) as stream:
+        connect_id = stream.read()
+    home.run("push", "int16.npy", "--to", session["id"])
+    array = np.load(os.path.join(home.path, "int16.npy"))
+    port = session["paraview"].rsplit(":", 1)[1]
+    command = [sys.executable, sys.argv[0], "client", port]
+    for number, sees in ((connect_id, True), (connect_id, True), ("1", False)):
+        done = subprocess.run(command + [number], env=home.environment, capture_output=True, text=True,
+                              timeout=sessions.LIMIT)
+        want = "sees (0, 50, 0, 39, 0, 29) (%.1f, %.1f)" % (array.min(), array.max())
+        assert (want in done.stdout) == sees, (want, done.stdout, done.stderr)
+
+
+def c_program(home):
+    program = os.path.join(sessions.BUILD, "bin", "start_render")
+    if not os.path.exists(program):
+        print("start_render was not built")
+        return
+    done = subprocess.run([program], env=home.environment, capture_output=True, text=True,
+                          timeout=sessions.LIMIT)
+    assert done.returncode == 0 and "equal" in done.stdout, (done.stdout, done.stderr)
+    home.check_nothing_left()
+
+
+def main():
+    sessions.need("Xvfb", "mpiexec")
+    with sessions.Home() as home:
+        c_program(home)
+        session = home.start("--ranks", 2)
+        there_and_back(home, session["id"])
+        hdf5(home, session["contact"])
+        rights(home, session["contact"])
+        typed_wrong(home, session["contact"])
+        stock_clients(home, session)
+        home.run("stop", session["id"])
+        home.run("push", "int16.npy", "--to", session["id"], status=1)
+        home.run("push", "int16.npy", "--to", session["contact"], status=1)
+        home.check_nothing_left()
+
+
+if __name__ == "__main__":
+    if len(sys.argv) > 1:
+        client(*sys.argv[2:])
+    else:
+        main()
