@@ -83,6 +83,8 @@ static int read_prepared(read_job *job, beamcast_error *error) {
       return read_bytes(job, v->open->file_name, v->open->offset, error);
     case WAY_CHUNKS:
       return read_chunks(job, error);
+    case WAY_VIRTUAL:
+      return read_virtual(job, error);
     default:
       return read_by_library(job, error);
     }

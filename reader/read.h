@@ -27,7 +27,13 @@ int open_for_reading(beamcast_hdf5_file *file, volume *v, beamcast_error *error)
 int read_bytes(read_job *job, const char *file_name, uint64_t offset, beamcast_error *error);
 int read_chunks(read_job *job, beamcast_error *error);
 int read_by_library(read_job *job, beamcast_error *error);
+int read_virtual(read_job *job, beamcast_error *error);
 int read_pages(read_job *job, beamcast_error *error);
+
+/* The parts of a virtual dataset of the file called linking, when all of them are blocks of known
+ * size; NULL when not. The lock is held. */
+virtual_part *virtual_parts(hid_t list, const volume *v, const char *linking, size_t *count);
+void virtual_parts_free(virtual_part *parts, size_t count);
 
 /* pread until all bytes are there; -1 with errno, or 0 in errno at the end of the file. */
 int pread_all(int fd, void *buffer, size_t bytes, uint64_t offset);

@@ -185,6 +185,10 @@ static int open_locked(beamcast_hdf5_file *file, volume *v, open_dataset *open,
       open->offset = offset;
     }
   }
+  if (layout == H5D_VIRTUAL && v->direct) {
+    open->parts = virtual_parts(list, v, open->file_name, &open->parts_count);
+    open->way = open->parts != NULL ? WAY_VIRTUAL : WAY_LIBRARY;
+  }
   H5Tclose(type);
   H5Pclose(list);
   return result;

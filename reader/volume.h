@@ -24,6 +24,13 @@ typedef struct chunk_place {
   uint32_t bytes, mask;
 } chunk_place;
 
+/* A part of a virtual dataset: a block of it is a block of a dataset in another file. */
+typedef struct virtual_part {
+  uint64_t start[MAX_DIMS], count[MAX_DIMS]; /* in the virtual dataset */
+  uint64_t from[MAX_DIMS];                   /* where the block begins in the source */
+  char *file, *dataset;
+} virtual_part;
+
 /* A dataset as it is open for reading. */
 typedef struct open_dataset {
   hid_t id, memory_type;
@@ -36,9 +43,11 @@ typedef struct open_dataset {
   uint8_t fill[16];       /* the fill value, as an element in the file */
   chunk_place *places;    /* of all chunks, row-major; NULL: not known, the library is asked */
   uint64_t chunks;        /* of the whole dataset */
+  virtual_part *parts;    /* of a virtual dataset; overlapping ones in the order of the file */
+  size_t parts_count;
 } open_dataset;
 
-enum read_way { WAY_NONE, WAY_BYTES, WAY_CHUNKS, WAY_LIBRARY };
+enum read_way { WAY_NONE, WAY_BYTES, WAY_CHUNKS, WAY_VIRTUAL, WAY_LIBRARY };
 
 /* Pages of TIFF files that make up z: page[i] of file[i]. */
 typedef struct page_list {
@@ -108,6 +117,7 @@ void volumes_miss(beamcast_hdf5_file *file, const char *format, ...)
 /* Sorts by score and fills what follows from the rest (sizes, bytes, public list). */
 int volumes_finish(beamcast_hdf5_file *file, beamcast_error *error);
 void volumes_clear(beamcast_hdf5_file *file);
+void close_dataset(open_dataset *open); /* NULL is fine; the lock is held */
 
 /* Sets the dimensions' roles to the usual: last is x, then y, z, before them time (and channel). */
 void volume_default_roles(volume *v);

@@ -2,7 +2,7 @@
  *
  * The list of a file's volumes.
  */
-#include "volume.h"
+#include "read.h"
 
 #include <stdlib.h>
 
@@ -180,11 +180,12 @@ int volumes_finish(beamcast_hdf5_file *file, beamcast_error *error) {
   return BEAMCAST_OK;
 }
 
-static void close_dataset(open_dataset *open) {
+void close_dataset(open_dataset *open) {
   if (open != NULL) {
     H5Dclose(open->id);
     H5Tclose(open->memory_type);
     free(open->places);
+    virtual_parts_free(open->parts, open->parts_count);
     free(open);
   }
 }
