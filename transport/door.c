@@ -41,8 +41,12 @@ void bc_door_accept(bc_receiver *r, int listener, bool local) {
   int fd;
   while ((fd = bc_accept(listener)) >= 0) {
     unsigned char nonce[BC_NONCE_BYTES];
-    if (r->waiting_handshakes >= BC_HANDSHAKES_MAX ||
-        bc_random(nonce, sizeof nonce, NULL) != BEAMCAST_OK) {
+    bool full = r->waiting_handshakes >= BC_HANDSHAKES_MAX;
+    if (full && !r->crowded) {
+      bc_log(r, "%d connections wait for their handshake; more are turned away", BC_HANDSHAKES_MAX);
+    }
+    r->crowded = full || (r->crowded && r->waiting_handshakes > BC_HANDSHAKES_MAX / 2);
+    if (full || bc_random(nonce, sizeof nonce, NULL) != BEAMCAST_OK) {
       (void)close(fd); /* the client may try again */
       continue;
     }

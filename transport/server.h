@@ -252,6 +252,7 @@ struct bc_receiver {
   bc_place *places; /* all ranks', after join */
   int listener, unix_listener, epoll, wake;
   int waiting_handshakes;
+  bool crowded; /* that too many wait has been logged */
   bc_conn *conns;
   bc_conn *root;   /* the connection to rank 0, where we are not it */
   bc_conn **peers; /* rank 0: by rank */

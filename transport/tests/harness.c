@@ -81,6 +81,9 @@ void harness_begin(int argc, char **argv) {
   }
   (void)atexit(remove_folder);
   (void)setenv("BEAMCAST_WIRE", harness_wire, 1);
+  if (getenv("BEAMCAST_TEST_FILTER") != NULL) { /* of the tests' names, with * and ? */
+    cmocka_set_test_filter(getenv("BEAMCAST_TEST_FILTER"));
+  }
   harness_random = random_from_environment();
 }
 
