@@ -265,6 +265,10 @@ BeamcastReceiver::Choice BeamcastReceiver::Pick(const std::string &name) {
     std::vector<double> times(static_cast<size_t>(kept));
     const int again = bc_receiver_kept_times(this->Handle, name.c_str(), times.data(), kept);
     times.resize(static_cast<size_t>(std::min(kept, again)));
+    /* Slots may hold more complete steps than are kept; those must stay free for new ones. */
+    const size_t most = static_cast<size_t>(stream.Settings.keep);
+    times.erase(times.begin(),
+                times.end() - static_cast<std::ptrdiff_t>(std::min(most, times.size())));
     for (const double time : times) {
       auto known = std::find_if(stream.Shown.begin(), stream.Shown.end(),
                                 [time](const auto &step) { return step->GetInfo().time == time; });
@@ -285,6 +289,9 @@ BeamcastReceiver::Choice BeamcastReceiver::Pick(const std::string &name) {
   shown.erase(std::unique(shown.begin(), shown.end()), shown.end());
   /* Under policy `all` later steps may be kept already; the next one is the newest to be shown. */
   shown.erase(std::upper_bound(shown.begin(), shown.end(), next), shown.end());
+  const size_t most = static_cast<size_t>(std::max(1, stream.Settings.keep));
+  shown.erase(shown.begin(),
+              shown.end() - static_cast<std::ptrdiff_t>(std::min(most, shown.size())));
   return choice;
 }
 
@@ -346,6 +353,9 @@ void BeamcastReceiver::Take(const Choice &choice) {
   for (const uint64_t serial : choice.Picked) {
     if (bc_frame *frame = bc_receiver_take(this->Handle, serial)) {
       known[serial] = BeamcastStep::Take(frame);
+    } else {
+      std::cerr << "Beamcast: rank " << this->Rank << " has lost step " << serial << " of stream \""
+                << choice.Stream << "\" and shows nothing of it." << std::endl;
     }
   }
   stream.Shown.clear();

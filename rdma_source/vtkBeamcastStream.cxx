@@ -340,7 +340,9 @@ int vtkBeamcastStream::RequestData(vtkInformation *, vtkInformationVector **,
     }
     if (step->GetArray(i).type == BEAMCAST_FLOAT16 && this->Notice.empty()) {
       this->Notice = "float16 values are shown as float32, in memory of their own";
-      std::cerr << "Beamcast Stream: " << this->Notice << "." << std::endl;
+      if (BeamcastReceiver::Get()->GetRank() == 0) {
+        std::cerr << "Beamcast Stream: " << this->Notice << "." << std::endl;
+      }
     }
     const int index = image->GetPointData()->AddArray(array);
     if (i == 0) {

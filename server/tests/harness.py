@@ -103,12 +103,12 @@ class Server:
         self.log.seek(0)
         return self.log.read()
 
-    def client(self, function, *arguments, script=None, timeout=LIMIT, check=True, wait=True):
+    def client(self, function, *arguments, plugins=False, timeout=LIMIT, check=True, wait=True):
         """Runs a function of the test as a client; what it prints comes back."""
-        command = [sys.executable, script or sys.argv[0], function, str(self.port),
+        command = [sys.executable, sys.argv[0], function, str(self.port),
                    *map(str, arguments)]
         process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
-                                   env=environment(self.screen), start_new_session=True)
+                                   env=environment(self.screen, plugins), start_new_session=True)
         if not wait:
             return process
         try:
@@ -227,13 +227,13 @@ def refresh(source):
     return source.StepShown
 
 
-def rows(simple, source, ranks, ghosts=0):
+def rows(simple, source, ranks, ghosts=0, at=None):
     """What the ranks hold: a list of dicts, see CHECK; those without points are left out."""
     check = simple.ProgrammableFilter(Input=source, OutputDataSetType="vtkTable")
     check.Script = CHECK
     if ghosts:
         check.RequestUpdateExtentScript = ASK_FOR_GHOSTS % ghosts
-    check.UpdatePipeline()
+    check.UpdatePipeline() if at is None else check.UpdatePipeline(at)
     found = []
     for rank in range(ranks):
         table = simple.servermanager.Fetch(check, rank)
