@@ -16,7 +16,7 @@
 #include "beamcast.h"
 
 typedef struct core_state {
-  PyTypeObject *stream_type, *volume_type;
+  PyTypeObject *stream_type, *volume_type, *session_type; /* the last: NULL without session/ */
 } core_state;
 
 /* Sets the exception of beamcast.errors that stands for error->code. Returns NULL. */
@@ -26,10 +26,18 @@ PyObject *core_raise(const beamcast_error *error);
  */
 bool core_take_triple(const char *what, const long long zyx[3], uint64_t xyz[3]);
 
-extern PyType_Spec core_stream_spec, core_volume_spec;
+/* What an array's view holds becomes the brick's data, type, shape, stride and components. False,
+ * with an exception set, if it is no volume of that type. */
+bool core_describe_view(const Py_buffer *view, const char *type, beamcast_brick *brick);
 
-/* core.connect and core.retrieve; see beamcast/_core.pyi for their arguments. */
+extern PyType_Spec core_stream_spec, core_volume_spec, core_session_spec;
+
+/* The module's functions; see beamcast/_core.pyi for their arguments. */
 PyObject *core_connect(PyObject *module, PyObject *arguments);
 PyObject *core_retrieve(PyObject *module, PyObject *arguments);
+PyObject *core_start(PyObject *module, PyObject *arguments);
+PyObject *core_open_session(PyObject *module, PyObject *arguments);
+PyObject *core_sessions(PyObject *module, PyObject *nothing);
+PyObject *core_restrict(PyObject *module, PyObject *arguments);
 
 #endif

@@ -189,45 +189,6 @@ static PyObject *stream_begin_step(PyObject *object, PyObject *arguments) {
   return verdict(self, code, &error);
 }
 
-/* What the view holds becomes the brick's data, shape, stride and components. */
-static bool describe_view(const Py_buffer *view, const char *type, beamcast_brick *brick) {
-  beamcast_error error;
-  brick->type = beamcast_type_from_name(type);
-  size_t size = beamcast_type_size(brick->type);
-  if (size == 0 || view->itemsize != (Py_ssize_t)size || view->ndim < 3 || view->ndim > 4) {
-    beamcast_fail(&error, BEAMCAST_ERR_ARGUMENT,
-                  "brick: %d axes of %zd bytes can't be a volume of %.20s", view->ndim,
-                  view->itemsize, type);
-    core_raise(&error);
-    return false;
-  }
-  brick->data = view->buf;
-  brick->components = 1;
-  if (view->ndim == 4) {
-    bool interleaved = view->strides[3] == view->itemsize || view->shape[3] == 1;
-    if (view->shape[3] < 1 || view->shape[3] > 4 || !interleaved) {
-      beamcast_fail(&error, BEAMCAST_ERR_ARGUMENT,
-                    "brick: the last axis must be 1 to 4 components, side by side");
-      core_raise(&error);
-      return false;
-    }
-    brick->components = (int)view->shape[3];
-  }
-  bool still = true, single = true;
-  for (int axis = 0; axis < 3; axis++) {
-    brick->shape[axis] = (uint64_t)view->shape[2 - axis];
-    brick->stride[axis] = view->strides[2 - axis];
-    still = still && brick->stride[axis] == 0;
-    single = single && brick->shape[axis] <= 1;
-  }
-  if (still && !single) { /* to the library, all 0 means contiguous */
-    beamcast_fail(&error, BEAMCAST_ERR_ARGUMENT, "brick: all strides are 0");
-    core_raise(&error);
-    return false;
-  }
-  return true;
-}
-
 /* Fills brick from the arguments but for what the array says. */
 static bool take_arguments(PyObject *arguments, beamcast_brick *brick, PyObject **array,
                            const char **type) {
@@ -256,7 +217,7 @@ static PyObject *stream_put(PyObject *object, PyObject *arguments) {
   if (view == NULL) {
     return NULL;
   }
-  if (!describe_view(&view->view, type, &brick) || !claim(self)) {
+  if (!core_describe_view(&view->view, type, &brick) || !claim(self)) {
     release_view(view);
     return NULL;
   }

@@ -20,3 +20,8 @@ from .stream import Stream, StreamInfo, connect
 
 __version__: str = _core.version()
 __all__ = ["Error", "Stream", "StreamInfo", "VolumeInfo", "connect", "errors", "retrieve"]
+
+if hasattr(_core, "start"):  # not where libbeamcast_session could not be built
+    from .session import Session, SessionInfo, sessions, start
+
+    __all__ += ["Session", "SessionInfo", "sessions", "start"]

@@ -6,7 +6,8 @@ import numpy
 from numpy.typing import NDArray
 
 from . import _core
-from .stream import Contact, Triple, _triple
+from .arguments import Triple, triple
+from .stream import Contact
 
 
 class VolumeInfo(NamedTuple):
@@ -45,8 +46,8 @@ def retrieve(contact: Contact, stream: str = "volume", array: Optional[str] = No
     return_info: return (array, VolumeInfo) instead of the array.
     The array is the caller's own: [z, y, x], or [z, y, x, component] where there is more than one.
     """
-    first = None if start is None else _triple("start", start)
-    size = None if shape is None else _triple("shape", shape)
+    first = None if start is None else triple("start", start)
+    size = None if shape is None else triple("shape", shape)
     got = _core.retrieve(contact, stream, array, first, size, time_limit)
     voxels = numpy.asarray(got[0])
     return (voxels, VolumeInfo(*got[1:])) if return_info else voxels

@@ -1,18 +1,17 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """The producer's side: steps of a volume go to a running server."""
 import json
-import operator
 import os
 import threading
 from types import TracebackType
-from typing import Any, Dict, NamedTuple, Optional, Sequence, Tuple, Type, Union
+from typing import Any, Dict, NamedTuple, Optional, Sequence, Type, Union
 
 from . import _core
+from .arguments import matrix, numbers, triple, unsigned
 from .arrays import as_voxels
 from .errors import ArgumentError
 
 Contact = Union[str, "os.PathLike[str]"]
-Triple = Tuple[int, int, int]
 
 
 class StreamInfo(NamedTuple):
@@ -43,7 +42,7 @@ def connect(contact: Contact, name: str = "volume", rank: int = 0, ranks: int = 
     overlap: end_step returns as soon as the arrays are the caller's again, and what went wrong after
         that is raised by the next call.
     """
-    return Stream(_core.connect(contact, name, rank, ranks, _unsigned("run_id", run_id), time_limit, token,
+    return Stream(_core.connect(contact, name, rank, ranks, unsigned("run_id", run_id), time_limit, token,
                                 wire, connections, overlap))
 
 
@@ -66,7 +65,7 @@ class Stream:
         says the reason. A step that was not ended is given up.
         """
         with self._lock:
-            return self._core.begin_step(_unsigned("step", step), float(step if time is None else time))
+            return self._core.begin_step(unsigned("step", step), float(step if time is None else time))
 
     def put(self, array: Any, start: Sequence[int] = (0, 0, 0), shape: Optional[Sequence[int]] = None,
             spacing: Sequence[float] = (1.0, 1.0, 1.0), origin: Sequence[float] = (0.0, 0.0, 0.0),
@@ -92,16 +91,16 @@ class Stream:
         False: the step was dropped, see begin_step.
         """
         voxels = as_voxels(array)
-        first = _triple("start", start)
+        first = triple("start", start)
         if shape is not None:
-            whole = _triple("shape", shape)
+            whole = triple("shape", shape)
         elif any(first):
             raise ArgumentError("a brick that starts at another place than (0, 0, 0) needs shape=, the whole volume's")
         else:
-            whole = _triple("shape", voxels.shape[:3])
+            whole = triple("shape", voxels.shape[:3])
         with self._lock:
-            return self._core.put(voxels, voxels.dtype.name, first, whole, _numbers("spacing", spacing, 3),
-                                  _numbers("origin", origin, 3), _matrix(direction), float(fill), name, unit,
+            return self._core.put(voxels, voxels.dtype.name, first, whole, numbers("spacing", spacing, 3),
+                                  numbers("origin", origin, 3), matrix(direction), float(fill), name, unit,
                                   length_unit, copy)
 
     def annotate(self, key: str, value: Any) -> None:
@@ -153,40 +152,6 @@ class Stream:
     def __exit__(self, kind: Optional[Type[BaseException]], error: Optional[BaseException],
                  trace: Optional[TracebackType]) -> None:
         self.close()
-
-
-# --- arguments ----------------------------------------------------------------------------------------
-
-
-def _unsigned(what: str, value: int) -> int:
-    number = operator.index(value)
-    if not 0 <= number < 2**64:
-        raise ArgumentError(f"{what} is {number}; it must be at least 0 and below 2^64")
-    return number
-
-
-def _triple(what: str, values: Sequence[int]) -> Triple:
-    """Three sizes or positions in z, y, x."""
-    numbers = tuple(operator.index(value) for value in values)
-    if len(numbers) != 3:
-        raise ArgumentError(f"{what} has {len(numbers)} numbers; it takes three: z, y, x")
-    for number in numbers:
-        if not 0 <= number < 2**63:
-            raise ArgumentError(f"{what} has {number}; it must be at least 0 and below 2^63")
-    return numbers[0], numbers[1], numbers[2]
-
-
-def _numbers(what: str, values: Sequence[float], count: int) -> Tuple[float, ...]:
-    numbers = tuple(float(value) for value in values)
-    if len(numbers) != count:
-        raise ArgumentError(f"{what} has {len(numbers)} numbers; it takes {count}")
-    return numbers
-
-
-def _matrix(rows: Optional[Sequence[Sequence[float]]]) -> Tuple[float, ...]:
-    if rows is None:
-        return (1.0, 0.0, 0.0, 0.0, 1.0, 0.0, 0.0, 0.0, 1.0)
-    return _numbers("direction", [value for row in rows for value in row], 9)
 
 
 def _plain(value: Any) -> Any:

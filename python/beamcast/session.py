@@ -1,0 +1,153 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""Sessions: a parallel server that runs as the user, here or as a Slurm job."""
+import threading
+from types import TracebackType
+from typing import Any, List, Literal, NamedTuple, Optional, Sequence, Tuple, Type, Union, overload
+
+import numpy
+from numpy.typing import DTypeLike, NDArray
+
+from . import _core
+from .arguments import Triple, numbers, triple
+from .arrays import as_voxels
+from .errors import ArgumentError, ConnectionError
+from .retrieving import VolumeInfo, retrieve
+
+_RIGHTS = {"push": 2, "view": 3}
+
+
+class SessionInfo(NamedTuple):
+    """How a session is. Times are in Unix seconds."""
+
+    id: str
+    state: str  #: "starting", "pending", "running", "ended", "crashed"
+    reason: str  #: why it is pending, ended or crashed; ""
+    contact: str  #: the contact file, for connect; "" until it runs
+    paraview: str  #: where ParaView clients connect, "cs://localhost:PORT"; "" until it runs
+    connect_id_file: str  #: holds the number that they must know
+    log: str
+    host: str  #: where it runs, or was started
+    slurm_job: str  #: "" if it is none
+    ranks: int
+    start_time: int  #: since when it runs; while pending when Slurm expects to start it, 0: not known
+    created: int
+
+
+def start(ranks: int = 0, *, paraview: bool = False, idle: float = 60, slurm: Optional[str] = None,
+          shape: Optional[Sequence[int]] = None, dtype: Optional[DTypeLike] = None,
+          time_limit: float = 120) -> "Session":
+    """Starts a server. On this machine it waits until the server runs; for Slurm it returns when the job is
+    queued.
+
+    ranks: processes of the server; 0: one, or what shape needs in a Slurm job.
+    paraview: for ParaView clients; without it, a headless viewer.
+    idle: minutes; unused for so long, the session ends by itself. 0: never.
+    slurm: run as a Slurm job with these options for sbatch, such as "--partition=gpu"; "" for none.
+    shape, dtype: of the volumes that are going to come, to estimate memory and ranks.
+    time_limit: seconds until a session on this machine has to run.
+    """
+    kind = None if dtype is None else numpy.dtype(dtype).name
+    size = (0, 0, 0) if shape is None else triple("shape", shape)
+    core = _core.start(paraview, ranks, float(idle) if idle else -1.0, slurm, size, kind, time_limit)
+    return Session(core.status()[0])
+
+
+def sessions() -> List[SessionInfo]:
+    """All sessions of this user, the newest first."""
+    return [SessionInfo(*info) for info in _core.sessions()]
+
+
+class Session:
+    """A session of this user, by its id; start() makes new ones. It outlives the program that started it,
+    but for a `with` block: leaving that stops it. Calls of several threads come one after the other."""
+
+    def __init__(self, id: str) -> None:
+        self._core = _core.open_session(id)
+        self._lock = threading.RLock()
+        self.id = id
+
+    def status(self) -> SessionInfo:
+        """How it is. ArgumentError when it was stopped."""
+        with self._lock:
+            return SessionInfo(*self._core.status())
+
+    def stop(self) -> None:
+        """Ends it and removes what it left. Stopping one that has ended already is fine."""
+        with self._lock:
+            self._core.stop()
+
+    @overload
+    def contact(self) -> str: ...
+
+    @overload
+    def contact(self, rights: Literal["push", "view"]) -> str: ...
+
+    def contact(self, rights: Optional[str] = None) -> str:
+        """The path of its contact file, for connect. With rights, "push" or "view", the text of a lesser contact
+        file instead: who has it can only push, or only look. It holds a token: write it to files of mode 0600."""
+        if rights is not None and rights not in _RIGHTS:
+            raise ArgumentError(f'rights are "push" or "view", not {rights!r}')
+        info = self.status()
+        if not info.contact:
+            raise ConnectionError(f"session {info.id} has no contact: it is {info.state}. {info.reason}".strip())
+        return info.contact if rights is None else _core.restrict(info.contact, _RIGHTS[rights])
+
+    def render_volume(self, array: Any, spacing: Sequence[float] = (1.0, 1.0, 1.0),
+                      origin: Sequence[float] = (0.0, 0.0, 0.0), name: str = "volume", *,
+                      unit: Optional[str] = None, length_unit: Optional[str] = None,
+                      time_limit: float = 30) -> bool:
+        """Shows a volume: the next step of the session's stream "volume". The array is as in Stream.put; it is the
+        caller's again on return. A session that waits in Slurm's queue is waited for, up to time_limit seconds.
+        False: the server had no room for it now; call again."""
+        voxels = as_voxels(array)
+        with self._lock:
+            return self._core.render_volume(voxels, voxels.dtype.name, numbers("spacing", spacing, 3),
+                                            numbers("origin", origin, 3), name, unit, length_unit, time_limit)
+
+    @overload
+    def retrieve(self, roi: Optional[Sequence[slice]] = ..., array: Optional[str] = ..., *, time_limit: float = ...,
+                 return_info: Literal[False] = ...) -> NDArray[Any]: ...
+
+    @overload
+    def retrieve(self, roi: Optional[Sequence[slice]] = ..., array: Optional[str] = ..., *, time_limit: float = ...,
+                 return_info: Literal[True]) -> Tuple[NDArray[Any], VolumeInfo]: ...
+
+    def retrieve(self, roi: Optional[Sequence[slice]] = None, array: Optional[str] = None, *, time_limit: float = 30,
+                 return_info: bool = False) -> Union[NDArray[Any], Tuple[NDArray[Any], VolumeInfo]]:
+        """The volume that is in the session, or a box of it: roi is three slices, such as numpy.s_[10:20, :, -5:].
+        The rest is as in beamcast.retrieve."""
+        contact = self.contact()
+        first = shape = None
+        if roi is not None:
+            _, info = retrieve(contact, array=array, shape=(1, 1, 1), time_limit=time_limit, return_info=True)
+            first, shape = _box(roi, info.volume)
+        got = retrieve(contact, array=array, start=first, shape=shape, time_limit=time_limit, return_info=True)
+        return got if return_info else got[0]
+
+    def __repr__(self) -> str:
+        try:
+            info = self.status()
+        except Exception as error:
+            return f"<beamcast.Session {self.id}: {error}>"
+        where = info.paraview or info.reason
+        return f"<beamcast.Session {info.id}, {info.state}, {info.ranks} ranks{', ' + where if where else ''}>"
+
+    def __enter__(self) -> "Session":
+        return self
+
+    def __exit__(self, kind: Optional[Type[BaseException]], error: Optional[BaseException],
+                 trace: Optional[TracebackType]) -> None:
+        self.stop()
+
+
+def _box(roi: Sequence[slice], volume: Triple) -> Tuple[Triple, Triple]:
+    """Start and shape of a box that is given as three slices."""
+    if not isinstance(roi, tuple) or len(roi) != 3 or not all(isinstance(one, slice) for one in roi):
+        raise ArgumentError("roi is three slices, such as numpy.s_[10:20, :, -5:]")
+    bounds = [one.indices(size) for one, size in zip(roi, volume)]
+    if any(step != 1 for _, _, step in bounds):
+        raise ArgumentError("roi takes every voxel: its slices have no step")
+    if any(start >= stop for start, stop, _ in bounds):
+        raise ArgumentError(f"roi {roi} is empty in a volume of {volume} voxels")
+    return (triple("roi", [start for start, _, _ in bounds]),
+            triple("roi", [stop - start for start, stop, _ in bounds]))
