@@ -1,0 +1,62 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""pvbatch draw.py PLUGIN FOLDER [HEAD]: draws a dense volume, and the head CT where given, with each kernel."""
+import sys
+from paraview.simple import *
+
+plugin, folder = sys.argv[1:3]
+LoadPlugin(plugin, remote=False, ns=globals())
+
+
+def view_of(eye, focus):
+    view = CreateView("RenderView")
+    view.ViewSize = [300, 300]
+    view.Background = [0, 0, 0]
+    view.UseColorPaletteForBackground = 0
+    view.OrientationAxesVisibility = 0
+    view.UseFXAA = 0  # it smooths each rank's part by itself, whatever draws it
+    view.CameraPosition, view.CameraFocalPoint, view.CameraViewUp = eye, focus, [0, 0, 1]
+    return view
+
+
+def draw(source, array, colors, opacities, eye, focus, name, kernels, near=None):
+    view = view_of(eye, focus)
+    display = Show(source, view)
+    display.SetRepresentationType("XAC Volume")
+    ColorBy(display, ("POINTS", array))
+    GetColorTransferFunction(array).RGBPoints = colors
+    GetOpacityTransferFunction(array).Points = opacities
+    display.ScalarOpacityUnitDistance = 1.0
+    for kernel in kernels:
+        display.XACKernel = kernel
+        Render(view)
+        SaveScreenshot("%s/%s-%s.png" % (folder, name, kernel), view, ImageResolution=[300, 300])
+    display.UpdatePropertyInformation()
+    status = str(display.GetProperty("XACStatus"))
+    print(status)
+    assert "cpu" in status or "cuda" in status, status
+    if near:
+        view.CameraPosition, view.CameraFocalPoint = near
+        Render(view)  # some rank is off screen
+        SaveScreenshot("%s/%s-near.png" % (folder, name), view, ImageResolution=[300, 300])
+        ball = Sphere(Center=focus, Radius=25)
+        Show(ball, view)
+        view.CameraPosition, view.CameraFocalPoint = eye, focus
+        Render(view)
+        SaveScreenshot("%s/%s-ball.png" % (folder, name), view, ImageResolution=[300, 300])
+    Delete(view)
+
+
+kernels = ["plain", "local", "scatter", "occlusion", "local+occlusion", "scatter+occlusion"]
+wavelet = Wavelet(WholeExtent=[-30, 30, -30, 30, -30, 30])
+wavelet.UpdatePipeline()
+draw(wavelet, "RTData", [30, 0.9, 0.2, 0.1, 150, 0.3, 0.8, 0.4, 280, 0.2, 0.4, 1], [30, 0.01, 0.5, 0, 280, 0.12, 0.5, 0],
+     [120, -90, 60], [0, 0, 0], "dense", kernels, near=([40, -40, 70], [10, 10, 20]))
+thin = Wavelet(WholeExtent=[-30, 30, -30, 30, 0, 1])  # fewer planes than ranks: some are empty
+draw(thin, "RTData", [30, 0.9, 0.2, 0.1, 280, 0.2, 0.4, 1], [30, 0.3, 0.5, 0, 280, 0.9, 0.5, 0],
+     [60, -60, 90], [0, 0, 0], "thin", ["local", "occlusion"])
+if len(sys.argv) > 3:
+    head = ImageReader(FileNames=[sys.argv[3]], DataScalarType="short", DataByteOrder="LittleEndian",
+                       DataExtent=[0, 255, 0, 255, 0, 107], DataSpacing=[0.957, 0.957, 1.5], FileDimensionality=3)
+    draw(head, "ImageFile", [-1000, 0.3, 0.1, 0.05, 150, 0.7, 0.45, 0.3, 1500, 1, 1, 0.95],
+         [-1000, 0, 0.5, 0, 120, 0, 0.5, 0, 300, 0.35, 0.5, 0, 1500, 0.9, 0.5, 0],
+         [122, -420, 110], [122, 122, 80], "head", kernels)
