@@ -91,6 +91,19 @@ static int read_prepared(read_job *job, beamcast_error *error) {
   }
 }
 
+/* A plan may come from elsewhere: another file of a series, or this one before it changed. */
+static int check_plan(const volume *v, const beamcast_hdf5_plan *plan, beamcast_error *error) {
+  int fits = plan->components == v->about.components;
+  for (int axis = 0; axis < 3 && fits; axis++) {
+    const uint64_t low = plan->region[2 * axis], high = plan->region[2 * axis + 1];
+    fits = low < high && high <= v->about.size[axis] && plan->stride[axis] > 0 &&
+           plan->samples[axis] == (high - low + plan->stride[axis] - 1) / plan->stride[axis];
+  }
+  return fits ? BEAMCAST_OK
+              : beamcast_fail(error, BEAMCAST_ERR_ARGUMENT,
+                              "%s is of another size than was planned for; plan again", v->path);
+}
+
 int beamcast_hdf5_read(beamcast_hdf5_file *file, const beamcast_hdf5_plan *plan,
                        const int64_t extent[6], const beamcast_hdf5_read_options *options,
                        void *memory, uint64_t memory_bytes, beamcast_hdf5_read_report *report,
@@ -105,7 +118,10 @@ int beamcast_hdf5_read(beamcast_hdf5_file *file, const beamcast_hdf5_plan *plan,
     return beamcast_fail(error, BEAMCAST_ERR_ARGUMENT, "The plan is for no volume of this file");
   }
   volume *v = &file->volumes[plan->volume];
-  int result = check_extent(plan, extent, error);
+  int result = check_plan(v, plan, error);
+  if (result == BEAMCAST_OK) {
+    result = check_extent(plan, extent, error);
+  }
   if (result != BEAMCAST_OK) {
     return result;
   }

@@ -22,17 +22,34 @@ int is_tiff(const char *path) {
   return ends_in_tif(path);
 }
 
-/* libtiff prints through global handlers; those of the program stay as they are, and errors of our
- * own reads go into the sentence. TIFFOpenOptions would need a newer library. */
+#if TIFFLIB_VERSION >= 20221213
+static int say_nothing(TIFF *tiff, void *context, const char *module, const char *format,
+                       va_list arguments) {
+  (void)tiff;
+  (void)context;
+  (void)module;
+  (void)format;
+  (void)arguments;
+  return 1;
+}
+
+/* libtiff prints by itself; what is wrong goes into a sentence of ours. */
 static TIFF *open_quietly(const char *path) {
-  static _Thread_local int once;
-  if (!once) {
-    TIFFSetWarningHandler(NULL);
-    TIFFSetErrorHandler(NULL);
-    once = 1;
+  TIFFOpenOptions *options = TIFFOpenOptionsAlloc();
+  if (options == NULL) {
+    return NULL;
   }
+  TIFFOpenOptionsSetErrorHandlerExtR(options, say_nothing, NULL);
+  TIFFOpenOptionsSetWarningHandlerExtR(options, say_nothing, NULL);
+  TIFF *tiff = TIFFOpenExt(path, "r", options);
+  TIFFOpenOptionsFree(options);
+  return tiff;
+}
+#else
+static TIFF *open_quietly(const char *path) {
   return TIFFOpen(path, "r");
 }
+#endif
 
 typedef struct page_about {
   uint32_t width, height;

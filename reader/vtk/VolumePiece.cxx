@@ -110,13 +110,14 @@ void VolumePiece::Clear() {
   this->MemoryBytes = 0;
 }
 
-int VolumePiece::Allocate(const Key &key, beamcast_error *error) {
+int VolumePiece::Allocate(const Key &key, const int64_t extent[6], beamcast_error *error) {
   const beamcast_hdf5_plan &plan = key.Plan;
   std::copy(key.Core, key.Core + 6, this->Box);
   const int axis = plan.cut_axis;
-  this->Box[2 * axis] = std::max<int64_t>(0, key.Core[2 * axis] - Room);
-  this->Box[2 * axis + 1] = std::min<int64_t>(static_cast<int64_t>(plan.samples[axis]) - 1,
-                                              key.Core[2 * axis + 1] + Room);
+  const int64_t last = static_cast<int64_t>(plan.samples[axis]) - 1;
+  this->Box[2 * axis] = std::max<int64_t>(0, std::min(extent[2 * axis], key.Core[2 * axis] - Room));
+  this->Box[2 * axis + 1] =
+      std::min(last, std::max(extent[2 * axis + 1], key.Core[2 * axis + 1] + Room));
   this->Sample = beamcast_hdf5_sample_bytes(&plan);
   const uint64_t bytes = this->SamplesOf(this->Box) * this->Sample;
   /* Memory that nothing shows any more is taken again: its pages are there. */
@@ -153,11 +154,7 @@ int VolumePiece::Read(beamcast_hdf5_file *file, const Key &key, const int64_t ex
   }
   int result = BEAMCAST_OK;
   if (!this->Filled || !(this->Have == key) || !Contains(this->Box, extent)) {
-    result = this->Allocate(key, error);
-    if (result == BEAMCAST_OK && !Contains(this->Box, extent)) {
-      result = beamcast_fail(error, BEAMCAST_ERR_ARGUMENT,
-                             "More than %d ghost planes were asked for", static_cast<int>(Room));
-    }
+    result = this->Allocate(key, extent, error);
     if (result != BEAMCAST_OK) {
       return result;
     }

@@ -45,9 +45,9 @@ public:
   }
 
 private:
-  enum { Room = 2 }; // ghost planes at each end that memory has room for
+  enum { Room = 2 }; // ghost planes at each end that memory has room for at least
 
-  int Allocate(const Key &key, beamcast_error *error);
+  int Allocate(const Key &key, const int64_t extent[6], beamcast_error *error);
   int ReadPart(beamcast_hdf5_file *file, const int64_t extent[6],
                const beamcast_hdf5_read_options &options, beamcast_error *error);
   char *At(int64_t x, int64_t y, int64_t z) const;

@@ -19,6 +19,7 @@
 #include "vtkUnsignedCharArray.h"
 
 #include <algorithm>
+#include <cstdio>
 #include <cstring>
 #include <fstream>
 #include <functional>
@@ -40,9 +41,9 @@ struct vtkBeamcastVolumeReader::State {
     beamcast_hdf5_close(this->File);
   }
 
-  const beamcast_hdf5_volume &Volume() const {
+  const beamcast_hdf5_volume &Volume(size_t index) const {
     size_t count;
-    return beamcast_hdf5_list(this->File, &count)[this->Plan.volume];
+    return beamcast_hdf5_list(this->File, &count)[index];
   }
 };
 
@@ -224,6 +225,10 @@ const char *vtkBeamcastVolumeReader::GetStorage() {
   return this->Storage.c_str();
 }
 
+const char *vtkBeamcastVolumeReader::GetSummary() {
+  return this->Summary.c_str();
+}
+
 const char *vtkBeamcastVolumeReader::GetOutputUnit() {
   return this->OutputUnit.c_str();
 }
@@ -395,10 +400,10 @@ bool vtkBeamcastVolumeReader::Plan(std::string &problem) {
   return true;
 }
 
-void vtkBeamcastVolumeReader::Geometry(double spacing[3], double origin[3],
+void vtkBeamcastVolumeReader::Geometry(size_t volume, double spacing[3], double origin[3],
                                        std::string &unit) const {
   const beamcast_hdf5_plan &plan = this->Internal->Plan;
-  const beamcast_hdf5_volume &v = this->Internal->Volume();
+  const beamcast_hdf5_volume &v = this->Internal->Volume(volume);
   const double wanted = MetresOf(this->Unit);
   double factor = 1;
   unit = v.unit;
@@ -470,7 +475,7 @@ int vtkBeamcastVolumeReader::RequestInformation(vtkInformation *, vtkInformation
     return 0;
   }
   const beamcast_hdf5_plan &plan = state.Plan;
-  const beamcast_hdf5_volume &v = state.Volume();
+  const beamcast_hdf5_volume &v = state.Volume(plan.volume);
   int whole[6];
   for (int axis = 0; axis < 3; axis++) {
     this->Size[axis] = static_cast<int>(plan.samples[axis]);
@@ -483,7 +488,13 @@ int vtkBeamcastVolumeReader::RequestInformation(vtkInformation *, vtkInformation
   this->Storage = std::string(v.convention) + ", " + v.storage +
                   (*v.filters != 0 ? std::string(", ") + v.filters : "");
   double spacing[3], origin[3];
-  this->Geometry(spacing, origin, this->OutputUnit);
+  this->Geometry(plan.volume, spacing, origin, this->OutputUnit);
+  char text[200];
+  std::snprintf(text, sizeof text, "%d x %d x %d of %d x %d x %d voxels, %.1f MiB%s%s",
+                this->Size[0], this->Size[1], this->Size[2], this->FullSize[0], this->FullSize[1],
+                this->FullSize[2], this->Memory / (1024 * 1024),
+                this->OutputUnit.empty() ? "" : ", ", this->OutputUnit.c_str());
+  this->Summary = text;
   out->Set(vtkStreamingDemandDrivenPipeline::WHOLE_EXTENT(), whole, 6);
   out->Set(vtkDataObject::SPACING(), spacing, 3);
   out->Set(vtkDataObject::ORIGIN(), origin, 3);
@@ -572,7 +583,7 @@ int vtkBeamcastVolumeReader::RequestData(vtkInformation *, vtkInformationVector 
 
   double spacing[3], origin[3];
   std::string unit;
-  this->Geometry(spacing, origin, unit);
+  this->Geometry(key.Plan.volume, spacing, origin, unit);
   int box[6] = {0, -1, 0, -1, 0, -1};
   if (!empty) {
     std::copy(extent, extent + 6, box);
@@ -580,7 +591,7 @@ int vtkBeamcastVolumeReader::RequestData(vtkInformation *, vtkInformationVector 
   image->SetExtent(box);
   image->SetSpacing(spacing);
   image->SetOrigin(origin);
-  const beamcast_hdf5_volume &v = state.Volume();
+  const beamcast_hdf5_volume &v = state.Volume(key.Plan.volume);
   if (!empty) {
     vtkSmartPointer<vtkDataArray> array = state.Piece.NewArray(extent);
     array->SetName(v.name);

@@ -132,6 +132,7 @@ public:
   vtkGetVector3Macro(FullSize, int);
   vtkGetMacro(Memory, double);
   const char *GetStorage();
+  const char *GetSummary(); // all of that in a line
   const char *GetOutputUnit();
   const char *GetNotice();
   vtkStringArray *GetMissing();
@@ -158,11 +159,11 @@ private:
   bool Plan(std::string &problem);
   bool Agree(bool well, std::string &problem);
   size_t FileOfTime(vtkInformation *out, double &time, uint64_t &step) const;
-  void Geometry(double spacing[3], double origin[3], std::string &unit) const;
+  void Geometry(size_t volume, double spacing[3], double origin[3], std::string &unit) const;
   uint64_t SharedMemoryLimit() const;
 
   std::vector<std::string> FileNames;
-  std::string Dataset, DimensionNames, Unit, OutputUnit, Notice, Storage;
+  std::string Dataset, DimensionNames, Unit, OutputUnit, Notice, Storage, Summary;
   int Region[6], Stride[3], OutputType, Channel, MemoryLimit, Threads;
   double Window[2], Spacing[3], Origin[3];
   bool ComplexParts, Live;
