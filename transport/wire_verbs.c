@@ -83,32 +83,41 @@ static bc_verbs_queue *dial(const bc_verbs_at *at, route *way, int lane, int64_t
                        error);
 }
 
-/* Tries the server's addresses in turn, as the routes are; then from each of our own. */
+/* Tries the server's addresses of the source's family in turn. */
+static bc_verbs_queue *try_addresses(const bc_verbs_at *at, route *way, int lane, int64_t deadline,
+                                     beamcast_error *error) {
+  bc_verbs_queue *queue = NULL;
+  for (uint32_t i = 0; i < at->count && queue == NULL && bc_now() < deadline; i++) {
+    if (parse_address(at->address[i], at->port, &way->to) &&
+        (way->any_source || way->from.ss_family == way->to.ss_family)) {
+      queue = dial(at, way, lane, deadline, error);
+    }
+  }
+  return queue;
+}
+
+/* Finds an address that answers: as the routes are, then from each of our own, as where the routes
+ * lead over another device. */
 static bc_verbs_queue *find_route(const bc_verbs_at *at, route *way, int lane, int64_t deadline,
                                   beamcast_error *error) {
   bc_verbs_interface own[BC_VERBS_ADDRESSES];
-  int owns = bc_verbs_interfaces(own);
-  bc_verbs_release(own, owns);
   int64_t soon = bc_deadline(DIAL_SECONDS);
   deadline = soon < deadline ? soon : deadline; /* there is tcp */
-  beamcast_fail(error, BEAMCAST_ERR_CONNECTION, "the server names no RDMA address");
-  for (int source = -1; source < owns; source++) {
-    for (uint32_t i = 0; i < at->count && bc_now() < deadline; i++) {
-      way->any_source = source < 0;
-      if (!parse_address(at->address[i], at->port, &way->to) ||
-          (source >= 0 && own[source].address.ss_family != way->to.ss_family)) {
-        continue;
-      }
-      if (source >= 0) {
-        way->from = own[source].address;
-      }
-      bc_verbs_queue *queue = dial(at, way, lane, deadline, error);
-      if (queue != NULL) {
-        return queue;
-      }
-    }
+  beamcast_fail(error, BEAMCAST_ERR_CONNECTION,
+                "the server names no RDMA address that can be used");
+  way->any_source = true;
+  bc_verbs_queue *queue = try_addresses(at, way, lane, deadline, error);
+  if (queue != NULL) {
+    return queue;
   }
-  return NULL;
+  int owns = bc_verbs_interfaces(own);
+  bc_verbs_release(own, owns);
+  way->any_source = false;
+  for (int i = 0; i < owns && queue == NULL; i++) {
+    way->from = own[i].address;
+    queue = try_addresses(at, way, lane, deadline, error);
+  }
+  return queue;
 }
 
 /* Registration takes a processor's time: more than one queue, where there are processors. */

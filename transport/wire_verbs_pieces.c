@@ -199,6 +199,8 @@ static int make_buffers(passage *p, beamcast_error *error) {
       return beamcast_fail(error, BEAMCAST_ERR_MEMORY, "out of memory");
     }
     memory->buffers = data;
+    /* after a fork we would write to a copy of pages that the device still reads */
+    (void)madvise(data, size, MADV_DONTFORK);
   }
   memory->buffers_region = ibv_reg_mr(bc_verbs_queue_domain(p->queue), memory->buffers, size, 0);
   return memory->buffers_region != NULL ? BEAMCAST_OK

@@ -383,14 +383,9 @@ bc_verbs_queue *bc_verbs_dial(const bc_verbs_at *at, struct sockaddr *to, struct
     return NULL;
   }
   q->lane = lane;
-  int code = resolve(q, to, from, deadline, error);
-  if (code == BEAMCAST_OK) {
-    code = make_queue_pair(q, error);
-  }
-  if (code == BEAMCAST_OK) {
-    code = connect_pair(q, at, deadline, error);
-  }
-  if (code != BEAMCAST_OK) {
+  if (resolve(q, to, from, deadline, error) != BEAMCAST_OK || q->id == NULL ||
+      make_queue_pair(q, error) != BEAMCAST_OK ||
+      connect_pair(q, at, deadline, error) != BEAMCAST_OK) {
     bc_verbs_queue_close(q);
     return NULL;
   }

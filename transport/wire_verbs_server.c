@@ -4,9 +4,9 @@
  * wire_verbs.h for what goes over the wire. Voxels land without a thread of ours. A queue pair is
  * taken only for a lane that asked for it, by the lane's ticket, and dies with the lane.
  *
- * A registration belongs to a slot's memory and may outlive the server: it keeps its device. Every
+ * A registration belongs to a slot's memory and may outlive the server: it keeps its device. A
  * producer that has a queue pair here can write into every registered slot whose address and key it
- * has or guesses: see docs/security.md.
+ * was once told, or guesses, also while that slot is shown: one must trust who may push.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -399,11 +399,11 @@ static void unwire(void *wired) {
   }
 }
 
-static int register_on(device *on, bc_memory *memory, registration **out, beamcast_error *error) {
+static registration *register_on(device *on, bc_memory *memory, beamcast_error *error) {
   registration *r = calloc(1, sizeof *r);
-  *out = r;
   if (r == NULL) {
-    return beamcast_fail(error, BEAMCAST_ERR_MEMORY, "out of memory");
+    beamcast_fail(error, BEAMCAST_ERR_MEMORY, "out of memory");
+    return NULL;
   }
   r->on = on;
   r->next = atomic_load(&memory->wired);
@@ -412,12 +412,13 @@ static int register_on(device *on, bc_memory *memory, registration **out, beamca
   if (r->region == NULL) {
     int reason = errno;
     free(r);
-    return bc_verbs_no_registration(error, reason, memory->size, "the server's slot");
+    (void)bc_verbs_no_registration(error, reason, memory->size, "the server's slot");
+    return NULL;
   }
   atomic_fetch_add(&on->references, 1);
   memory->unwire = unwire;
   atomic_store(&memory->wired, (void *)r);
-  return BEAMCAST_OK;
+  return r;
 }
 
 int bc_verbs_server_register(bc_verbs_server *server, uint64_t cookie, bc_memory *memory,
@@ -437,11 +438,12 @@ int bc_verbs_server_register(bc_verbs_server *server, uint64_t cookie, bc_memory
   while (r != NULL && r->on != on) {
     r = r->next;
   }
-  int code = r == NULL ? register_on(on, memory, &r, error) : BEAMCAST_OK;
-  if (code == BEAMCAST_OK) {
-    *address = (uintptr_t)memory->data;
-    *key = r->region->rkey;
-  }
+  r = r != NULL ? r : register_on(on, memory, error);
   pthread_mutex_unlock(&server->registering);
-  return code;
+  if (r == NULL) {
+    return BEAMCAST_ERR_MEMORY;
+  }
+  *address = (uintptr_t)memory->data;
+  *key = r->region->rkey;
+  return BEAMCAST_OK;
 }
