@@ -64,8 +64,10 @@ PyObject *core_start(PyObject *module, PyObject *arguments) {
     return NULL;
   }
   options.type = type != NULL ? beamcast_type_from_name(type) : 0;
-  Py_BEGIN_ALLOW_THREADS session = beamcast_start(&options, &error);
-  Py_END_ALLOW_THREADS return session != NULL ? new_session(module, session) : core_raise(&error);
+  Py_BEGIN_ALLOW_THREADS
+  session = beamcast_start(&options, &error);
+  Py_END_ALLOW_THREADS
+  return session != NULL ? new_session(module, session) : core_raise(&error);
 }
 
 PyObject *core_open_session(PyObject *module, PyObject *arguments) {
@@ -81,8 +83,10 @@ PyObject *core_open_session(PyObject *module, PyObject *arguments) {
 static void dealloc(PyObject *object) {
   PyTypeObject *type = Py_TYPE(object);
   beamcast_session *session = ((session_object *)object)->session;
-  Py_BEGIN_ALLOW_THREADS beamcast_session_close(session);
-  Py_END_ALLOW_THREADS PyObject_Free(object);
+  Py_BEGIN_ALLOW_THREADS
+  beamcast_session_close(session);
+  Py_END_ALLOW_THREADS
+  PyObject_Free(object);
   Py_DECREF(type);
 }
 
@@ -97,8 +101,10 @@ static PyObject *session_status(PyObject *object, PyObject *nothing) {
   if (!claim(self)) {
     return NULL;
   }
-  Py_BEGIN_ALLOW_THREADS code = beamcast_status(self->session, &info, &error);
-  Py_END_ALLOW_THREADS self->busy = false;
+  Py_BEGIN_ALLOW_THREADS
+  code = beamcast_status(self->session, &info, &error);
+  Py_END_ALLOW_THREADS
+  self->busy = false;
   return code == BEAMCAST_OK ? tuple_of(&info) : core_raise(&error);
 }
 
@@ -110,8 +116,10 @@ static PyObject *session_stop(PyObject *object, PyObject *nothing) {
   if (!claim(self)) {
     return NULL;
   }
-  Py_BEGIN_ALLOW_THREADS code = beamcast_stop(self->session, &error);
-  Py_END_ALLOW_THREADS self->busy = false;
+  Py_BEGIN_ALLOW_THREADS
+  code = beamcast_stop(self->session, &error);
+  Py_END_ALLOW_THREADS
+  self->busy = false;
   if (code != BEAMCAST_OK) {
     return core_raise(&error);
   }
@@ -125,8 +133,10 @@ PyObject *core_sessions(PyObject *module, PyObject *nothing) {
   int code;
   (void)module;
   (void)nothing;
-  Py_BEGIN_ALLOW_THREADS code = beamcast_session_list(&infos, &count, &error);
-  Py_END_ALLOW_THREADS if (code != BEAMCAST_OK) {
+  Py_BEGIN_ALLOW_THREADS
+  code = beamcast_session_list(&infos, &count, &error);
+  Py_END_ALLOW_THREADS
+  if (code != BEAMCAST_OK) {
     free(infos);
     return core_raise(&error);
   }
@@ -157,8 +167,10 @@ static int render(session_object *self, const beamcast_brick *brick, double limi
   memcpy(volume.spacing, brick->spacing, sizeof volume.spacing);
   memcpy(volume.origin, brick->origin, sizeof volume.origin);
   int code;
-  Py_BEGIN_ALLOW_THREADS code = beamcast_render_volume_within(self->session, &volume, limit, error);
-  Py_END_ALLOW_THREADS return code;
+  Py_BEGIN_ALLOW_THREADS
+  code = beamcast_render_volume_within(self->session, &volume, limit, error);
+  Py_END_ALLOW_THREADS
+  return code;
 }
 
 static PyObject *session_render_volume(PyObject *object, PyObject *arguments) {

@@ -112,8 +112,10 @@ PyObject *core_connect(PyObject *module, PyObject *arguments) {
   PyObject_GC_Track(self);
   const char *path = PyBytes_AsString(contact);
   beamcast_stream *stream;
-  Py_BEGIN_ALLOW_THREADS stream = beamcast_connect(path, &options, &error);
-  Py_END_ALLOW_THREADS Py_DECREF(contact);
+  Py_BEGIN_ALLOW_THREADS
+  stream = beamcast_connect(path, &options, &error);
+  Py_END_ALLOW_THREADS
+  Py_DECREF(contact);
   if (stream == NULL) {
     Py_DECREF(self);
     return core_raise(&error);
@@ -127,8 +129,10 @@ static void end_stream(stream_object *self) {
   self->stream = NULL;
   if (stream != NULL) {
     self->busy = true;
-    Py_BEGIN_ALLOW_THREADS beamcast_close(stream);
-    Py_END_ALLOW_THREADS self->busy = false;
+    Py_BEGIN_ALLOW_THREADS
+    beamcast_close(stream);
+    Py_END_ALLOW_THREADS
+    self->busy = false;
   }
   release_held(self);
 }
@@ -181,8 +185,10 @@ static PyObject *stream_begin_step(PyObject *object, PyObject *arguments) {
   if (!PyArg_ParseTuple(arguments, "Kd:begin_step", &step, &time) || !claim(self)) {
     return NULL;
   }
-  Py_BEGIN_ALLOW_THREADS code = beamcast_begin_step(self->stream, step, time, &error);
-  Py_END_ALLOW_THREADS self->busy = false;
+  Py_BEGIN_ALLOW_THREADS
+  code = beamcast_begin_step(self->stream, step, time, &error);
+  Py_END_ALLOW_THREADS
+  self->busy = false;
   if (code == BEAMCAST_OK || code == BEAMCAST_DROPPED) {
     release_held(self); /* of a step that was not ended */
   }
@@ -221,8 +227,10 @@ static PyObject *stream_put(PyObject *object, PyObject *arguments) {
     release_view(view);
     return NULL;
   }
-  Py_BEGIN_ALLOW_THREADS code = beamcast_put(self->stream, &brick, &error);
-  Py_END_ALLOW_THREADS self->busy = false;
+  Py_BEGIN_ALLOW_THREADS
+  code = beamcast_put(self->stream, &brick, &error);
+  Py_END_ALLOW_THREADS
+  self->busy = false;
   bool done = code == BEAMCAST_OK ? brick.copy != 0
                                   : code == BEAMCAST_ERR_ARGUMENT || code == BEAMCAST_ERR_REFUSED;
   if (done) {
@@ -256,8 +264,10 @@ static PyObject *stream_end_step(PyObject *object, PyObject *nothing) {
   if (!claim(self)) {
     return NULL;
   }
-  Py_BEGIN_ALLOW_THREADS code = beamcast_end_step(self->stream, &error);
-  Py_END_ALLOW_THREADS self->busy = false;
+  Py_BEGIN_ALLOW_THREADS
+  code = beamcast_end_step(self->stream, &error);
+  Py_END_ALLOW_THREADS
+  self->busy = false;
   if (code == BEAMCAST_OK || code == BEAMCAST_DROPPED) {
     release_held(self); /* after a failure, close does it */
   }

@@ -99,9 +99,11 @@ PyObject *core_retrieve(PyObject *module, PyObject *arguments) {
     return NULL;
   }
   const char *path = PyBytes_AsString(contact);
-  Py_BEGIN_ALLOW_THREADS code = beamcast_stream_retrieve(
-      path, stream, array, has_start ? first : NULL, has_shape ? size : NULL, limit, &data, &error);
-  Py_END_ALLOW_THREADS Py_DECREF(contact);
+  Py_BEGIN_ALLOW_THREADS
+  code = beamcast_stream_retrieve(path, stream, array, has_start ? first : NULL,
+                                  has_shape ? size : NULL, limit, &data, &error);
+  Py_END_ALLOW_THREADS
+  Py_DECREF(contact);
   if (code != BEAMCAST_OK) {
     return core_raise(&error);
   }

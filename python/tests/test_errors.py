@@ -3,8 +3,10 @@
 import builtins
 import json
 import os
+import signal
 import socket
 import threading
+import time
 import unittest
 import unittest.mock
 
@@ -211,7 +213,37 @@ class Servers(Case):
             stream.begin_step(11)
         stream.close()
 
-    def test_gil_is_free_while_a_call_waits(self):
+    def test_gil_is_free_while_calls_wait(self):
+        """The server sleeps until another thread wakes it: it can only if the call that waits has no GIL."""
+        stream = self.connect(wire="tcp", time_limit=LIMIT / 2)
+        array = numpy.ones((32, 512, 512), "float32")  # more than sockets hold
+        self.send(stream, 0, array)
+        calls = (("begin_step", lambda: stream.begin_step(1)), ("put", lambda: stream.put(array)),
+                 ("end_step", stream.end_step),
+                 ("retrieve", lambda: beamcast.retrieve(self.server.contact, time_limit=LIMIT / 2)))
+        for name, call in calls:
+            while name == "put" and not stream.begin_step(2):  # until the server has made room
+                time.sleep(0.01)
+            results, began = [], threading.Event()
+
+            def run():
+                began.set()
+                try:
+                    results.append(call())
+                except beamcast.Error as error:
+                    results.append(error)
+
+            self.server.process.send_signal(signal.SIGSTOP)
+            thread = threading.Thread(target=run)
+            thread.start()
+            began.wait()
+            time.sleep(0.05)
+            self.server.process.send_signal(signal.SIGCONT)
+            thread.join(LIMIT)
+            self.assertFalse(thread.is_alive())
+            self.assertNotIsInstance(results[0], Exception, name)
+
+    def test_gil_is_free_while_connect_waits(self):
         """A peer in this very process takes the connection while connect waits: only without the GIL."""
         with open(self.server.contact) as file:
             contact = json.load(file)

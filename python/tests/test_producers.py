@@ -37,7 +37,6 @@ class Producers(Case):
         self.check(2)
 
     def test_two_threads(self):
-        """Producers wait for each other: with the GIL held in a call, this would never end."""
         threads = [threading.Thread(target=produce, args=(self.server.contact, rank, 2, 3)) for rank in range(2)]
         for thread in threads:
             thread.start()
