@@ -1,25 +1,342 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "slurm.h"
 
-static int not_here(beamcast_error *error) {
-  return beamcast_fail(error, BEAMCAST_ERR_UNSUPPORTED,
-                       "sessions as Slurm jobs are not part of this version");
+#include <ctype.h>
+#include <errno.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "files.h"
+#include "run.h"
+
+static const double answer_seconds = 60, end_seconds = 90;
+enum { OPTIONS_MAX = 64, OPTIONS_BYTES = 4096, HALF_STARTED_SECONDS = 120 };
+
+static int find_slurm(const char *name, char *path, size_t size, beamcast_error *error) {
+  return bs_find_program(name, path, size)
+             ? BEAMCAST_OK
+             : beamcast_fail(error, BEAMCAST_ERR_UNSUPPORTED,
+                             "Slurm is not here, its command %s is missing: log in where it is, or "
+                             "start the session on this machine, without --slurm",
+                             name);
+}
+
+/* The last line that says something, as Slurm's commands end with their reason. */
+static void last_line(const char *text, char *line, size_t size) {
+  (void)snprintf(line, size, "no reason given");
+  while (*text != '\0') {
+    size_t length = strcspn(text, "\n");
+    if (length > 0) {
+      (void)snprintf(line, size, "%.*s", (int)(length < 300 ? length : 300), text);
+    }
+    text += length + (text[length] == '\n');
+  }
+}
+
+/* --- slurm.json ------------------------------------------------------------------------------ */
+
+static void read_job(const char *folder, char job[32], char final[32]) {
+  char path[BEAMCAST_SESSION_PATH_MAX];
+  json_t *json = bs_join(path, sizeof path, "%s/slurm.json", folder) ? bs_read_json(path) : NULL;
+  const char *number = json_string_value(json_object_get(json, "job"));
+  const char *end = json_string_value(json_object_get(json, "final"));
+  (void)snprintf(job, 32, "%s", number ? number : "");
+  (void)snprintf(final, 32, "%s", end ? end : "");
+  json_decref(json);
+}
+
+static int write_job(const char *folder, const char *job, const char *final,
+                     beamcast_error *error) {
+  char path[BEAMCAST_SESSION_PATH_MAX];
+  json_t *json = json_pack("{s:s, s:s}", "job", job, "final", final);
+  int code = json != NULL && bs_join(path, sizeof path, "%s/slurm.json", folder)
+                 ? bs_write_json(path, json, error)
+                 : beamcast_fail(error, BEAMCAST_ERR_MEMORY, "out of memory");
+  json_decref(json);
+  return code;
+}
+
+/* --- start ----------------------------------------------------------------------------------- */
+
+/* Splits the user's options into words. A word that is no option would be taken for the script, so
+ * it has to follow a short option: "-p gpu". "partition=gpu" is taken as "--partition=gpu". */
+static int split_options(const char *options, char words[OPTIONS_BYTES], char *argv[], int *count,
+                         beamcast_error *error) {
+  size_t at = 0;
+  while (*options != '\0') {
+    options += strspn(options, " \t\n");
+    size_t length = strcspn(options, " \t\n");
+    if (length == 0) {
+      break;
+    }
+    if (*count >= OPTIONS_MAX - 1 || at + length + 3 >= OPTIONS_BYTES) {
+      return beamcast_fail(error, BEAMCAST_ERR_ARGUMENT, "too many options for sbatch");
+    }
+    const char *before = argv[*count - 1];
+    bool is_value = before[0] == '-' && before[1] != '-' && before[1] != '\0' && before[2] == '\0';
+    bool has_value = memchr(options, '=', length) != NULL;
+    if (options[0] != '-' && !is_value && !has_value) {
+      return beamcast_fail(error, BEAMCAST_ERR_ARGUMENT,
+                           "\"%.*s\" is no option for sbatch: write --name=value, such as "
+                           "--slurm=\"--partition=gpu --time=2:00:00\"",
+                           (int)(length < 100 ? length : 100), options);
+    }
+    if (strncmp(options, "--wrap", 6) == 0) {
+      return beamcast_fail(error, BEAMCAST_ERR_ARGUMENT, "sbatch gets its script from beamcast");
+    }
+    argv[(*count)++] = words + at;
+    at += (size_t)snprintf(words + at, OPTIONS_BYTES - at, "%s%.*s",
+                           options[0] != '-' && !is_value ? "--" : "", (int)length, options) +
+          1;
+    options += length;
+  }
+  return BEAMCAST_OK;
+}
+
+/* Appends text, quoted for sh. */
+static bool append_quoted(char *to, size_t size, const char *text) {
+  size_t at = strlen(to);
+  bool fits = bs_join(to + at, size - at, " '");
+  for (; *text != '\0' && fits; text++) {
+    at = strlen(to);
+    fits = *text == '\'' ? bs_join(to + at, size - at, "'\\''")
+                         : bs_join(to + at, size - at, "%c", *text);
+  }
+  at = strlen(to);
+  return fits && bs_join(to + at, size - at, "'");
+}
+
+/* The path of the log for sbatch, in which % begins a pattern. */
+static bool log_option(char *option, size_t size, const char *log) {
+  bool fits = bs_join(option, size, "--output=");
+  for (; *log != '\0' && fits; log++) {
+    size_t at = strlen(option);
+    fits = bs_join(option + at, size - at, *log == '%' ? "%%%%" : "%c", *log);
+  }
+  return fits;
+}
+
+static int submit(const bs_record *record, const char *folder, const char *options,
+                  beamcast_error *error) {
+  char sbatch[BEAMCAST_SESSION_PATH_MAX], keeper[BEAMCAST_SESSION_PATH_MAX];
+  char script[8 * BEAMCAST_SESSION_PATH_MAX] = "#!/bin/sh\nexec", words[OPTIONS_BYTES];
+  char log[2 * BEAMCAST_SESSION_PATH_MAX], name[64], tasks[32], line[320];
+  int code = find_slurm("sbatch", sbatch, sizeof sbatch, error);
+  if (code != BEAMCAST_OK) {
+    return code;
+  }
+  if (!bs_find_program("beamcast-keeper", keeper, sizeof keeper)) {
+    return beamcast_fail(error, BEAMCAST_ERR_UNSUPPORTED,
+                         "the program beamcast-keeper is missing: it belongs beside `beamcast`");
+  }
+  if (!append_quoted(script, sizeof script, keeper) ||
+      !append_quoted(script, sizeof script, folder) ||
+      !log_option(log, sizeof log, record->info.log)) {
+    return beamcast_fail(error, BEAMCAST_ERR_ARGUMENT, "the path of the state folder is too long");
+  }
+  (void)snprintf(script + strlen(script), sizeof script - strlen(script), "\n");
+  (void)snprintf(name, sizeof name, "--job-name=beamcast-%s", record->info.id);
+  (void)snprintf(tasks, sizeof tasks, "--ntasks=%d", record->info.ranks);
+  char *argv[OPTIONS_MAX + 1] = {
+      sbatch, (char[]){"--parsable"}, (char[]){"--open-mode=append"}, name, tasks, log};
+  int count = 6;
+  code = split_options(options, words, argv, &count, error);
+  bs_result result;
+  if (code == BEAMCAST_OK) {
+    code = bs_run_program(argv, script, NULL, answer_seconds, &result, error);
+  }
+  if (code != BEAMCAST_OK) {
+    return code;
+  }
+  result.out[strcspn(result.out, ";\n")] = '\0'; /* NUMBER or NUMBER;CLUSTER */
+  if (result.status != 0 || !isdigit((unsigned char)result.out[0])) {
+    last_line(result.err, line, sizeof line);
+    return beamcast_fail(error, BEAMCAST_ERR_REFUSED, "Slurm did not take the job: %s", line);
+  }
+  return write_job(folder, result.out, "", error);
 }
 
 int bs_slurm_start(bs_record *record, const char *options, beamcast_error *error) {
-  (void)record;
-  (void)options;
-  return not_here(error);
+  char folder[BEAMCAST_SESSION_PATH_MAX];
+  int code = bs_session_folder(record->info.id, folder, sizeof folder, error);
+  if (code == BEAMCAST_OK && mkdir(folder, 0700) != 0) {
+    code = beamcast_fail(error, BEAMCAST_ERR_IO, "the folder %.300s can't be made: %s", folder,
+                         strerror(errno));
+  }
+  if (code != BEAMCAST_OK) {
+    return code;
+  }
+  record->slurm = true;
+  record->info.state = BEAMCAST_SESSION_PENDING;
+  record->info.created = (int64_t)time(NULL);
+  (void)gethostname(record->info.host, sizeof record->info.host - 1);
+  bs_record_paths(record, folder);
+  code = bs_record_write(record, folder, error);
+  code = code == BEAMCAST_OK ? submit(record, folder, options, error) : code;
+  if (code != BEAMCAST_OK) {
+    bs_remove_folder(folder);
+  }
+  return code;
+}
+
+/* --- status ---------------------------------------------------------------------------------- */
+
+/* How jobs end, and what we call it. */
+static const struct {
+  const char *name;
+  int state;
+  const char *reason;
+} ends[] = {
+    {"COMPLETED", 0, ""}, /* the keeper has said why */
+    {"CANCELLED", BEAMCAST_SESSION_ENDED, "the job was cancelled"},
+    {"TIMEOUT", BEAMCAST_SESSION_ENDED, "the job reached its time limit: see --time of sbatch"},
+    {"DEADLINE", BEAMCAST_SESSION_ENDED, "the job reached its deadline"},
+    {"PREEMPTED", BEAMCAST_SESSION_ENDED, "the job was preempted by another one"},
+    {"FAILED", BEAMCAST_SESSION_CRASHED, "the job failed"},
+    {"NODE_FAIL", BEAMCAST_SESSION_CRASHED, "a node of the job failed"},
+    {"BOOT_FAIL", BEAMCAST_SESSION_CRASHED, "a node of the job did not boot"},
+    {"OUT_OF_MEMORY", BEAMCAST_SESSION_CRASHED,
+     "the job ran out of memory: ask sbatch for more with --mem"}};
+
+static bool set_end(bs_record *record, const char *state) {
+  for (size_t i = 0; i < sizeof ends / sizeof ends[0]; i++) {
+    if (strcmp(state, ends[i].name) == 0) {
+      beamcast_session_info *info = &record->info;
+      if (ends[i].state != 0) {
+        info->state = ends[i].state;
+        (void)snprintf(info->reason, sizeof info->reason, "%s", ends[i].reason);
+      } else if (info->state != BEAMCAST_SESSION_CRASHED) {
+        info->state = BEAMCAST_SESSION_ENDED;
+      }
+      return true;
+    }
+  }
+  return false;
+}
+
+/* Asks for STATE|REASON|START of a job; "" in state when Slurm does not know it (any more). */
+static int ask(const char *job, const char *id, char state[32], char reason[128], int64_t *start,
+               beamcast_error *error) {
+  char squeue[BEAMCAST_SESSION_PATH_MAX], which[80], line[320];
+  int code = find_slurm("squeue", squeue, sizeof squeue, error);
+  if (code != BEAMCAST_OK) {
+    return code;
+  }
+  (void)snprintf(which, sizeof which, job[0] != '\0' ? "--jobs=%s" : "--name=beamcast-%s",
+                 job[0] != '\0' ? job : id);
+  char *const argv[] = {squeue, (char[]){"--noheader"},        (char[]){"--states=all"},
+                        which,  (char[]){"--format=%T|%r|%S"}, NULL};
+  bs_result result;
+  code = bs_run_program(argv, "", "SLURM_TIME_FORMAT=%s", answer_seconds, &result, error);
+  if (code != BEAMCAST_OK) {
+    return code;
+  }
+  state[0] = reason[0] = '\0';
+  *start = 0;
+  if (result.status != 0 && strstr(result.err, "Invalid job id") == NULL) {
+    last_line(result.err, line, sizeof line);
+    return beamcast_fail(error, BEAMCAST_ERR_CONNECTION,
+                         "Slurm does not answer (%.200s); the record of session %s is kept", line,
+                         id);
+  }
+  char *first = strchr(result.out, '|'), *second = first ? strchr(first + 1, '|') : NULL;
+  if (second != NULL) {
+    (void)snprintf(state, 32, "%.*s", (int)(first - result.out), result.out);
+    (void)snprintf(reason, 128, "%.*s", (int)(second - first - 1), first + 1);
+    *start = strtoll(second + 1, NULL, 10); /* N/A becomes 0 */
+  }
+  return BEAMCAST_OK;
+}
+
+/* The job is queued or runs: what that means for the session. */
+static void set_alive(bs_record *record, const char *state, const char *reason, int64_t start) {
+  beamcast_session_info *info = &record->info;
+  bool runs = strcmp(state, "RUNNING") == 0 || strcmp(state, "COMPLETING") == 0;
+  if (!runs) {
+    info->state = BEAMCAST_SESSION_PENDING;
+    info->start_time = start;
+    (void)snprintf(info->reason, sizeof info->reason, "the job waits in Slurm's queue (%s, %s)",
+                   state, reason);
+  } else if (info->state == BEAMCAST_SESSION_PENDING) {
+    info->state = BEAMCAST_SESSION_STARTING;
+  }
 }
 
 int bs_slurm_status(bs_record *record, const char *folder, beamcast_error *error) {
-  (void)record;
-  (void)folder;
-  return not_here(error);
+  beamcast_session_info *info = &record->info;
+  char job[32], final[32], state[32], reason[128];
+  int64_t start;
+  read_job(folder, job, final);
+  (void)snprintf(info->slurm_job, sizeof info->slurm_job, "%s", job);
+  if (final[0] != '\0') {
+    (void)set_end(record, final);
+    return BEAMCAST_OK;
+  }
+  beamcast_error why = {0};
+  int code = ask(job, info->id, state, reason, &start, &why);
+  if (code != BEAMCAST_OK) {
+    (void)snprintf(info->reason, sizeof info->reason, "%.299s", why.message);
+    return beamcast_fail(error, code, "%s", why.message);
+  }
+  if (state[0] == '\0' && job[0] == '\0' && time(NULL) - info->created > HALF_STARTED_SECONDS) {
+    bs_remove_folder(folder); /* who queued it was killed before Slurm had it */
+    return beamcast_fail(error, BEAMCAST_ERR_ARGUMENT, "session %s was never queued", info->id);
+  }
+  if (state[0] == '\0') { /* forgotten by Slurm; the keeper may have said why it ended */
+    if (info->state != BEAMCAST_SESSION_ENDED && info->state != BEAMCAST_SESSION_CRASHED) {
+      info->state = BEAMCAST_SESSION_CRASHED;
+      (void)snprintf(info->reason, sizeof info->reason, "Slurm knows nothing of the job any more");
+    }
+  } else if (set_end(record, state)) {
+    (void)write_job(folder, job, state, NULL);
+  } else {
+    set_alive(record, state, reason, start);
+  }
+  return BEAMCAST_OK;
+}
+
+/* --- stop ------------------------------------------------------------------------------------ */
+
+static int cancel(const char *job, const char *id, beamcast_error *error) {
+  char scancel[BEAMCAST_SESSION_PATH_MAX], which[80], line[320];
+  int code = find_slurm("scancel", scancel, sizeof scancel, error);
+  if (code != BEAMCAST_OK) {
+    return code;
+  }
+  (void)snprintf(which, sizeof which, job[0] != '\0' ? "%s" : "--name=beamcast-%s",
+                 job[0] != '\0' ? job : id);
+  char *const argv[] = {scancel, which, NULL};
+  bs_result result;
+  code = bs_run_program(argv, "", NULL, answer_seconds, &result, error);
+  if (code == BEAMCAST_OK && result.status != 0 && strstr(result.err, "Invalid job id") == NULL &&
+      strstr(result.err, "already completing or completed") == NULL) {
+    last_line(result.err, line, sizeof line);
+    code = beamcast_fail(error, BEAMCAST_ERR_CONNECTION,
+                         "Slurm did not cancel the job (%.200s); the record of session %s is kept",
+                         line, id);
+  }
+  return code;
 }
 
 int bs_slurm_stop(bs_record *record, const char *folder, beamcast_error *error) {
-  (void)record;
-  (void)folder;
-  return not_here(error);
+  char job[32], final[32], state[32], reason[128];
+  int64_t start;
+  read_job(folder, job, final);
+  int code = final[0] != '\0' ? BEAMCAST_OK : cancel(job, record->info.id, error);
+  double deadline = bs_now() + end_seconds;
+  while (code == BEAMCAST_OK && final[0] == '\0') {
+    code = ask(job, record->info.id, state, reason, &start, error);
+    if (code != BEAMCAST_OK || state[0] == '\0' || set_end(record, state)) {
+      break;
+    }
+    if (bs_now() > deadline) {
+      return beamcast_fail(error, BEAMCAST_ERR_TIMEOUT,
+                           "Slurm has not ended job %s after %g seconds; try again later", job,
+                           end_seconds);
+    }
+    bs_sleep_ms(300);
+  }
+  return code;
 }

@@ -25,7 +25,7 @@
 #include "keeper.h"
 #include "paraview_entry.h"
 
-enum { READY_MAX = 8192, WAIT_MS = 1000 };
+enum { READY_MAX = 8192, WAIT_MS = 1000, NOTE_SECONDS = 60 };
 
 /* Why the loop ended. */
 typedef enum outcome { SERVER_ENDED, ASKED_TO_END, STARTER_GONE } outcome;
@@ -236,7 +236,9 @@ static void conclude(bs_keeper *keeper, outcome why) {
   char word[256];
   info->state = BEAMCAST_SESSION_ENDED;
   if (why != SERVER_ENDED) {
-    (void)snprintf(info->reason, sizeof info->reason, "stopped");
+    (void)snprintf(info->reason, sizeof info->reason, "%s",
+                   keeper->record.slurm ? "ended by Slurm: cancelled, or its time was over"
+                                        : "stopped");
   } else if (WIFEXITED(keeper->status) && WEXITSTATUS(keeper->status) == 0) {
     last_word(info->log, word, sizeof word);
     if (strncmp(word, "idle for too long", 17) == 0) {
@@ -255,6 +257,20 @@ static void conclude(bs_keeper *keeper, outcome why) {
   }
 }
 
+/* In a job: whether who queued it has noted its number. Else it died, and nobody knows the session.
+ */
+static bool is_wanted(const bs_keeper *keeper) {
+  char path[BEAMCAST_SESSION_PATH_MAX];
+  double deadline = bs_now() + NOTE_SECONDS;
+  bool noted = false;
+  while (!noted && bs_now() < deadline &&
+         bs_join(path, sizeof path, "%s/slurm.json", keeper->folder)) {
+    noted = access(path, F_OK) == 0;
+    bs_sleep_ms(noted ? 0 : 200);
+  }
+  return noted;
+}
+
 static int keep(bs_keeper *keeper, starter *s) {
   beamcast_error error = {0};
   char connect_id[16], word[256];
@@ -269,7 +285,7 @@ static int keep(bs_keeper *keeper, starter *s) {
   if (code == BEAMCAST_OK && keeper->record.port == 0 && why == SERVER_ENDED) {
     last_word(keeper->record.info.log, word, sizeof word);
     code = beamcast_fail(&error, BEAMCAST_ERR_UNSUPPORTED, "the server did not start: %s", word);
-  } else if (code == BEAMCAST_OK && why == ASKED_TO_END && !s->said_ready) {
+  } else if (code == BEAMCAST_OK && why == ASKED_TO_END && s->link >= 0) {
     code = beamcast_fail(&error, BEAMCAST_ERR_CONNECTION, "the session was stopped meanwhile");
   }
   bs_remove_paraview_entry(keeper->record.info.id);
@@ -325,6 +341,10 @@ int main(int argc, char **argv) {
     const char *slash = strrchr(argv[1], '/');
     good = slash != NULL && bs_join(keeper.folder, sizeof keeper.folder, "%s", argv[1]) &&
            bs_record_read(&keeper.record, slash + 1, keeper.folder);
+    if (good && !is_wanted(&keeper)) {
+      bs_remove_folder(keeper.folder);
+      good = false;
+    }
   }
   return good ? keep(&keeper, &s) : EXIT_FAILURE;
 }

@@ -1,0 +1,150 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include "run.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <spawn.h>
+#include <stdlib.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "process.h"
+
+extern char **environ;
+
+/* What must not travel into records and logs of other programs. */
+static bool is_secret(const char *entry) {
+  return strncmp(entry, "BEAMCAST_TOKEN=", 15) == 0 ||
+         strncmp(entry, "BEAMCAST_CONNECT_ID=", 20) == 0;
+}
+
+static char **make_environment(const char *extra) {
+  size_t count = 0, kept = 0;
+  while (environ[count] != NULL) {
+    count++;
+  }
+  char **list = calloc(count + 2, sizeof *list);
+  for (size_t i = 0; list != NULL && i < count; i++) {
+    if (!is_secret(environ[i])) {
+      list[kept++] = environ[i];
+    }
+  }
+  if (list != NULL && extra != NULL) {
+    list[kept] = (char *)(uintptr_t)extra;
+  }
+  return list;
+}
+
+static pid_t spawn(char *const argv[], const char *extra, const int ends[3], int *bad) {
+  posix_spawn_file_actions_t files;
+  posix_spawnattr_t attributes;
+  sigset_t none, usual;
+  pid_t child = 0;
+  char **environment = make_environment(extra);
+  if (environment == NULL) {
+    *bad = ENOMEM;
+    return 0;
+  }
+  sigemptyset(&none);
+  sigemptyset(&usual);
+  sigaddset(&usual, SIGPIPE);
+  posix_spawn_file_actions_init(&files);
+  for (int i = 0; i < 3; i++) {
+    posix_spawn_file_actions_adddup2(&files, ends[i], i);
+  }
+  posix_spawnattr_init(&attributes);
+  posix_spawnattr_setsigmask(&attributes, &none);
+  posix_spawnattr_setsigdefault(&attributes, &usual);
+  posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF);
+  *bad = posix_spawn(&child, argv[0], &files, &attributes, argv, environment);
+  posix_spawnattr_destroy(&attributes);
+  posix_spawn_file_actions_destroy(&files);
+  free(environment);
+  return *bad == 0 ? child : 0;
+}
+
+/* Takes in what comes; false when the other side has closed. */
+static bool take(int from, char *text, size_t *length) {
+  char ignored[512];
+  bool full = *length >= BS_OUTPUT_MAX - 1;
+  ssize_t got = full ? read(from, ignored, sizeof ignored)
+                     : read(from, text + *length, BS_OUTPUT_MAX - 1 - *length);
+  if (got > 0 && !full) {
+    *length += (size_t)got;
+    text[*length] = '\0';
+  }
+  return got > 0 || (got < 0 && errno == EINTR);
+}
+
+/* Feeds and reads until both outputs are closed, or time is over. */
+static bool converse(int own[3], const char *input, double deadline, bs_result *result) {
+  size_t lengths[2] = {0, 0}, left = strlen(input);
+  while (own[1] >= 0 || own[2] >= 0) {
+    if (left == 0 && own[0] >= 0) {
+      (void)close(own[0]);
+      own[0] = -1;
+    }
+    struct pollfd fds[3] = {{own[0], POLLOUT, 0}, {own[1], POLLIN, 0}, {own[2], POLLIN, 0}};
+    (void)poll(fds, 3, 200);
+    if (bs_now() > deadline) {
+      return false;
+    }
+    if (fds[0].revents != 0) {
+      ssize_t done = send(own[0], input, left, MSG_NOSIGNAL);
+      input += done > 0 ? done : 0;
+      left = done > 0 ? left - (size_t)done : 0;
+    }
+    for (int i = 1; i <= 2; i++) {
+      if (fds[i].revents != 0 &&
+          !take(own[i], i == 1 ? result->out : result->err, &lengths[i - 1])) {
+        (void)close(own[i]);
+        own[i] = -1;
+      }
+    }
+  }
+  return true;
+}
+
+int bs_run_program(char *const argv[], const char *input, const char *extra, double seconds,
+                   bs_result *result, beamcast_error *error) {
+  int own[3] = {-1, -1, -1}, theirs[3] = {-1, -1, -1}, bad = 0, status = 0;
+  memset(result, 0, sizeof *result);
+  for (int i = 0; i < 3 && bad == 0; i++) {
+    int pair[2];
+    /* sockets: writing to one can be told not to raise SIGPIPE */
+    bad = socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair) != 0 ? errno : 0;
+    own[i] = bad == 0 ? pair[0] : -1;
+    theirs[i] = bad == 0 ? pair[1] : -1;
+  }
+  pid_t child = bad == 0 ? spawn(argv, extra, theirs, &bad) : 0;
+  bool in_time = true;
+  for (int i = 0; i < 3; i++) {
+    if (theirs[i] >= 0) {
+      (void)close(theirs[i]);
+    }
+  }
+  if (child > 0) {
+    in_time = converse(own, input, bs_now() + seconds, result);
+    if (!in_time) {
+      (void)kill(child, SIGKILL);
+    }
+    while (waitpid(child, &status, 0) < 0 && errno == EINTR) {
+    }
+  }
+  for (int i = 0; i < 3; i++) {
+    if (own[i] >= 0) {
+      (void)close(own[i]);
+    }
+  }
+  if (bad != 0) {
+    return beamcast_fail(error, BEAMCAST_ERR_UNSUPPORTED, "%.300s can't be run: %s", argv[0],
+                         strerror(bad));
+  }
+  result->status = WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
+  return in_time ? BEAMCAST_OK
+                 : beamcast_fail(error, BEAMCAST_ERR_TIMEOUT,
+                                 "%.300s did not answer within %g seconds", argv[0], seconds);
+}

@@ -1,0 +1,25 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ *
+ * Runs another program to its end, without a shell, and takes in what it prints.
+ */
+#ifndef BEAMCAST_SESSION_RUN_H
+#define BEAMCAST_SESSION_RUN_H
+
+#include <stdbool.h>
+
+#include "beamcast_types.h"
+
+enum { BS_OUTPUT_MAX = 8192 };
+
+typedef struct bs_result {
+  int status;                                  /* exit status; 128 and more: by a signal */
+  char out[BS_OUTPUT_MAX], err[BS_OUTPUT_MAX]; /* the beginning of what it printed */
+} bs_result;
+
+/* argv[0]: path of the program. input: text for its standard input. It gets this environment
+ * without Beamcast's secrets, and with `extra` ("NAME=value", or NULL). After `seconds` it is
+ * ended: BEAMCAST_ERR_TIMEOUT. */
+int bs_run_program(char *const argv[], const char *input, const char *extra, double seconds,
+                   bs_result *result, beamcast_error *error);
+
+#endif
