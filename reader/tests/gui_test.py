@@ -60,7 +60,7 @@ class Screen:
         return len(np.unique(self.picture()[VIEW].reshape(-1, 3), axis=0))
 
 
-def wait(what, condition, seconds=90):
+def wait(what, condition, seconds=150):
     end = time.monotonic() + seconds
     while not condition():
         assert time.monotonic() < end, f"not seen: {what}"
@@ -74,11 +74,20 @@ def play(screen, path):
 
     wait("ParaView's window", lambda: window("ParaView 5"))
     main = window("ParaView 5")
-    wait("the empty view", lambda: 0 < screen.colours() < 300)
-    time.sleep(5)  # the welcome dialog, which comes late
-    screen.do("key", "Escape")
+
+    quiet = []
+
+    def empty():
+        """The empty view for some seconds: the welcome dialog may come late, and goes with Escape."""
+        if 0 < screen.colours() < 300:
+            quiet.append(1)
+        else:
+            quiet.clear()
+            screen.do("key", "Escape")
+        return len(quiet) >= 10
+
     screen.do("windowmove", main, 0, 0, "windowsize", main, WIDTH, HEIGHT)
-    wait("the view in its size", lambda: 0 < screen.colours() < 300)
+    wait("the empty view", empty)
     screen.do("windowfocus", main, "key", "ctrl+o")
     wait("the file dialog", lambda: window("Open File"))
     screen.do("type", "--delay", 20, path)
