@@ -490,10 +490,10 @@ int vtkBeamcastVolumeReader::RequestInformation(vtkInformation *, vtkInformation
   double spacing[3], origin[3];
   this->Geometry(plan.volume, spacing, origin, this->OutputUnit);
   char text[200];
-  std::snprintf(text, sizeof text, "%d x %d x %d of %d x %d x %d voxels, %.1f MiB%s%s",
-                this->Size[0], this->Size[1], this->Size[2], this->FullSize[0], this->FullSize[1],
-                this->FullSize[2], this->Memory / (1024 * 1024),
-                this->OutputUnit.empty() ? "" : ", ", this->OutputUnit.c_str());
+  std::snprintf(text, sizeof text, "%.1f MiB: %d x %d x %d of %d x %d x %d voxels%s%s",
+                this->Memory / (1024 * 1024), this->Size[0], this->Size[1], this->Size[2],
+                this->FullSize[0], this->FullSize[1], this->FullSize[2],
+                this->OutputUnit.empty() ? "" : ", in ", this->OutputUnit.c_str());
   this->Summary = text;
   out->Set(vtkStreamingDemandDrivenPipeline::WHOLE_EXTENT(), whole, 6);
   out->Set(vtkDataObject::SPACING(), spacing, 3);
