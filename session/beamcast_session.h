@@ -32,11 +32,13 @@ typedef struct beamcast_session beamcast_session;
 /* Zero-initialise; every zero means the default. */
 typedef struct beamcast_start_options {
   int paraview;        /* not 0: for ParaView clients. 0, the headless viewer, is not built yet */
-  int ranks;           /* processes of the server; 1, or what `size` needs in a Slurm job */
+  int ranks;           /* processes of the server; 1 */
   double idle_minutes; /* unused for so long, the session ends by itself; 60. Below 0: never */
   const char *slurm;   /* not NULL: run as a Slurm job. Options for sbatch, separated by blanks,
                           such as "--partition=gpu --time=2:00:00"; "" for none */
-  uint64_t size[3];    /* voxels that are going to come, to estimate memory and ranks; 0: unknown */
+  uint64_t size[3];    /* voxels that are going to come; 0: unknown. Where the three steps that a
+                          server holds do not fit this machine it is BEAMCAST_ERR_MEMORY; a Slurm
+                          job asks for that memory (--mem), unless `slurm` asks for another */
   int type;            /* their type, one of beamcast_type; 0: float32 */
   double time_limit;   /* seconds until a session on this machine has to run; 120 */
 } beamcast_start_options;

@@ -17,6 +17,7 @@ typedef struct bs_record {
   bool slurm;          /* runs, or is going to, as a Slurm job */
   double idle_minutes; /* 0: never */
   int port;            /* for ParaView clients */
+  uint64_t memory;     /* bytes that the announced volumes take, 0: unknown; not in the file */
   bs_process keeper;
 } bs_record;
 

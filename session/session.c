@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <sys/stat.h>
 #include <time.h>
+#include <unistd.h>
 
 #include "files.h"
 #include "local.h"
@@ -13,7 +14,7 @@
 #include "slurm.h"
 
 static const double default_idle = 60, default_limit = 120, default_wait = 30;
-enum { RANKS_MAX = 4096, WAIT_MS = 200 };
+enum { RANKS_MAX = 4096, WAIT_MS = 200, SLOTS = 3 }; /* shown, newest, arriving */
 
 struct beamcast_session {
   char id[BEAMCAST_SESSION_ID_MAX];
@@ -41,6 +42,34 @@ static int check_options(const beamcast_start_options *o, beamcast_error *error)
   return BEAMCAST_OK;
 }
 
+/* The memory that volumes of the announced size take; 0 if none is announced. */
+static int estimate(const beamcast_start_options *o, uint64_t *bytes, beamcast_error *error) {
+  const unsigned long long n[3] = {o->size[0], o->size[1], o->size[2]};
+  uint64_t limit = UINT64_MAX / SLOTS,
+           voxel = beamcast_type_size(o->type ? o->type : BEAMCAST_FLOAT32);
+  *bytes = 0;
+  if (n[0] == 0 && n[1] == 0 && n[2] == 0) {
+    return BEAMCAST_OK;
+  }
+  if (voxel == 0 || n[0] == 0 || n[1] == 0 || n[2] == 0 || n[0] > limit / voxel ||
+      n[1] > limit / voxel / n[0] || n[2] > limit / voxel / n[0] / n[1]) {
+    return beamcast_fail(error, BEAMCAST_ERR_ARGUMENT,
+                         "a volume of %llu x %llu x %llu voxels of type %d is not possible", n[0],
+                         n[1], n[2], o->type);
+  }
+  *bytes = SLOTS * voxel * n[0] * n[1] * n[2];
+  uint64_t here = (uint64_t)sysconf(_SC_PHYS_PAGES) * (uint64_t)sysconf(_SC_PAGESIZE);
+  if (o->slurm == NULL && *bytes > here) {
+    return beamcast_fail(
+        error, BEAMCAST_ERR_MEMORY,
+        "%llu x %llu x %llu voxels of %llu bytes, %d steps at a time, take %.1f "
+        "GiB; this machine has %.1f: use a larger one (--slurm), or a smaller type",
+        n[0], n[1], n[2], (unsigned long long)voxel, SLOTS, (double)*bytes / (1 << 30),
+        (double)here / (1 << 30));
+  }
+  return BEAMCAST_OK;
+}
+
 beamcast_session *beamcast_start(const beamcast_start_options *options, beamcast_error *error) {
   beamcast_start_options o = {0};
   bs_record record = {.info = {.state = BEAMCAST_SESSION_PENDING}};
@@ -55,6 +84,7 @@ beamcast_session *beamcast_start(const beamcast_start_options *options, beamcast
   record.info.ranks = o.ranks > 0 ? o.ranks : 1;
   record.idle_minutes = o.idle_minutes < 0 ? 0 : o.idle_minutes > 0 ? o.idle_minutes : default_idle;
   int code = check_options(&o, error);
+  code = code == BEAMCAST_OK ? estimate(&o, &record.memory, error) : code;
   code = code == BEAMCAST_OK ? bs_draw_id(record.info.id, error) : code;
   code = code == BEAMCAST_OK
              ? bs_session_folder(record.info.id, session->folder, sizeof session->folder, error)

@@ -122,7 +122,7 @@ static int submit(const bs_record *record, const char *folder, const char *optio
                   beamcast_error *error) {
   char sbatch[BEAMCAST_SESSION_PATH_MAX], keeper[BEAMCAST_SESSION_PATH_MAX];
   char script[8 * BEAMCAST_SESSION_PATH_MAX] = "#!/bin/sh\nexec", words[OPTIONS_BYTES];
-  char log[2 * BEAMCAST_SESSION_PATH_MAX], name[64], tasks[32], line[320];
+  char log[2 * BEAMCAST_SESSION_PATH_MAX], name[64], tasks[32], memory[48], line[320];
   int code = find_slurm("sbatch", sbatch, sizeof sbatch, error);
   if (code != BEAMCAST_OK) {
     return code;
@@ -142,6 +142,11 @@ static int submit(const bs_record *record, const char *folder, const char *optio
   char *argv[OPTIONS_MAX + 1] = {
       sbatch, (char[]){"--parsable"}, (char[]){"--open-mode=append"}, name, tasks, log};
   int count = 6;
+  if (record->memory > 0) { /* and half a GiB for each rank's ParaView */
+    uint64_t mebibytes = (record->memory >> 20) + 512 * (uint64_t)record->info.ranks;
+    (void)snprintf(memory, sizeof memory, "--mem=%lluM", (unsigned long long)mebibytes);
+    argv[count++] = memory;
+  }
   code = split_options(options, words, argv, &count, error);
   bs_result result;
   if (code == BEAMCAST_OK) {

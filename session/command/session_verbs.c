@@ -17,7 +17,8 @@ static const char start_help[] =
     "  --idle MIN          ends by itself, unused for so many minutes; 60; 0: never\n"
     "  --slurm[=OPTIONS]   as a Slurm job; OPTIONS for sbatch, separated by blanks, such as\n"
     "                      --slurm=\"--partition=gpu --time=2:00:00\"; returns when it is queued\n"
-    "  --size X,Y,Z        voxels that are going to come: says what memory they take\n"
+    "  --size X,Y,Z        voxels that are going to come: refused where they do not fit\n"
+    "                      this machine, asked for as --mem in a Slurm job\n"
     "  --type T            their type: uint8, uint16, float32, ...; float32\n"
     "  --time-limit SEC    how long to wait until it runs; 120\n"
     "  --json              one JSON object: id, state, contact, paraview, url, start_time, ...\n";

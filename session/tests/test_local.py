@@ -107,6 +107,13 @@ def missing_programs(home):
     home.check_nothing_left()
 
 
+def too_large(home):
+    message = home.run("start", "--paraview", "--size", "50000,50000,50000", status=1)[1]
+    assert "GiB" in message and message.count("\n") == 1, message
+    home.run("start", "--paraview", "--size", "5,0,5", status=2)
+    home.check_nothing_left()
+
+
 def many(home):
     for _ in range(STARTS):
         home.run("stop", home.start()["id"])
@@ -115,7 +122,7 @@ def many(home):
 
 if __name__ == "__main__":
     sessions.need("Xvfb", "mpiexec")
-    for test in (life_of_a_session, killed_start, crashed, idle, missing_programs, many):
+    for test in (life_of_a_session, killed_start, crashed, idle, missing_programs, too_large, many):
         begun = time.monotonic()
         with sessions.Home() as its_home:
             test(its_home)
