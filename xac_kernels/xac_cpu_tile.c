@@ -47,16 +47,19 @@ typedef struct xk_source {
 
 #if defined(__AVX2__)
 
+/* Two floats side by side, anywhere. */
+typedef double xk_pair __attribute__((aligned(4), may_alias));
+
+XAC_INLINE __m128d xk_two_pairs(const float *p, const float *q) {
+  return _mm_set_pd(*(const xk_pair *)q, *(const xk_pair *)p);
+}
+
 /* Loads lanes' pairs (x, x + 1) at p + index and parts them. */
 XAC_INLINE void xk_pairs(const float *p, const unsigned *index, xf *x0, xf *x1) {
-  __m128d a = _mm_loadh_pd(_mm_load_sd((const double *)(const void *)(p + index[0])),
-                           (const double *)(const void *)(p + index[1]));
-  __m128d b = _mm_loadh_pd(_mm_load_sd((const double *)(const void *)(p + index[2])),
-                           (const double *)(const void *)(p + index[3]));
-  __m128d c = _mm_loadh_pd(_mm_load_sd((const double *)(const void *)(p + index[4])),
-                           (const double *)(const void *)(p + index[5]));
-  __m128d d = _mm_loadh_pd(_mm_load_sd((const double *)(const void *)(p + index[6])),
-                           (const double *)(const void *)(p + index[7]));
+  __m128d a = xk_two_pairs(p + index[0], p + index[1]);
+  __m128d b = xk_two_pairs(p + index[2], p + index[3]);
+  __m128d c = xk_two_pairs(p + index[4], p + index[5]);
+  __m128d d = xk_two_pairs(p + index[6], p + index[7]);
   __m256 ac = _mm256_set_m128(_mm_castpd_ps(c), _mm_castpd_ps(a));
   __m256 bd = _mm256_set_m128(_mm_castpd_ps(d), _mm_castpd_ps(b));
   *x0 = (xf)_mm256_shuffle_ps(ac, bd, 0x88);
