@@ -374,6 +374,23 @@ static void look_for_end(bc_data_conn *c) {
   c->clean = done == 0 || (errno != EAGAIN && errno != EWOULDBLOCK);
 }
 
+/* Takes a connection out of its thread's list: this one, or for NULL the first that is doomed, or
+ * that is there at all. NULL if there is none. */
+static bc_data_conn *take(bc_data_thread *t, const bc_data_conn *one, bool only_doomed) {
+  pthread_mutex_lock(&t->receiver->lock);
+  bc_data_conn **at = &t->conns, *c;
+  while (*at != NULL && ((one != NULL && *at != one) || (only_doomed && !(*at)->doomed))) {
+    at = &(*at)->next;
+  }
+  c = *at;
+  if (c != NULL) {
+    *at = c->next;
+  }
+  pthread_mutex_unlock(&t->receiver->lock);
+  return c;
+}
+
+/* Ends a connection that was taken out of its list. */
 static void conn_free(bc_receiver *r, bc_data_conn *c) {
   if (c->verbs != 0) {
     bc_verbs_server_drop(r->verbs, c->verbs);
@@ -388,45 +405,24 @@ static void conn_free(bc_receiver *r, bc_data_conn *c) {
   bc_memory_release(c->from);
   free(c->body);
   bc_writer_free(&c->out);
-  pthread_mutex_lock(&r->lock);
-  for (bc_data_conn **at = &c->thread->conns; *at != NULL; at = &(*at)->next) {
-    if (*at == c) {
-      *at = c->next;
-      break;
-    }
-  }
   if (c->session != 0) {
-    bc_rank_conn_ended(r, c->session, clean);
-  }
-  pthread_mutex_unlock(&r->lock);
-  free(c);
-}
-
-static void bury_doomed(bc_data_thread *t) {
-  bc_receiver *r = t->receiver;
-  for (;;) {
     pthread_mutex_lock(&r->lock);
-    bc_data_conn *c = t->conns;
-    while (c != NULL && !c->doomed) {
-      c = c->next;
-    }
+    bc_rank_conn_ended(r, c->session, clean);
     pthread_mutex_unlock(&r->lock);
-    if (c == NULL) {
-      return;
-    }
-    conn_free(r, c);
   }
+  free(c);
 }
 
 static void *run(void *argument) {
   bc_data_thread *t = argument;
   bc_receiver *r = t->receiver;
   struct epoll_event events[64];
+  bc_data_conn *c;
   for (;;) {
     int count = epoll_wait(t->epoll, events, 64, -1);
     bool woken = false;
     for (int i = 0; i < count; i++) {
-      bc_data_conn *c = events[i].data.ptr;
+      c = events[i].data.ptr;
       if (c == NULL) {
         woken = true;
         continue;
@@ -435,7 +431,7 @@ static void *run(void *argument) {
       serve(r, c);
       bool writing = c->out.size > c->out_sent || c->from != NULL;
       if (c->dead) {
-        conn_free(r, c);
+        conn_free(r, take(t, c, false));
       } else if (writing != was_writing) {
         watch(c, EPOLL_CTL_MOD);
       }
@@ -449,11 +445,13 @@ static void *run(void *argument) {
       if (stop) {
         break;
       }
-      bury_doomed(t);
+      while ((c = take(t, NULL, true)) != NULL) {
+        conn_free(r, c);
+      }
     }
   }
-  while (t->conns != NULL) {
-    conn_free(r, t->conns);
+  while ((c = take(t, NULL, false)) != NULL) {
+    conn_free(r, c);
   }
   return NULL;
 }

@@ -44,7 +44,7 @@ static int touch_all(unsigned char *data, uint64_t size) {
   touching parts[TOUCHERS_MAX];
   pthread_t threads[TOUCHERS_MAX];
   bool started[TOUCHERS_MAX] = {false};
-  long cores = sysconf(_SC_NPROCESSORS_ONLN);
+  long online = sysconf(_SC_NPROCESSORS_ONLN), cores = online < 1 ? 1 : online;
   uint64_t count = size / TOUCH_BYTES + 1, page = (uint64_t)sysconf(_SC_PAGESIZE);
   count = count > (uint64_t)cores ? (uint64_t)cores : count;
   count = count > TOUCHERS_MAX ? TOUCHERS_MAX : count;

@@ -35,6 +35,29 @@ bool bc_frame_head_read(const unsigned char bytes[BC_FRAME_BYTES], bc_frame_head
   return zero == 0 && head->type >= BC_JOIN && head->type <= BC_ASKED && head->size <= BC_BODY_MAX;
 }
 
+static bool same_bits(const double *a, const double *b, int count) {
+  for (int i = 0; i < count; i++) {
+    uint64_t x, y;
+    memcpy(&x, &a[i], sizeof x);
+    memcpy(&y, &b[i], sizeof y);
+    if (x != y) {
+      return false;
+    }
+  }
+  return true;
+}
+
+bool bc_grid_equal(const bc_grid *a, const bc_grid *b) {
+  return memcmp(a->volume, b->volume, sizeof a->volume) == 0 &&
+         same_bits(a->spacing, b->spacing, 3) && same_bits(a->origin, b->origin, 3) &&
+         same_bits(a->direction, b->direction, 9) && strcmp(a->length_unit, b->length_unit) == 0;
+}
+
+bool bc_array_spec_equal(const bc_array_spec *a, const bc_array_spec *b) {
+  return strcmp(a->name, b->name) == 0 && strcmp(a->unit, b->unit) == 0 && a->type == b->type &&
+         a->components == b->components && same_bits(&a->fill, &b->fill, 1);
+}
+
 uint64_t bc_plan_voxel_bytes(const bc_plan *plan, uint32_t array) {
   return beamcast_type_size((int)plan->array[array].type) * plan->array[array].components;
 }

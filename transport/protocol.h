@@ -122,6 +122,10 @@ typedef struct bc_plan {
   bc_array_spec array[BC_ARRAYS_MAX];
 } bc_plan;
 
+/* Equal to the bit: a fill value of NaN equals itself. */
+bool bc_grid_equal(const bc_grid *a, const bc_grid *b);
+bool bc_array_spec_equal(const bc_array_spec *a, const bc_array_spec *b);
+
 uint64_t bc_plan_voxel_bytes(const bc_plan *plan, uint32_t array);
 
 void bc_put_box(bc_writer *writer, const bc_box *box);

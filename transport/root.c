@@ -405,15 +405,6 @@ void bc_step_begin(bc_receiver *r, bc_producer *p, uint64_t number, double time,
   }
 }
 
-static bool same_grid(const bc_grid *a, const bc_grid *b) {
-  return memcmp(a, b, sizeof *a) == 0;
-}
-
-static bool same_spec(const bc_array_spec *a, const bc_array_spec *b) {
-  return a->type == b->type && a->components == b->components && strcmp(a->unit, b->unit) == 0 &&
-         memcmp(&a->fill, &b->fill, sizeof a->fill) == 0;
-}
-
 /* What a declaration changes. */
 typedef enum change { NOTHING, NOTES, MORE, MEMORY, IMPOSSIBLE } change;
 
@@ -436,7 +427,7 @@ static change apply(bc_plan *plan, const bc_declare *declare, bool settled,
     plan->arrays = 1;
     return MEMORY;
   }
-  change what = same_grid(&plan->grid, &declare->grid) ? NOTHING : NOTES;
+  change what = bc_grid_equal(&plan->grid, &declare->grid) ? NOTHING : NOTES;
   plan->grid = declare->grid;
   uint32_t i = 0;
   while (i < plan->arrays && strcmp(plan->array[i].name, declare->array.name) != 0) {
@@ -450,7 +441,7 @@ static change apply(bc_plan *plan, const bc_declare *declare, bool settled,
     plan->array[plan->arrays++] = declare->array;
     return MORE;
   }
-  if (same_spec(&plan->array[i], &declare->array)) {
+  if (bc_array_spec_equal(&plan->array[i], &declare->array)) {
     return what;
   }
   bool moves = plan->array[i].type != declare->array.type ||

@@ -410,11 +410,11 @@ int bc_sender_begin(bc_sender *s, uint64_t step, double time, beamcast_error *er
 }
 
 static int find_array(const bc_plan *plan, const bc_array_spec *spec, const bc_grid *grid) {
-  if (plan->arrays == 0 || memcmp(&plan->grid, grid, sizeof *grid) != 0) {
+  if (plan->arrays == 0 || !bc_grid_equal(&plan->grid, grid)) {
     return -1;
   }
   for (uint32_t i = 0; i < plan->arrays; i++) {
-    if (memcmp(&plan->array[i], spec, sizeof *spec) == 0) {
+    if (bc_array_spec_equal(&plan->array[i], spec)) {
       return (int)i;
     }
   }
