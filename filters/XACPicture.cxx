@@ -20,40 +20,34 @@
 XACPicture::XACPicture() = default;
 XACPicture::~XACPicture() = default;
 
-namespace
-{
-void Unproject(const double* m, double x, double y, double z, double* world)
-{
+namespace {
+void Unproject(const double *m, double x, double y, double z, double *world) {
   double h[4];
-  for (int i = 0; i < 4; i++)
-  {
+  for (int i = 0; i < 4; i++) {
     h[i] = m[4 * i] * x + m[4 * i + 1] * y + m[4 * i + 2] * z + m[4 * i + 3];
   }
-  for (int i = 0; i < 3; i++)
-  {
+  for (int i = 0; i < 3; i++) {
     world[i] = h[i] / h[3];
   }
 }
-}
+} // namespace
 
-bool XACPicture::Begin(vtkRenderer* renderer, int coarse)
-{
+bool XACPicture::Begin(vtkRenderer *renderer, int coarse) {
   renderer->GetTiledSizeAndOrigin(&this->Width, &this->Height, &this->Lower[0], &this->Lower[1]);
-  if (this->Width < 1 || this->Height < 1)
-  {
+  if (this->Width < 1 || this->Height < 1) {
     return false;
   }
-  vtkCamera* camera = renderer->GetActiveCamera();
+  vtkCamera *camera = renderer->GetActiveCamera();
   vtkNew<vtkMatrix4x4> m;
-  m->DeepCopy(camera->GetCompositeProjectionTransformMatrix(renderer->GetTiledAspectRatio(), -1, 1));
-  if (m->Determinant() == 0.0)
-  {
+  m->DeepCopy(
+      camera->GetCompositeProjectionTransformMatrix(renderer->GetTiledAspectRatio(), -1, 1));
+  if (m->Determinant() == 0.0) {
     return false;
   }
   m->Invert();
   std::copy(m->GetData(), m->GetData() + 16, this->ToWorld);
 
-  xac_camera& c = this->Rays;
+  xac_camera &c = this->Rays;
   std::memset(&c, 0, sizeof c);
   c.width = (this->Width + coarse - 1) / coarse;
   c.height = (this->Height + coarse - 1) / coarse;
@@ -68,25 +62,18 @@ bool XACPicture::Begin(vtkRenderer* renderer, int coarse)
   Unproject(this->ToWorld, x0 + dx, y0, 1, farX);
   Unproject(this->ToWorld, x0, y0 + dy, 1, farY);
   const bool parallel = camera->GetParallelProjection() != 0;
-  if (camera->GetUseOffAxisProjection())
-  {
+  if (camera->GetUseOffAxisProjection()) {
     camera->GetEyePosition(eye);
-  }
-  else
-  {
+  } else {
     camera->GetPosition(eye);
   }
-  for (int a = 0; a < 3; a++)
-  {
-    if (parallel)
-    {
+  for (int a = 0; a < 3; a++) {
+    if (parallel) {
       c.origin[a] = near0[a];
       c.origin_dx[a] = nearX[a] - near0[a];
       c.origin_dy[a] = nearY[a] - near0[a];
       c.direction[a] = far0[a] - near0[a];
-    }
-    else
-    {
+    } else {
       c.origin[a] = eye[a];
       c.direction[a] = far0[a] - eye[a];
       c.direction_dx[a] = farX[a] - far0[a];
@@ -97,46 +84,38 @@ bool XACPicture::Begin(vtkRenderer* renderer, int coarse)
 }
 
 // Fills Depth with the window's depth buffer under the viewport; false when nothing is in it.
-bool XACPicture::ReadDepth(vtkRenderer* renderer)
-{
+bool XACPicture::ReadDepth(vtkRenderer *renderer) {
   this->Depth.resize(static_cast<size_t>(this->Width) * this->Height);
-  vtkRenderWindow* window = renderer->GetRenderWindow();
+  vtkRenderWindow *window = renderer->GetRenderWindow();
   if (!window->GetZbufferData(this->Lower[0], this->Lower[1], this->Lower[0] + this->Width - 1,
-        this->Lower[1] + this->Height - 1, this->Depth.data()))
-  {
+                              this->Lower[1] + this->Height - 1, this->Depth.data())) {
     return false;
   }
-  return std::any_of(
-    this->Depth.begin(), this->Depth.end(), [](float z) { return z > 0.0f && z < 1.0f; });
+  return std::any_of(this->Depth.begin(), this->Depth.end(),
+                     [](float z) { return z > 0.0f && z < 1.0f; });
 }
 
-xac_image XACPicture::Image(vtkRenderer* renderer, bool limit)
-{
-  const xac_camera& c = this->Rays;
+xac_image XACPicture::Image(vtkRenderer *renderer, bool limit) {
+  const xac_camera &c = this->Rays;
   const size_t count = static_cast<size_t>(c.width) * c.height;
   this->Pixels.resize(4 * count);
-  xac_image image = { this->Pixels.data(), nullptr, nullptr };
-  if (!limit || !this->ReadDepth(renderer))
-  {
+  xac_image image = {this->Pixels.data(), nullptr, nullptr};
+  if (!limit || !this->ReadDepth(renderer)) {
     return image;
   }
   this->Limit.assign(count, std::numeric_limits<float>::infinity());
-  for (int y = 0; y < c.height; y++)
-  {
-    for (int x = 0; x < c.width; x++)
-    {
+  for (int y = 0; y < c.height; y++) {
+    for (int x = 0; x < c.width; x++) {
       int px = std::min(static_cast<int>((x + 0.5) * this->Width / c.width), this->Width - 1);
       int py = std::min(static_cast<int>((y + 0.5) * this->Height / c.height), this->Height - 1);
       float z = this->Depth[static_cast<size_t>(py) * this->Width + px];
-      if (!(z < 1.0f))
-      {
+      if (!(z < 1.0f)) {
         continue;
       }
       double world[3], distance = 0.0;
       Unproject(this->ToWorld, (x + 0.5) * 2.0 / c.width - 1.0, (y + 0.5) * 2.0 / c.height - 1.0,
-        2.0 * z - 1.0, world);
-      for (int a = 0; a < 3; a++)
-      {
+                2.0 * z - 1.0, world);
+      for (int a = 0; a < 3; a++) {
         double d = world[a] - (c.origin[a] + x * c.origin_dx[a] + y * c.origin_dy[a]);
         distance += d * d;
       }
@@ -147,20 +126,18 @@ xac_image XACPicture::Image(vtkRenderer* renderer, bool limit)
   return image;
 }
 
-void XACPicture::Show(vtkRenderer* renderer)
-{
-  static const char* fragment = "//VTK::System::Dec\n"
+void XACPicture::Show(vtkRenderer *renderer) {
+  static const char *fragment = "//VTK::System::Dec\n"
                                 "in vec2 texCoord;\n"
                                 "uniform sampler2D picture;\n"
                                 "//VTK::Output::Dec\n"
                                 "void main() { gl_FragData[0] = texture(picture, texCoord); }\n";
   auto window = vtkOpenGLRenderWindow::SafeDownCast(renderer->GetRenderWindow());
-  if (!window)
-  {
+  if (!window) {
     return;
   }
-  const xac_camera& c = this->Rays;
-  vtkOpenGLState* state = window->GetState();
+  const xac_camera &c = this->Rays;
+  vtkOpenGLState *state = window->GetState();
   vtkOpenGLState::ScopedglEnableDisable depthTest(state, GL_DEPTH_TEST);
   vtkOpenGLState::ScopedglEnableDisable blend(state, GL_BLEND);
   vtkOpenGLState::ScopedglBlendFuncSeparate blendFunction(state);
@@ -178,17 +155,13 @@ void XACPicture::Show(vtkRenderer* renderer)
   this->Texture->SetMinificationFilter(filter);
   this->Texture->SetMagnificationFilter(filter);
   this->Texture->Create2DFromRaw(static_cast<unsigned>(c.width), static_cast<unsigned>(c.height), 4,
-    VTK_FLOAT, this->Pixels.data());
-  if (!this->Quad)
-  {
+                                 VTK_FLOAT, this->Pixels.data());
+  if (!this->Quad) {
     this->Quad.reset(new vtkOpenGLQuadHelper(window, nullptr, fragment, nullptr));
-  }
-  else
-  {
+  } else {
     window->GetShaderCache()->ReadyShaderProgram(this->Quad->Program);
   }
-  if (this->Quad->Program && this->Quad->Program->GetCompiled())
-  {
+  if (this->Quad->Program && this->Quad->Program->GetCompiled()) {
     this->Texture->Activate();
     this->Quad->Program->SetUniformi("picture", this->Texture->GetTextureUnit());
     this->Quad->Render();
@@ -196,11 +169,9 @@ void XACPicture::Show(vtkRenderer* renderer)
   }
 }
 
-void XACPicture::ReleaseGraphicsResources(vtkWindow* window)
-{
+void XACPicture::ReleaseGraphicsResources(vtkWindow *window) {
   this->Texture->ReleaseGraphicsResources(window);
-  if (this->Quad)
-  {
+  if (this->Quad) {
     this->Quad->ReleaseGraphicsResources(window);
     this->Quad.reset();
   }

@@ -17,28 +17,29 @@ class vtkRenderer;
 class vtkTextureObject;
 class vtkWindow;
 
-class XACPicture
-{
+class XACPicture {
 public:
   XACPicture();
   ~XACPicture();
 
   // Rays and picture for the renderer's viewport at 1 / coarse of its resolution. False when the
   // viewport has no pixels or the camera can't be inverted.
-  bool Begin(vtkRenderer* renderer, int coarse);
-  const xac_camera& Camera() const { return this->Rays; }
+  bool Begin(vtkRenderer *renderer, int coarse);
+  const xac_camera &Camera() const {
+    return this->Rays;
+  }
   // limit: end rays at what is drawn already.
-  xac_image Image(vtkRenderer* renderer, bool limit);
+  xac_image Image(vtkRenderer *renderer, bool limit);
   // Draws the picture over the viewport.
-  void Show(vtkRenderer* renderer);
-  void ReleaseGraphicsResources(vtkWindow* window);
+  void Show(vtkRenderer *renderer);
+  void ReleaseGraphicsResources(vtkWindow *window);
 
 private:
-  bool ReadDepth(vtkRenderer* renderer);
+  bool ReadDepth(vtkRenderer *renderer);
 
   xac_camera Rays;
   double ToWorld[16]; // normalised device coordinates to world
-  int Width = 0, Height = 0, Lower[2] = { 0, 0 };
+  int Width = 0, Height = 0, Lower[2] = {0, 0};
   std::vector<float> Pixels, Depth, Limit;
   vtkNew<vtkTextureObject> Texture;
   std::unique_ptr<vtkOpenGLQuadHelper> Quad;

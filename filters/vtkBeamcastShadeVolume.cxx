@@ -23,66 +23,57 @@
 
 vtkStandardNewMacro(vtkBeamcastShadeVolume);
 
-vtkBeamcastShadeVolume::vtkBeamcastShadeVolume()
-{
-  this->SetInputArrayToProcess(
-    0, 0, 0, vtkDataObject::FIELD_ASSOCIATION_POINTS, vtkDataSetAttributes::SCALARS);
+vtkBeamcastShadeVolume::vtkBeamcastShadeVolume() {
+  this->SetInputArrayToProcess(0, 0, 0, vtkDataObject::FIELD_ASSOCIATION_POINTS,
+                               vtkDataSetAttributes::SCALARS);
 }
 
 vtkBeamcastShadeVolume::~vtkBeamcastShadeVolume() = default;
 
-void vtkBeamcastShadeVolume::PrintSelf(ostream& os, vtkIndent indent)
-{
+void vtkBeamcastShadeVolume::PrintSelf(ostream &os, vtkIndent indent) {
   this->Superclass::PrintSelf(os, indent);
   os << indent << "Preset: " << this->Preset << "\n";
 }
 
-int vtkBeamcastShadeVolume::RequestInformation(
-  vtkInformation*, vtkInformationVector**, vtkInformationVector*)
-{
+int vtkBeamcastShadeVolume::RequestInformation(vtkInformation *, vtkInformationVector **,
+                                               vtkInformationVector *) {
   return 1; // extent, spacing and origin are the input's
 }
 
 // A piece as it is asked for, with no ghost layers of its own: light needs no neighbours' voxels.
-int vtkBeamcastShadeVolume::RequestUpdateExtent(
-  vtkInformation*, vtkInformationVector**, vtkInformationVector*)
-{
+int vtkBeamcastShadeVolume::RequestUpdateExtent(vtkInformation *, vtkInformationVector **,
+                                                vtkInformationVector *) {
   return 1;
 }
 
-namespace
-{
-struct RendererDeleter
-{
-  void operator()(xac_renderer* r) const { xac_destroy(r); }
+namespace {
+struct RendererDeleter {
+  void operator()(xac_renderer *r) const {
+    xac_destroy(r);
+  }
 };
 
 // The 0.1 and 99.9 percentiles of all ranks' finite values.
-void FindWindow(xac_renderer* r, vtkMultiProcessController* controller, double window[2])
-{
+void FindWindow(xac_renderer *r, vtkMultiProcessController *controller, double window[2]) {
   const bool parallel = controller && controller->GetNumberOfProcesses() > 1;
   double range[2], least = 1e300, most = -1e300;
-  if (xac_value_range(r, range))
-  {
+  if (xac_value_range(r, range)) {
     least = range[0];
     most = range[1];
   }
-  if (parallel)
-  {
+  if (parallel) {
     double a = least, b = most;
     controller->AllReduce(&a, &least, 1, vtkCommunicator::MIN_OP);
     controller->AllReduce(&b, &most, 1, vtkCommunicator::MAX_OP);
   }
   window[0] = window[1] = 0.0;
-  if (!(least <= most))
-  {
+  if (!(least <= most)) {
     return;
   }
   std::vector<int64_t> bins(16384), sums;
   const int count = static_cast<int>(bins.size());
   xac_histogram(r, least, most, bins.data(), count, nullptr);
-  if (parallel)
-  {
+  if (parallel) {
     sums.resize(bins.size());
     controller->AllReduce(bins.data(), sums.data(), count, vtkCommunicator::SUM_OP);
     bins.swap(sums);
@@ -90,27 +81,25 @@ void FindWindow(xac_renderer* r, vtkMultiProcessController* controller, double w
   window[0] = xac_percentile(bins.data(), count, least, most, 0.001);
   window[1] = xac_percentile(bins.data(), count, least, most, 0.999);
 }
-}
+} // namespace
 
-int vtkBeamcastShadeVolume::RequestData(
-  vtkInformation*, vtkInformationVector** inputVector, vtkInformationVector* outputVector)
-{
-  vtkImageData* input = vtkImageData::GetData(inputVector[0]);
-  vtkImageData* output = vtkImageData::GetData(outputVector);
+int vtkBeamcastShadeVolume::RequestData(vtkInformation *, vtkInformationVector **inputVector,
+                                        vtkInformationVector *outputVector) {
+  vtkImageData *input = vtkImageData::GetData(inputVector[0]);
+  vtkImageData *output = vtkImageData::GetData(outputVector);
   output->ShallowCopy(input);
   auto controller = vtkMultiProcessController::GetGlobalController();
   int owned[6];
   XACOwnedExtent(input, owned);
   XACWhole whole = XACGatherWhole(input, owned, controller);
-  if (!whole.Valid())
-  {
+  if (!whole.Valid()) {
     return 1;
   }
-  vtkDataArray* array = this->GetInputArrayToProcess(0, input);
-  beamcast_error error = { 0, "" };
+  vtkDataArray *array = this->GetInputArrayToProcess(0, input);
+  beamcast_error error = {0, ""};
   xac_volume volume;
-  if (XACMakeVolume(input, array, 0, owned, whole, nullptr, false, &volume, &error) != BEAMCAST_OK)
-  {
+  if (XACMakeVolume(input, array, 0, owned, whole, nullptr, false, &volume, &error) !=
+      BEAMCAST_OK) {
     vtkErrorMacro(<< error.message);
     XACMakeVolume(nullptr, nullptr, 0, owned, whole, nullptr, false, &volume, nullptr);
     array = nullptr;
@@ -119,29 +108,26 @@ int vtkBeamcastShadeVolume::RequestData(
   std::vector<float> colors(4 * 1024);
   const int entries = this->Preset == "labels" ? 256 : 1024;
   bool fine = r && xac_set_volume(r.get(), &volume, &error) == BEAMCAST_OK &&
-    xac_preset(this->Preset.c_str(), colors.data(), entries, &error) == BEAMCAST_OK;
+              xac_preset(this->Preset.c_str(), colors.data(), entries, &error) == BEAMCAST_OK;
   int mine = fine, all = fine;
-  if (controller && controller->GetNumberOfProcesses() > 1)
-  {
+  if (controller && controller->GetNumberOfProcesses() > 1) {
     controller->AllReduce(&mine, &all, 1, vtkCommunicator::MIN_OP);
   }
-  if (!all)
-  {
+  if (!all) {
     vtkErrorMacro(<< (fine ? "another rank can't take part" : error.message));
     return 0;
   }
   std::copy(this->Window, this->Window + 2, this->UsedWindow);
-  if (this->Preset == "labels")
-  {
+  if (this->Preset == "labels") {
     this->UsedWindow[0] = 0.0;
     this->UsedWindow[1] = 255.0;
-  }
-  else if (this->Window[0] >= this->Window[1])
-  {
+  } else if (this->Window[0] >= this->Window[1]) {
     FindWindow(r.get(), controller, this->UsedWindow);
   }
-  double voxel = std::min({ std::fabs(whole.Spacing[0]), std::fabs(whole.Spacing[1]), std::fabs(whole.Spacing[2]) });
-  xac_transfer transfer = { colors.data(), entries, { this->UsedWindow[0], this->UsedWindow[1] }, voxel };
+  double voxel = std::min(
+      {std::fabs(whole.Spacing[0]), std::fabs(whole.Spacing[1]), std::fabs(whole.Spacing[2])});
+  xac_transfer transfer = {
+      colors.data(), entries, {this->UsedWindow[0], this->UsedWindow[1]}, voxel};
   xac_shading shading;
   xac_shading_default(&shading);
   shading.kernel = XAC_SCATTER | XAC_OCCLUSION;
@@ -150,66 +136,55 @@ int vtkBeamcastShadeVolume::RequestData(
   shading.occlusion_radius = this->OcclusionRadius;
   shading.light_resolution = this->LightResolution;
   if (xac_set_transfer(r.get(), &transfer, &error) != BEAMCAST_OK ||
-    xac_set_shading(r.get(), &shading, &error) != BEAMCAST_OK ||
-    XACShareLight(r.get(), controller, &error) != BEAMCAST_OK)
-  {
+      xac_set_shading(r.get(), &shading, &error) != BEAMCAST_OK ||
+      XACShareLight(r.get(), controller, &error) != BEAMCAST_OK) {
     vtkErrorMacro(<< error.message);
     return 0;
   }
-  if (!array)
-  {
+  if (!array) {
     return 1;
   }
 
   const vtkIdType points = output->GetNumberOfPoints();
   vtkNew<vtkFloatArray> light, openness;
   vtkNew<vtkUnsignedCharArray> shaded;
-  const bool rgba = this->Output == SHADED;
+  const bool rgba = this->OutputKind == SHADED;
   light->SetName("light");
   openness->SetName("openness");
   shaded->SetName("shaded");
   shaded->SetNumberOfComponents(4);
-  if (rgba)
-  {
+  if (rgba) {
     shaded->SetNumberOfTuples(points);
-  }
-  else
-  {
+  } else {
     light->SetNumberOfTuples(points);
     openness->SetNumberOfTuples(points);
   }
   const double width = std::max(this->UsedWindow[1] - this->UsedWindow[0], 1e-30);
   vtkSMPTools::For(0, points, [&](vtkIdType begin, vtkIdType end) {
-    for (vtkIdType i = begin; i < end; i++)
-    {
+    for (vtkIdType i = begin; i < end; i++) {
       double p[3];
       float lit, open;
       output->GetPoint(i, p);
       xac_light_at(r.get(), p, &lit, &open);
-      if (!rgba)
-      {
+      if (!rgba) {
         light->SetValue(i, lit);
         openness->SetValue(i, open);
         continue;
       }
       double at = (array->GetComponent(i, 0) - this->UsedWindow[0]) / width * (entries - 1);
       int entry = at >= 0.0 ? static_cast<int>(std::min(at + 0.5, entries - 1.0)) : 0;
-      const float* color = colors.data() + 4 * static_cast<size_t>(entry);
+      const float *color = colors.data() + 4 * static_cast<size_t>(entry);
       double factor = this->Ambient * std::min(1.0, 2.0 * open) + (1.0 - this->Ambient) * lit;
-      for (int c = 0; c < 4; c++)
-      {
+      for (int c = 0; c < 4; c++) {
         double value = c < 3 ? color[c] * factor : color[3];
         shaded->SetValue(4 * i + c, static_cast<unsigned char>(255.0 * value + 0.5));
       }
     }
   });
-  if (rgba)
-  {
+  if (rgba) {
     output->GetPointData()->AddArray(shaded);
     output->GetPointData()->SetActiveScalars("shaded");
-  }
-  else
-  {
+  } else {
     output->GetPointData()->AddArray(light);
     output->GetPointData()->AddArray(openness);
   }

@@ -4,8 +4,8 @@
  * @brief light and occlusion of a volume as arrays, for any representation
  *
  * Adds the point arrays "light" (what arrives from the light, 0 to 1) and "openness" (1: nothing in
- * the way), worked out across all ranks; or "shaded", RGBA as unsigned chars, which the stock volume
- * representation shows with Map Scalars off. Colours are a preset's over a window of values.
+ * the way), worked out across all ranks; or "shaded", RGBA as unsigned chars, which the stock
+ * volume representation shows with Map Scalars off. Colours are a preset's over a window of values.
  */
 #ifndef vtkBeamcastShadeVolume_h
 #define vtkBeamcastShadeVolume_h
@@ -17,20 +17,15 @@
 
 class vtkMultiProcessController;
 
-class VTKBEAMCASTFILTERS_EXPORT vtkBeamcastShadeVolume : public vtkImageAlgorithm
-{
+class VTKBEAMCASTFILTERS_EXPORT vtkBeamcastShadeVolume : public vtkImageAlgorithm {
 public:
-  static vtkBeamcastShadeVolume* New();
+  static vtkBeamcastShadeVolume *New();
   vtkTypeMacro(vtkBeamcastShadeVolume, vtkImageAlgorithm);
-  void PrintSelf(ostream& os, vtkIndent indent) override;
+  void PrintSelf(ostream &os, vtkIndent indent) override;
 
-  enum OutputType
-  {
-    ARRAYS = 0,
-    SHADED = 1
-  };
-  vtkSetClampMacro(Output, int, ARRAYS, SHADED);
-  vtkGetMacro(Output, int);
+  enum OutputType { ARRAYS = 0, SHADED = 1 };
+  vtkSetClampMacro(OutputKind, int, ARRAYS, SHADED);
+  vtkGetMacro(OutputKind, int);
   /// bone, rock, soft matter, labels
   vtkSetMacro(Preset, std::string);
   vtkGetMacro(Preset, std::string);
@@ -51,18 +46,20 @@ public:
 protected:
   vtkBeamcastShadeVolume();
   ~vtkBeamcastShadeVolume() override;
-  int RequestInformation(vtkInformation*, vtkInformationVector**, vtkInformationVector*) override;
-  int RequestUpdateExtent(vtkInformation*, vtkInformationVector**, vtkInformationVector*) override;
-  int RequestData(vtkInformation*, vtkInformationVector**, vtkInformationVector*) override;
+  int RequestInformation(vtkInformation *, vtkInformationVector **,
+                         vtkInformationVector *) override;
+  int RequestUpdateExtent(vtkInformation *, vtkInformationVector **,
+                          vtkInformationVector *) override;
+  int RequestData(vtkInformation *, vtkInformationVector **, vtkInformationVector *) override;
 
 private:
-  vtkBeamcastShadeVolume(const vtkBeamcastShadeVolume&) = delete;
-  void operator=(const vtkBeamcastShadeVolume&) = delete;
+  vtkBeamcastShadeVolume(const vtkBeamcastShadeVolume &) = delete;
+  void operator=(const vtkBeamcastShadeVolume &) = delete;
 
-  int Output = ARRAYS;
+  int OutputKind = ARRAYS;
   std::string Preset = "bone";
-  double Window[2] = { 0, 0 }, UsedWindow[2] = { 0, 0 };
-  double LightVector[3] = { -0.4, -0.6, 0.7 };
+  double Window[2] = {0, 0}, UsedWindow[2] = {0, 0};
+  double LightVector[3] = {-0.4, -0.6, 0.7};
   double OcclusionRadius = 0.0, Ambient = 0.4;
   int LightResolution = 128;
 };

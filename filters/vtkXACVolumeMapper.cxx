@@ -28,20 +28,19 @@
 
 vtkStandardNewMacro(vtkXACVolumeMapper);
 
-struct vtkXACVolumeMapper::Internals
-{
-  xac_renderer* Renderer = nullptr;
+struct vtkXACVolumeMapper::Internals {
+  xac_renderer *Renderer = nullptr;
   std::string Backend = "auto", Kernel = "local", Parameters;
   std::string LoadedBackend, LoadedKernel;
   bool KernelChanged = true;
   int Bits = XAC_LOCAL;
-  int Owned[6] = { 0, -1, 0, -1, 0, -1 };
+  int Owned[6] = {0, -1, 0, -1, 0, -1};
   XACWhole Whole;
   bool BrickChanged = true;
   // What the renderer was given last.
-  vtkDataArray* Array = nullptr;
+  vtkDataArray *Array = nullptr;
   vtkMTimeType ArrayTime = 0;
-  double Matrix[16] = { 0 };
+  double Matrix[16] = {0};
   int GivenComponent = -1;
   bool GivenNearest = false;
   bool Ready = false;
@@ -50,65 +49,52 @@ struct vtkXACVolumeMapper::Internals
   std::string Problem, KernelProblem;
 };
 
-vtkXACVolumeMapper::vtkXACVolumeMapper()
-  : Internal(new Internals)
-{
-}
+vtkXACVolumeMapper::vtkXACVolumeMapper() : Internal(new Internals) {}
 
-vtkXACVolumeMapper::~vtkXACVolumeMapper()
-{
+vtkXACVolumeMapper::~vtkXACVolumeMapper() {
   xac_destroy(this->Internal->Renderer);
 }
 
-void vtkXACVolumeMapper::PrintSelf(ostream& os, vtkIndent indent)
-{
+void vtkXACVolumeMapper::PrintSelf(ostream &os, vtkIndent indent) {
   this->Superclass::PrintSelf(os, indent);
   os << indent << "Status: " << this->GetStatus() << "\n";
 }
 
-void vtkXACVolumeMapper::SetKernel(const char* name)
-{
+void vtkXACVolumeMapper::SetKernel(const char *name) {
   this->Internal->Kernel = name ? name : "";
   this->Internal->KernelChanged = true;
   this->Modified();
 }
 
-void vtkXACVolumeMapper::SetBackend(const char* name)
-{
+void vtkXACVolumeMapper::SetBackend(const char *name) {
   this->Internal->Backend = name ? name : "";
   this->Modified();
 }
 
-void vtkXACVolumeMapper::SetParameters(const std::string& parameters)
-{
+void vtkXACVolumeMapper::SetParameters(const std::string &parameters) {
   this->Internal->Parameters = parameters;
   this->Modified();
 }
 
-void vtkXACVolumeMapper::SetBrick(const int owned[6], const XACWhole& whole)
-{
+void vtkXACVolumeMapper::SetBrick(const int owned[6], const XACWhole &whole) {
   std::copy(owned, owned + 6, this->Internal->Owned);
   this->Internal->Whole = whole;
   this->Internal->BrickChanged = true;
 }
 
-bool vtkXACVolumeMapper::PrepareRenderer()
-{
-  Internals& in = *this->Internal;
-  if (in.Renderer && in.LoadedBackend == in.Backend)
-  {
+bool vtkXACVolumeMapper::PrepareRenderer() {
+  Internals &in = *this->Internal;
+  if (in.Renderer && in.LoadedBackend == in.Backend) {
     return true;
   }
   xac_policy policy = in.Backend == "cpu" ? XAC_CPU : in.Backend == "cuda" ? XAC_CUDA : XAC_AUTO;
-  beamcast_error error = { 0, "" };
-  xac_renderer* made = xac_create(policy, XACThreads(), &error);
-  if (!made && policy == XAC_CUDA)
-  {
+  beamcast_error error = {0, ""};
+  xac_renderer *made = xac_create(policy, XACThreads(), &error);
+  if (!made && policy == XAC_CUDA) {
     in.Problem = std::string("the CPU draws: ") + error.message;
     made = xac_create(XAC_CPU, XACThreads(), &error);
   }
-  if (!made)
-  {
+  if (!made) {
     in.Problem = error.message;
     return false;
   }
@@ -120,85 +106,70 @@ bool vtkXACVolumeMapper::PrepareRenderer()
   return true;
 }
 
-void vtkXACVolumeMapper::PrepareKernel()
-{
-  Internals& in = *this->Internal;
+void vtkXACVolumeMapper::PrepareKernel() {
+  Internals &in = *this->Internal;
   int bits = XACKernelBits(in.Kernel.c_str());
-  if (bits >= 0)
-  {
+  if (bits >= 0) {
     in.Bits = bits;
     in.KernelProblem.clear();
-  }
-  else if (in.KernelChanged)
-  {
-    beamcast_error error = { 0, "" };
-    if (xac_user_load(in.Renderer, in.Kernel.c_str(), &error) == BEAMCAST_OK)
-    {
+  } else if (in.KernelChanged) {
+    beamcast_error error = {0, ""};
+    if (xac_user_load(in.Renderer, in.Kernel.c_str(), &error) == BEAMCAST_OK) {
       in.Bits = xac_user_kernel_bits(in.Renderer);
       in.KernelProblem.clear();
-    }
-    else
-    {
+    } else {
       in.KernelProblem = error.message; // the last good kernel draws on
       vtkWarningMacro(<< error.message);
     }
   }
   in.KernelChanged = false;
-  if (in.Bits & XAC_USER)
-  {
+  if (in.Bits & XAC_USER) {
     std::istringstream words(in.Parameters);
-    for (std::string word; words >> word;)
-    {
+    for (std::string word; words >> word;) {
       size_t equals = word.find('=');
-      beamcast_error error = { 0, "" };
+      beamcast_error error = {0, ""};
       if (equals != std::string::npos &&
-        xac_user_set(in.Renderer, word.substr(0, equals).c_str(),
-          std::atof(word.c_str() + equals + 1), &error) != BEAMCAST_OK)
-      {
+          xac_user_set(in.Renderer, word.substr(0, equals).c_str(),
+                       std::atof(word.c_str() + equals + 1), &error) != BEAMCAST_OK) {
         in.KernelProblem = error.message;
       }
     }
   }
 }
 
-bool vtkXACVolumeMapper::PrepareData(vtkVolume* prop)
-{
-  Internals& in = *this->Internal;
-  if (!in.Whole.Valid())
-  {
+bool vtkXACVolumeMapper::PrepareData(vtkVolume *prop) {
+  Internals &in = *this->Internal;
+  if (!in.Whole.Valid()) {
     in.Problem = "there is no volume yet";
     return false;
   }
-  vtkImageData* image = vtkImageData::SafeDownCast(this->GetDataSetInput());
+  vtkImageData *image = vtkImageData::SafeDownCast(this->GetDataSetInput());
   int cells = 0;
-  vtkDataArray* array = image ? vtkAbstractMapper::GetScalars(image, this->ScalarMode,
-                                  this->ArrayAccessMode, this->ArrayId, this->ArrayName, cells)
-                              : nullptr;
-  if (array && cells)
-  {
+  vtkDataArray *array =
+      image ? vtkAbstractMapper::GetScalars(image, this->ScalarMode, this->ArrayAccessMode,
+                                            this->ArrayId, this->ArrayName, cells)
+            : nullptr;
+  if (array && cells) {
     in.Problem = "XAC Volume draws point arrays; use Cell Data to Point Data first";
     array = nullptr;
   }
-  const double* matrix = prop->GetMatrix()->GetData();
+  const double *matrix = prop->GetMatrix()->GetData();
   vtkMTimeType time = array ? array->GetMTime() : 0;
   const bool same = !in.BrickChanged && array == in.Array && time == in.ArrayTime &&
-    std::equal(matrix, matrix + 16, in.Matrix) && this->Component == in.GivenComponent &&
-    this->Nearest == in.GivenNearest;
-  if (same)
-  {
+                    std::equal(matrix, matrix + 16, in.Matrix) &&
+                    this->Component == in.GivenComponent && this->Nearest == in.GivenNearest;
+  if (same) {
     return true;
   }
   xac_volume volume;
-  beamcast_error error = { 0, "" };
-  int code = XACMakeVolume(
-    image, array, this->Component, in.Owned, in.Whole, matrix, this->Nearest, &volume, &error);
-  if (code != BEAMCAST_OK)
-  {
+  beamcast_error error = {0, ""};
+  int code = XACMakeVolume(image, array, this->Component, in.Owned, in.Whole, matrix, this->Nearest,
+                           &volume, &error);
+  if (code != BEAMCAST_OK) {
     in.Problem = error.message; // take part in what is collective with an empty brick
     XACMakeVolume(nullptr, nullptr, 0, in.Owned, in.Whole, matrix, false, &volume, nullptr);
   }
-  if (xac_set_volume(in.Renderer, &volume, &error) != BEAMCAST_OK)
-  {
+  if (xac_set_volume(in.Renderer, &volume, &error) != BEAMCAST_OK) {
     in.Problem = error.message;
     return false;
   }
@@ -211,12 +182,11 @@ bool vtkXACVolumeMapper::PrepareData(vtkVolume* prop)
   return true;
 }
 
-bool vtkXACVolumeMapper::PrepareColors(vtkVolume* prop)
-{
-  Internals& in = *this->Internal;
-  vtkVolumeProperty* property = prop->GetProperty();
-  vtkColorTransferFunction* color = property->GetRGBTransferFunction(0);
-  vtkPiecewiseFunction* opacity = property->GetScalarOpacity(0);
+bool vtkXACVolumeMapper::PrepareColors(vtkVolume *prop) {
+  Internals &in = *this->Internal;
+  vtkVolumeProperty *property = prop->GetProperty();
+  vtkColorTransferFunction *color = property->GetRGBTransferFunction(0);
+  vtkPiecewiseFunction *opacity = property->GetScalarOpacity(0);
   double a[2], b[2];
   color->GetRange(a);
   opacity->GetRange(b);
@@ -226,40 +196,34 @@ bool vtkXACVolumeMapper::PrepareColors(vtkVolume* prop)
   transfer.entries = 4096;
   transfer.unit_distance = property->GetScalarOpacityUnitDistance(0);
   std::vector<float> rgb(3 * 4096), alpha(4096), rgba(4 * 4096);
-  if (transfer.range[1] > transfer.range[0])
-  {
+  if (transfer.range[1] > transfer.range[0]) {
     color->GetTable(transfer.range[0], transfer.range[1], 4096, rgb.data());
     opacity->GetTable(transfer.range[0], transfer.range[1], 4096, alpha.data());
-  }
-  else
-  {
+  } else {
     double c[3];
     color->GetColor(transfer.range[0], c);
-    for (size_t i = 0; i < 4096; i++)
-    {
+    for (size_t i = 0; i < 4096; i++) {
       std::copy(c, c + 3, rgb.begin() + 3 * static_cast<ptrdiff_t>(i));
       alpha[i] = static_cast<float>(opacity->GetValue(transfer.range[0]));
     }
   }
-  for (size_t i = 0; i < 4096; i++)
-  {
-    std::copy(rgb.begin() + 3 * static_cast<ptrdiff_t>(i), rgb.begin() + 3 * static_cast<ptrdiff_t>(i) + 3,
-      rgba.begin() + 4 * static_cast<ptrdiff_t>(i));
+  for (size_t i = 0; i < 4096; i++) {
+    std::copy(rgb.begin() + 3 * static_cast<ptrdiff_t>(i),
+              rgb.begin() + 3 * static_cast<ptrdiff_t>(i) + 3,
+              rgba.begin() + 4 * static_cast<ptrdiff_t>(i));
     rgba[4 * i + 3] = alpha[i];
   }
   transfer.rgba = rgba.data();
-  beamcast_error error = { 0, "" };
-  if (xac_set_transfer(in.Renderer, &transfer, &error) != BEAMCAST_OK)
-  {
+  beamcast_error error = {0, ""};
+  if (xac_set_transfer(in.Renderer, &transfer, &error) != BEAMCAST_OK) {
     in.Problem = error.message;
     return false;
   }
   return true;
 }
 
-bool vtkXACVolumeMapper::PrepareShading()
-{
-  Internals& in = *this->Internal;
+bool vtkXACVolumeMapper::PrepareShading() {
+  Internals &in = *this->Internal;
   xac_shading s;
   xac_shading_default(&s);
   s.kernel = in.Bits;
@@ -273,140 +237,118 @@ bool vtkXACVolumeMapper::PrepareShading()
   s.occlusion_strength = static_cast<float>(this->OcclusionStrength);
   s.occlusion_radius = this->OcclusionRadius;
   s.light_resolution = this->LightResolution;
-  beamcast_error error = { 0, "" };
-  if (xac_set_shading(in.Renderer, &s, &error) != BEAMCAST_OK)
-  {
+  beamcast_error error = {0, ""};
+  if (xac_set_shading(in.Renderer, &s, &error) != BEAMCAST_OK) {
     in.Problem = error.message;
     return false;
   }
   return true;
 }
 
-void vtkXACVolumeMapper::Prepare(vtkVolume* prop, vtkMultiProcessController* controller)
-{
-  Internals& in = *this->Internal;
+void vtkXACVolumeMapper::Prepare(vtkVolume *prop, vtkMultiProcessController *controller) {
+  Internals &in = *this->Internal;
   in.Problem.clear();
   in.Ready = false;
   bool fine = this->PrepareRenderer();
-  if (fine)
-  {
+  if (fine) {
     this->PrepareKernel();
     fine = this->PrepareData(prop) && this->PrepareColors(prop) && this->PrepareShading();
   }
   // Light is worked out together, so all ranks must be ready, or none.
   int mine = fine, all = fine;
-  if (controller && controller->GetNumberOfProcesses() > 1)
-  {
+  if (controller && controller->GetNumberOfProcesses() > 1) {
     controller->AllReduce(&mine, &all, 1, vtkCommunicator::MIN_OP);
   }
-  if (!all)
-  {
-    if (fine)
-    {
+  if (!all) {
+    if (fine) {
       in.Problem = "another rank can't draw its part";
     }
     return;
   }
-  beamcast_error error = { 0, "" };
+  beamcast_error error = {0, ""};
   if ((in.Bits & (XAC_SCATTER | XAC_OCCLUSION)) &&
-    XACShareLight(in.Renderer, controller, &error) != BEAMCAST_OK)
-  {
+      XACShareLight(in.Renderer, controller, &error) != BEAMCAST_OK) {
     in.Problem = error.message;
   }
   in.Ready = true;
 }
 
-std::string vtkXACVolumeMapper::GetStatus()
-{
-  Internals& in = *this->Internal;
+std::string vtkXACVolumeMapper::GetStatus() {
+  Internals &in = *this->Internal;
   std::ostringstream text;
   text << (in.Renderer ? xac_describe(in.Renderer) : "not started") << "; kernel " << in.Kernel;
-  if (in.Stats.milliseconds > 0.0)
-  {
+  if (in.Stats.milliseconds > 0.0) {
     char line[160];
-    std::snprintf(line, sizeof line, "; %.1f ms a frame, %.0f million samples/s", in.Stats.milliseconds,
-      static_cast<double>(in.Stats.samples) / in.Stats.milliseconds * 1e-3);
+    std::snprintf(line, sizeof line, "; %.1f ms a frame, %.0f million samples/s",
+                  in.Stats.milliseconds,
+                  static_cast<double>(in.Stats.samples) / in.Stats.milliseconds * 1e-3);
     text << line;
   }
-  for (const std::string& more : { in.Problem, in.KernelProblem, std::string(in.Stats.notice) })
-  {
+  for (const std::string &more : {in.Problem, in.KernelProblem, std::string(in.Stats.notice)}) {
     text << (more.empty() ? "" : "; ") << more;
   }
   return text.str();
 }
 
-std::string vtkXACVolumeMapper::GetDeclaredParameters()
-{
-  Internals& in = *this->Internal;
+std::string vtkXACVolumeMapper::GetDeclaredParameters() {
+  Internals &in = *this->Internal;
   std::ostringstream text;
-  for (int i = 0; in.Renderer && i < xac_user_parameters(in.Renderer); i++)
-  {
-    const xac_parameter* p = xac_user_parameter(in.Renderer, i);
-    text << p->name << "=" << p->value << " (" << p->type << ", " << p->minimum << " to " << p->maximum
-         << "): " << p->help << "\n";
+  for (int i = 0; in.Renderer && i < xac_user_parameters(in.Renderer); i++) {
+    const xac_parameter *p = xac_user_parameter(in.Renderer, i);
+    text << p->name << "=" << p->value << " (" << p->type << ", " << p->minimum << " to "
+         << p->maximum << "): " << p->help << "\n";
   }
   return text.str();
 }
 
-namespace
-{
+namespace {
 // Cropping planes are in the data's coordinates, along its axes.
-void SetCrop(const XACWhole& whole, const double planes[6], xac_quality* quality)
-{
+void SetCrop(const XACWhole &whole, const double planes[6], xac_quality *quality) {
   quality->crop = 1;
-  for (int a = 0; a < 3; a++)
-  {
-    for (int side = 0; side < 2; side++)
-    {
+  for (int a = 0; a < 3; a++) {
+    for (int side = 0; side < 2; side++) {
       quality->crop_box[2 * a + side] =
-        (planes[2 * a + side] - whole.Origin[a]) / whole.Spacing[a] - whole.Extent[2 * a];
+          (planes[2 * a + side] - whole.Origin[a]) / whole.Spacing[a] - whole.Extent[2 * a];
     }
   }
 }
 
-void SetPlanes(vtkPlaneCollection* planes, xac_quality* quality)
-{
-  for (int i = 0; planes && i < planes->GetNumberOfItems() && i < XAC_PLANES_MAX; i++)
-  {
-    vtkPlane* plane = planes->GetItem(i);
+void SetPlanes(vtkPlaneCollection *planes, xac_quality *quality) {
+  for (int i = 0; planes && i < planes->GetNumberOfItems() && i < XAC_PLANES_MAX; i++) {
+    vtkPlane *plane = planes->GetItem(i);
     const double *n = plane->GetNormal(), *o = plane->GetOrigin();
-    double* p = quality->plane[quality->planes++];
+    double *p = quality->plane[quality->planes++];
     std::copy(n, n + 3, p);
     p[3] = -(n[0] * o[0] + n[1] * o[1] + n[2] * o[2]);
   }
 }
-}
+} // namespace
 
-void vtkXACVolumeMapper::Render(vtkRenderer* renderer, vtkVolume* vtkNotUsed(volume))
-{
-  Internals& in = *this->Internal;
-  vtkRenderWindow* window = renderer->GetRenderWindow();
-  if (!in.Ready || !window || renderer->GetSelector())
-  {
+void vtkXACVolumeMapper::Render(vtkRenderer *renderer, vtkVolume *vtkNotUsed(volume)) {
+  Internals &in = *this->Internal;
+  vtkRenderWindow *window = renderer->GetRenderWindow();
+  if (!in.Ready || !window || renderer->GetSelector()) {
     return;
   }
   int coarse = window->GetDesiredUpdateRate() >= 1.0 ? this->InteractiveCoarseness : 1;
-  if (!in.Picture.Begin(renderer, coarse))
-  {
+  if (!in.Picture.Begin(renderer, coarse)) {
     return;
   }
-  const double* s = in.Whole.Spacing;
+  const double *s = in.Whole.Spacing;
   double step = this->SampleDistance > 0.0
-    ? this->SampleDistance
-    : std::min({ std::fabs(s[0]), std::fabs(s[1]), std::fabs(s[2]) });
+                    ? this->SampleDistance
+                    : std::min({std::fabs(s[0]), std::fabs(s[1]), std::fabs(s[2])});
   xac_quality quality;
   xac_quality_default(&quality, step * coarse);
   quality.jitter = this->Jitter;
-  if (this->Cropping)
-  {
+  if (this->Cropping) {
     SetCrop(in.Whole, this->CroppingRegionPlanes, &quality);
   }
   SetPlanes(this->ClippingPlanes, &quality);
   xac_image image = in.Picture.Image(renderer, true);
-  beamcast_error error = { 0, "" };
+  beamcast_error error = {0, ""};
   if (xac_render(in.Renderer, &in.Picture.Camera(), &quality, &image, &in.Stats, &error) !=
-    BEAMCAST_OK)
-  {
+      BEAMCAST_OK) {
     in.Problem = error.message;
     vtkWarningMacro(<< error.message);
     return;
@@ -414,8 +356,7 @@ void vtkXACVolumeMapper::Render(vtkRenderer* renderer, vtkVolume* vtkNotUsed(vol
   in.Picture.Show(renderer);
 }
 
-void vtkXACVolumeMapper::ReleaseGraphicsResources(vtkWindow* window)
-{
+void vtkXACVolumeMapper::ReleaseGraphicsResources(vtkWindow *window) {
   this->Internal->Picture.ReleaseGraphicsResources(window);
   this->Superclass::ReleaseGraphicsResources(window);
 }

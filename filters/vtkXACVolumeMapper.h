@@ -18,20 +18,19 @@
 class vtkMultiProcessController;
 struct XACWhole;
 
-class VTKBEAMCASTFILTERS_EXPORT vtkXACVolumeMapper : public vtkVolumeMapper
-{
+class VTKBEAMCASTFILTERS_EXPORT vtkXACVolumeMapper : public vtkVolumeMapper {
 public:
-  static vtkXACVolumeMapper* New();
+  static vtkXACVolumeMapper *New();
   vtkTypeMacro(vtkXACVolumeMapper, vtkVolumeMapper);
-  void PrintSelf(ostream& os, vtkIndent indent) override;
+  void PrintSelf(ostream &os, vtkIndent indent) override;
 
   /// Kernel: plain, local, scatter, occlusion, local+occlusion, scatter+occlusion, or the path of a
   /// kernel file. Set a path again to load an edited file.
-  void SetKernel(const char* name);
+  void SetKernel(const char *name);
   /// auto, cpu or cuda.
-  void SetBackend(const char* name);
+  void SetBackend(const char *name);
   /// Values of a user's kernel's parameters: "name=value" each.
-  void SetParameters(const std::string& parameters);
+  void SetParameters(const std::string &parameters);
 
   ///@{ World length between samples; 0: the shortest spacing.
   vtkSetMacro(SampleDistance, double);
@@ -55,32 +54,32 @@ public:
   vtkSetMacro(Component, int);
 
   /// The brick: what the rank owns of its input, and the whole volume.
-  void SetBrick(const int owned[6], const XACWhole& whole);
+  void SetBrick(const int owned[6], const XACWhole &whole);
 
   /// Collective over the controller: hands data, colours and settings to the renderer, and shares
   /// light with the other ranks. volume: the prop with property and matrix.
-  void Prepare(vtkVolume* volume, vtkMultiProcessController* controller);
+  void Prepare(vtkVolume *volume, vtkMultiProcessController *controller);
 
   /// What is in use: back end, kernel, time of the last frame, and notices.
   std::string GetStatus();
   /// Parameters that the loaded kernel declares, one a line: name, range, value, help.
   std::string GetDeclaredParameters();
 
-  void Render(vtkRenderer* renderer, vtkVolume* volume) override;
-  void ReleaseGraphicsResources(vtkWindow* window) override;
+  void Render(vtkRenderer *renderer, vtkVolume *volume) override;
+  void ReleaseGraphicsResources(vtkWindow *window) override;
 
 protected:
   vtkXACVolumeMapper();
   ~vtkXACVolumeMapper() override;
 
 private:
-  vtkXACVolumeMapper(const vtkXACVolumeMapper&) = delete;
-  void operator=(const vtkXACVolumeMapper&) = delete;
+  vtkXACVolumeMapper(const vtkXACVolumeMapper &) = delete;
+  void operator=(const vtkXACVolumeMapper &) = delete;
 
   bool PrepareRenderer();
   void PrepareKernel();
-  bool PrepareData(vtkVolume* volume);
-  bool PrepareColors(vtkVolume* volume);
+  bool PrepareData(vtkVolume *volume);
+  bool PrepareColors(vtkVolume *volume);
   bool PrepareShading();
 
   struct Internals;
@@ -91,7 +90,7 @@ private:
   double Ambient = 0.25, Diffuse = 0.75, Specular = 0.25, SpecularPower = 20.0, Anisotropy = 0.0;
   double OcclusionStrength = 1.0, OcclusionRadius = 0.0;
   int LightResolution = 128, LightKind = 0, Component = 0;
-  double LightVector[3] = { -0.4, -0.6, 0.7 };
+  double LightVector[3] = {-0.4, -0.6, 0.7};
 };
 
 #endif

@@ -21,35 +21,30 @@
 
 vtkStandardNewMacro(vtkXACVolumeRepresentation);
 
-vtkXACVolumeRepresentation::vtkXACVolumeRepresentation()
-{
+vtkXACVolumeRepresentation::vtkXACVolumeRepresentation() {
   this->VolumeMapper.TakeReference(vtkXACVolumeMapper::New());
 }
 
 vtkXACVolumeRepresentation::~vtkXACVolumeRepresentation() = default;
 
-vtkXACVolumeMapper* vtkXACVolumeRepresentation::Mapper()
-{
-  return static_cast<vtkXACVolumeMapper*>(this->VolumeMapper.Get());
+vtkXACVolumeMapper *vtkXACVolumeRepresentation::Mapper() {
+  return static_cast<vtkXACVolumeMapper *>(this->VolumeMapper.Get());
 }
 
-void vtkXACVolumeRepresentation::PrintSelf(ostream& os, vtkIndent indent)
-{
+void vtkXACVolumeRepresentation::PrintSelf(ostream &os, vtkIndent indent) {
   this->Superclass::PrintSelf(os, indent);
   os << indent << "XAC kernel: " << this->KernelName << "\n";
 }
 
-int vtkXACVolumeRepresentation::RequestUpdateExtent(
-  vtkInformation* request, vtkInformationVector** input, vtkInformationVector* output)
-{
+int vtkXACVolumeRepresentation::RequestUpdateExtent(vtkInformation *request,
+                                                    vtkInformationVector **input,
+                                                    vtkInformationVector *output) {
   int result = this->Superclass::RequestUpdateExtent(request, input, output);
   auto controller = vtkMultiProcessController::GetGlobalController();
-  if (controller && controller->GetNumberOfProcesses() > 1)
-  {
+  if (controller && controller->GetNumberOfProcesses() > 1) {
     // One plane beyond each cut, for exact gradients.
-    for (int i = 0; i < input[0]->GetNumberOfInformationObjects(); i++)
-    {
-      vtkInformation* info = input[0]->GetInformationObject(i);
+    for (int i = 0; i < input[0]->GetNumberOfInformationObjects(); i++) {
+      vtkInformation *info = input[0]->GetInformationObject(i);
       auto key = vtkStreamingDemandDrivenPipeline::UPDATE_NUMBER_OF_GHOST_LEVELS();
       info->Set(key, std::max(info->Has(key) ? info->Get(key) : 0, 1));
     }
@@ -57,35 +52,30 @@ int vtkXACVolumeRepresentation::RequestUpdateExtent(
   return result;
 }
 
-int vtkXACVolumeRepresentation::RequestData(
-  vtkInformation* request, vtkInformationVector** input, vtkInformationVector* output)
-{
+int vtkXACVolumeRepresentation::RequestData(vtkInformation *request, vtkInformationVector **input,
+                                            vtkInformationVector *output) {
   vtkMath::UninitializeBounds(this->DataBounds);
   this->DataSize = 0;
   this->Cache = nullptr;
   this->HasInput = input[0]->GetNumberOfInformationObjects() == 1;
-  vtkImageData* image = this->HasInput ? vtkImageData::GetData(input[0], 0) : nullptr;
-  if (image)
-  {
+  vtkImageData *image = this->HasInput ? vtkImageData::GetData(input[0], 0) : nullptr;
+  if (image) {
     vtkNew<vtkImageData> cache;
     cache->ShallowCopy(image); // arrays are shared, ghost layers stay
     this->Cache = cache.Get();
     this->DataSize = cache->GetActualMemorySize();
     this->VolumeMapper->SetInputData(cache);
     XACOwnedExtent(cache, this->Owned);
-    if (this->Owned[1] >= this->Owned[0])
-    {
+    if (this->Owned[1] >= this->Owned[0]) {
       XACWhole mine = XACGatherWhole(cache, this->Owned, nullptr);
       mine.GetBounds(this->DataBounds);
       this->OutlineSource->SetBounds(this->DataBounds);
       this->OutlineSource->Update();
     }
-    vtkStreamingDemandDrivenPipeline::GetWholeExtent(
-      input[0]->GetInformationObject(0), this->WholeExtent);
+    vtkStreamingDemandDrivenPipeline::GetWholeExtent(input[0]->GetInformationObject(0),
+                                                     this->WholeExtent);
     this->Actor->SetEnableLOD(0);
-  }
-  else
-  {
+  } else {
     XACOwnedExtent(nullptr, this->Owned);
     this->VolumeMapper->RemoveAllInputs();
     this->Actor->SetEnableLOD(!this->HasInput);
@@ -94,41 +84,33 @@ int vtkXACVolumeRepresentation::RequestData(
   return this->vtkVolumeRepresentation::RequestData(request, input, output);
 }
 
-void vtkXACVolumeRepresentation::UpdateMapperParameters()
-{
+void vtkXACVolumeRepresentation::UpdateMapperParameters() {
   this->Superclass::UpdateMapperParameters();
-  if (this->VolumeMapper->GetCropping() && this->WholeBounds[0] <= this->WholeBounds[1])
-  {
+  if (this->VolumeMapper->GetCropping() && this->WholeBounds[0] <= this->WholeBounds[1]) {
     double planes[6];
-    for (int i = 0; i < 6; i++)
-    {
+    for (int i = 0; i < 6; i++) {
       planes[i] = this->CroppingOrigin[i / 2] + this->WholeBounds[i] * this->CroppingScale[i / 2];
     }
     this->VolumeMapper->SetCroppingRegionPlanes(planes);
   }
-  vtkColorTransferFunction* color = this->Property->GetRGBTransferFunction(0);
+  vtkColorTransferFunction *color = this->Property->GetRGBTransferFunction(0);
   const bool component = color->GetVectorMode() == vtkScalarsToColors::COMPONENT;
   this->Mapper()->SetComponent(component ? color->GetVectorComponent() : 0);
 }
 
-int vtkXACVolumeRepresentation::ProcessViewRequest(
-  vtkInformationRequestKey* request, vtkInformation* in, vtkInformation* out)
-{
-  if (!this->Superclass::ProcessViewRequest(request, in, out))
-  {
+int vtkXACVolumeRepresentation::ProcessViewRequest(vtkInformationRequestKey *request,
+                                                   vtkInformation *in, vtkInformation *out) {
+  if (!this->Superclass::ProcessViewRequest(request, in, out)) {
     return 0;
   }
   // Every rank of a server comes through here, also those that will have nothing to draw.
   auto controller = vtkMultiProcessController::GetGlobalController();
-  if (request == vtkPVView::REQUEST_UPDATE() && this->HasInput)
-  {
+  if (request == vtkPVView::REQUEST_UPDATE() && this->HasInput) {
     XACWhole whole =
-      XACGatherWhole(vtkImageData::SafeDownCast(this->Cache), this->Owned, controller);
+        XACGatherWhole(vtkImageData::SafeDownCast(this->Cache), this->Owned, controller);
     whole.GetBounds(this->WholeBounds);
     this->Mapper()->SetBrick(this->Owned, whole);
-  }
-  else if (request == vtkPVView::REQUEST_RENDER() && this->HasInput)
-  {
+  } else if (request == vtkPVView::REQUEST_RENDER() && this->HasInput) {
     this->Mapper()->Prepare(this->Actor, controller);
   }
   return 1;
@@ -136,34 +118,31 @@ int vtkXACVolumeRepresentation::ProcessViewRequest(
 
 // --- forwarded ---------------------------------------------------------------------------------
 
-void vtkXACVolumeRepresentation::SetXACKernel(const char* name)
-{
+void vtkXACVolumeRepresentation::SetXACKernel(const char *name) {
   this->KernelName = name ? name : "";
   this->Mapper()->SetKernel(name);
 }
 
-void vtkXACVolumeRepresentation::ReloadXACKernel()
-{
+void vtkXACVolumeRepresentation::ReloadXACKernel() {
   this->Mapper()->SetKernel(this->KernelName.c_str());
 }
 
-void vtkXACVolumeRepresentation::SetXACBackend(const char* name)
-{
+void vtkXACVolumeRepresentation::SetXACBackend(const char *name) {
   this->Mapper()->SetBackend(name);
 }
 
-void vtkXACVolumeRepresentation::SetXACParameters(const char* parameters)
-{
+void vtkXACVolumeRepresentation::SetXACParameters(const char *parameters) {
   this->Mapper()->SetParameters(parameters ? parameters : "");
 }
 
-void vtkXACVolumeRepresentation::SetXACLightVector(double x, double y, double z)
-{
+void vtkXACVolumeRepresentation::SetXACLightVector(double x, double y, double z) {
   this->Mapper()->SetLightVector(x, y, z);
 }
 
 #define XAC_FORWARD(Name, Type)                                                                    \
-  void vtkXACVolumeRepresentation::SetXAC##Name(Type value) { this->Mapper()->Set##Name(value); }
+  void vtkXACVolumeRepresentation::SetXAC##Name(Type value) {                                      \
+    this->Mapper()->Set##Name(value);                                                              \
+  }
 XAC_FORWARD(SampleDistance, double)
 XAC_FORWARD(InteractiveCoarseness, int)
 XAC_FORWARD(Jitter, bool)
@@ -178,19 +157,16 @@ XAC_FORWARD(LightKind, int)
 XAC_FORWARD(LightResolution, int)
 #undef XAC_FORWARD
 
-void vtkXACVolumeRepresentation::SetXACLabels(bool on)
-{
+void vtkXACVolumeRepresentation::SetXACLabels(bool on) {
   this->Mapper()->SetNearest(on);
 }
 
-const char* vtkXACVolumeRepresentation::GetXACStatus()
-{
+const char *vtkXACVolumeRepresentation::GetXACStatus() {
   this->Status = this->Mapper()->GetStatus();
   return this->Status.c_str();
 }
 
-const char* vtkXACVolumeRepresentation::GetXACDeclaredParameters()
-{
+const char *vtkXACVolumeRepresentation::GetXACDeclaredParameters() {
   this->Declared = this->Mapper()->GetDeclaredParameters();
   return this->Declared.c_str();
 }

@@ -3,8 +3,8 @@
  * @class vtkXACVolumeRepresentation
  * @brief the representation XAC Volume of image data
  *
- * As vtkImageVolumeRepresentation, but keeps ghost layers in place (the renderer uses them as border
- * planes), copies nothing, and shares light between ranks in the view's render request.
+ * As vtkImageVolumeRepresentation, but keeps ghost layers in place (the renderer uses them as
+ * border planes), copies nothing, and shares light between ranks in the view's render request.
  */
 #ifndef vtkXACVolumeRepresentation_h
 #define vtkXACVolumeRepresentation_h
@@ -14,18 +14,17 @@
 
 class vtkXACVolumeMapper;
 
-class VTKBEAMCASTFILTERS_EXPORT vtkXACVolumeRepresentation : public vtkImageVolumeRepresentation
-{
+class VTKBEAMCASTFILTERS_EXPORT vtkXACVolumeRepresentation : public vtkImageVolumeRepresentation {
 public:
-  static vtkXACVolumeRepresentation* New();
+  static vtkXACVolumeRepresentation *New();
   vtkTypeMacro(vtkXACVolumeRepresentation, vtkImageVolumeRepresentation);
-  void PrintSelf(ostream& os, vtkIndent indent) override;
+  void PrintSelf(ostream &os, vtkIndent indent) override;
 
   ///@{ See vtkXACVolumeMapper.
-  void SetXACKernel(const char* name);
+  void SetXACKernel(const char *name);
   void ReloadXACKernel();
-  void SetXACBackend(const char* name);
-  void SetXACParameters(const char* parameters);
+  void SetXACBackend(const char *name);
+  void SetXACParameters(const char *parameters);
   void SetXACSampleDistance(double distance);
   void SetXACInteractiveCoarseness(int times);
   void SetXACJitter(bool on);
@@ -40,29 +39,29 @@ public:
   void SetXACLightKind(int kind);
   void SetXACLightVector(double x, double y, double z);
   void SetXACLightResolution(int cells);
-  const char* GetXACStatus();
-  const char* GetXACDeclaredParameters();
+  const char *GetXACStatus();
+  const char *GetXACDeclaredParameters();
   ///@}
 
-  int ProcessViewRequest(vtkInformationRequestKey* request, vtkInformation* in,
-    vtkInformation* out) override;
+  int ProcessViewRequest(vtkInformationRequestKey *request, vtkInformation *in,
+                         vtkInformation *out) override;
 
 protected:
   vtkXACVolumeRepresentation();
   ~vtkXACVolumeRepresentation() override;
 
-  int RequestUpdateExtent(
-    vtkInformation*, vtkInformationVector**, vtkInformationVector*) override;
-  int RequestData(vtkInformation*, vtkInformationVector**, vtkInformationVector*) override;
+  int RequestUpdateExtent(vtkInformation *, vtkInformationVector **,
+                          vtkInformationVector *) override;
+  int RequestData(vtkInformation *, vtkInformationVector **, vtkInformationVector *) override;
   void UpdateMapperParameters() override;
 
 private:
-  vtkXACVolumeRepresentation(const vtkXACVolumeRepresentation&) = delete;
-  void operator=(const vtkXACVolumeRepresentation&) = delete;
+  vtkXACVolumeRepresentation(const vtkXACVolumeRepresentation &) = delete;
+  void operator=(const vtkXACVolumeRepresentation &) = delete;
 
-  vtkXACVolumeMapper* Mapper();
-  int Owned[6] = { 0, -1, 0, -1, 0, -1 };
-  double WholeBounds[6] = { 1, -1, 1, -1, 1, -1 };
+  vtkXACVolumeMapper *Mapper();
+  int Owned[6] = {0, -1, 0, -1, 0, -1};
+  double WholeBounds[6] = {1, -1, 1, -1, 1, -1};
   bool HasInput = false;
   std::string KernelName = "local", Status, Declared;
 };

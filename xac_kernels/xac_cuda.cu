@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  *
- * The cuda back end: one thread per ray, the same kernel source as the cpu's. A thread walks its ray
- * from macrocell to macrocell; values and gradients are read from the brick in device memory, which
- * holds the core and its border planes in the voxels' own type.
+ * The cuda back end: one thread per ray, the same kernel source as the cpu's. A thread walks its
+ * ray from macrocell to macrocell; values and gradients are read from the brick in device memory,
+ * which holds the core and its border planes in the voxels' own type.
  */
 #include <cmath>
 #include <cstdio>
@@ -22,19 +22,16 @@ extern "C" {
 
 /* --- on the device ---------------------------------------------------------------------------- */
 
-struct xk_sample
-{
+struct xk_sample {
   float value, g[3], light, open;
 };
 
-struct xk_color
-{
+struct xk_color {
   float r, g, b, a;
 };
 
 /* The brick on the device, and where the macrocell being drawn begins. */
-struct xk_source
-{
+struct xk_source {
   int type;
   const void *core;
   const void *border[6];
@@ -45,66 +42,58 @@ struct xk_source
   int first[3]; /* of the macrocell, core index */
 };
 
-XAC_INLINE float device_read(int type, const void *data, long long at)
-{
-  switch (type)
-  {
-    case 1:
-      return (float)__ldg((const unsigned char *)data + at);
-    case 2:
-      return (float)__ldg((const signed char *)data + at);
-    case 3:
-      return (float)__ldg((const unsigned short *)data + at);
-    case 4:
-      return (float)__ldg((const short *)data + at);
-    case 5:
-      return (float)__ldg((const unsigned int *)data + at);
-    case 6:
-      return (float)__ldg((const int *)data + at);
-    case 7:
-    {
-      unsigned half = __ldg((const unsigned short *)data + at);
-      float value = __uint_as_float((half & 0x7fffu) << 13) * __uint_as_float(0x77800000u);
-      value = (half & 0x7c00u) == 0x7c00u ? __uint_as_float(0x7fc00000u) : value;
-      return half & 0x8000u ? -value : value;
-    }
-    case 8:
-      return __ldg((const float *)data + at);
-    default:
-      return (float)__ldg((const double *)data + at);
+XAC_INLINE float device_read(int type, const void *data, long long at) {
+  switch (type) {
+  case 1:
+    return (float)__ldg((const unsigned char *)data + at);
+  case 2:
+    return (float)__ldg((const signed char *)data + at);
+  case 3:
+    return (float)__ldg((const unsigned short *)data + at);
+  case 4:
+    return (float)__ldg((const short *)data + at);
+  case 5:
+    return (float)__ldg((const unsigned int *)data + at);
+  case 6:
+    return (float)__ldg((const int *)data + at);
+  case 7: {
+    unsigned half = __ldg((const unsigned short *)data + at);
+    float value = __uint_as_float((half & 0x7fffu) << 13) * __uint_as_float(0x77800000u);
+    value = (half & 0x7c00u) == 0x7c00u ? __uint_as_float(0x7fc00000u) : value;
+    return half & 0x8000u ? -value : value;
+  }
+  case 8:
+    return __ldg((const float *)data + at);
+  default:
+    return (float)__ldg((const double *)data + at);
   }
 }
 
-XAC_INLINE float device_gap(const xac_frame *f, float value)
-{
+XAC_INLINE float device_gap(const xac_frame *f, float value) {
   return f->has_gaps && !(fabsf(value) < 1e30f) ? f->gap : value;
 }
 
-XAC_INLINE float device_point(const xk_source *s, int x, int y, int z)
-{
+XAC_INLINE float device_point(const xk_source *s, int x, int y, int z) {
   long long at = x + (long long)s->dims[0] * (y + (long long)s->dims[1] * z);
   return device_gap(s->frame, device_read(s->type, s->core, at));
 }
 
 /* The neighbour of point p one step up or down an axis; made up beyond the whole volume's end, so
  * that the central difference becomes a one-sided one. */
-XAC_INLINE float device_neighbour(const xk_source *s, const int *p, int axis, int step, float value)
-{
-  int q[3] = { p[0], p[1], p[2] };
+XAC_INLINE float device_neighbour(const xk_source *s, const int *p, int axis, int step,
+                                  float value) {
+  int q[3] = {p[0], p[1], p[2]};
   q[axis] += step;
-  if (q[axis] >= 0 && q[axis] < s->dims[axis])
-  {
+  if (q[axis] >= 0 && q[axis] < s->dims[axis]) {
     return device_point(s, q[0], q[1], q[2]);
   }
   int face = 2 * axis + (step > 0);
-  if (s->border[face])
-  {
+  if (s->border[face]) {
     int i = axis == 0 ? p[1] : p[0], j = axis == 2 ? p[1] : p[2];
     long long at = i + (long long)(axis == 0 ? s->dims[1] : s->dims[0]) * j;
     return device_gap(s->frame, device_read(s->type, s->border[face], at));
   }
-  if (s->dims[axis] == 1)
-  {
+  if (s->dims[axis] == 1) {
     return value;
   }
   q[axis] -= 2 * step;
@@ -113,16 +102,13 @@ XAC_INLINE float device_neighbour(const xk_source *s, const int *p, int axis, in
   return f->has_gaps && (inner < f->lowest || value < f->lowest) ? value : 2.0f * value - inner;
 }
 
-XAC_INLINE void device_gradient(const xk_source *s, const int *p, float value, float *g)
-{
+XAC_INLINE void device_gradient(const xk_source *s, const int *p, float value, float *g) {
   const xac_frame *f = s->frame;
   float d[3];
-  for (int a = 0; a < 3; a++)
-  {
+  for (int a = 0; a < 3; a++) {
     float below = device_neighbour(s, p, a, -1, value), above = device_neighbour(s, p, a, 1, value);
     float scale = 0.5f;
-    if (f->has_gaps)
-    {
+    if (f->has_gaps) {
       int gap_below = below < f->lowest, gap_above = above < f->lowest;
       below = gap_below ? value : below;
       above = gap_above ? value : above;
@@ -130,20 +116,17 @@ XAC_INLINE void device_gradient(const xk_source *s, const int *p, float value, f
     }
     d[a] = (above - below) * scale;
   }
-  for (int a = 0; a < 3; a++)
-  {
+  for (int a = 0; a < 3; a++) {
     const float *m = f->gradient + 3 * a;
     g[a] = m[0] * d[0] + m[1] * d[1] + m[2] * d[2];
   }
 }
 
 /* One coarse grid at a place in the whole volume's index space. */
-XAC_INLINE float device_coarse(const xac_frame *f, const float *grid, const float *p)
-{
+XAC_INLINE float device_coarse(const xac_frame *f, const float *grid, const float *p) {
   int at[3], next[3];
   float part[3];
-  for (int a = 0; a < 3; a++)
-  {
+  for (int a = 0; a < 3; a++) {
     int dims = f->coarse_dims[a];
     float c = fminf(fmaxf(p[a] * f->coarse_scale + f->coarse_offset, 0.0f), (float)(dims - 1));
     at[a] = max(min((int)c, dims - 2), 0);
@@ -151,59 +134,50 @@ XAC_INLINE float device_coarse(const xac_frame *f, const float *grid, const floa
     part[a] = c - (float)at[a];
   }
   float sum = 0.0f;
-  for (int i = 0; i < 8; i++)
-  {
+  for (int i = 0; i < 8; i++) {
     int x = at[0] + (i & 1 ? next[0] : 0), y = at[1] + (i & 2 ? next[1] : 0);
     int z = at[2] + (i & 4 ? next[2] : 0);
     float w = (i & 1 ? part[0] : 1.0f - part[0]) * (i & 2 ? part[1] : 1.0f - part[1]) *
-      (i & 4 ? part[2] : 1.0f - part[2]);
-    sum += w * __ldg(grid + x + (long long)f->coarse_dims[0] * (y + (long long)f->coarse_dims[1] * z));
+              (i & 4 ? part[2] : 1.0f - part[2]);
+    sum +=
+        w * __ldg(grid + x + (long long)f->coarse_dims[0] * (y + (long long)f->coarse_dims[1] * z));
   }
   return sum;
 }
 
 XAC_INLINE xk_sample xk_fetch(const xk_source *s, int x, int y, int z, float fx, float fy, float fz,
-  int kernel, int nearest)
-{
-  xk_sample sample = { 0.0f, { 0.0f, 0.0f, 0.0f }, 1.0f, 1.0f };
-  const int cell[3] = { s->first[0] + x, s->first[1] + y, s->first[2] + z };
-  const float part[3] = { fx, fy, fz };
-  for (int i = 0; i < 8; i++)
-  {
+                              int kernel, int nearest) {
+  xk_sample sample = {0.0f, {0.0f, 0.0f, 0.0f}, 1.0f, 1.0f};
+  const int cell[3] = {s->first[0] + x, s->first[1] + y, s->first[2] + z};
+  const float part[3] = {fx, fy, fz};
+  for (int i = 0; i < 8; i++) {
     int p[3];
     float w = 1.0f;
-    for (int a = 0; a < 3; a++)
-    {
+    for (int a = 0; a < 3; a++) {
       int up = i >> a & 1;
       p[a] = min(cell[a] + up, s->dims[a] - 1);
       w *= up ? part[a] : 1.0f - part[a];
     }
     float value = device_point(s, p[0], p[1], p[2]);
     sample.value += w * value;
-    if (kernel & 1)
-    {
+    if (kernel & 1) {
       float g[3];
       device_gradient(s, p, value, g);
-      for (int a = 0; a < 3; a++)
-      {
+      for (int a = 0; a < 3; a++) {
         sample.g[a] += w * g[a];
       }
     }
   }
-  if (nearest)
-  {
+  if (nearest) {
     int p[3];
-    for (int a = 0; a < 3; a++)
-    {
+    for (int a = 0; a < 3; a++) {
       p[a] = min(cell[a] + (part[a] >= 0.5f), s->dims[a] - 1);
     }
     sample.value = device_point(s, p[0], p[1], p[2]);
   }
-  if (kernel & (2 | 4))
-  {
+  if (kernel & (2 | 4)) {
     float at[3];
-    for (int a = 0; a < 3; a++)
-    {
+    for (int a = 0; a < 3; a++) {
       at[a] = (float)(cell[a] + s->start[a]) + part[a];
     }
     sample.light = kernel & 2 ? device_coarse(s->frame, s->light, at) : 1.0f;
@@ -212,30 +186,26 @@ XAC_INLINE xk_sample xk_fetch(const xk_source *s, int x, int y, int z, float fx,
   return sample;
 }
 
-XAC_INLINE xk_color xk_lookup(const xk_source *s, int entry)
-{
+XAC_INLINE xk_color xk_lookup(const xk_source *s, int entry) {
   float4 t = __ldg(s->table + entry);
-  xk_color color = { t.x, t.y, t.z, t.w };
+  xk_color color = {t.x, t.y, t.z, t.w};
   return color;
 }
 
 #include "xac_kernel.h"
 
 /* The macrocell in which sample k of the ray lies. */
-XAC_INLINE void find_macrocell(
-  const xk_ray *ray, float k, const xk_source *s, const int *grid, int *cell)
-{
+XAC_INLINE void find_macrocell(const xk_ray *ray, float k, const xk_source *s, const int *grid,
+                               int *cell) {
   float part = fminf(ray->length - k, 1.0f);
   float at = k + ray->c * part;
-  for (int a = 0; a < 3; a++)
-  {
+  for (int a = 0; a < 3; a++) {
     float p = (ray->base[a] + at * ray->step[a] - (float)s->start[a]) * (1.0f / XAC_CELLS);
     cell[a] = min(max((int)floorf(p), 0), grid[a] - 1);
   }
 }
 
-struct xk_grid
-{
+struct xk_grid {
   int dims[3];
   const uint2 *visible;
   int one_thick[3];
@@ -243,12 +213,10 @@ struct xk_grid
 
 template <int KERNEL>
 __global__ void __launch_bounds__(128)
-  draw_rays(const __grid_constant__ xac_frame frame, xk_source source, const xk_grid grid, const float *limit, float4 *rgba,
-    float *depth, unsigned long long *samples)
-{
+    draw_rays(const __grid_constant__ xac_frame frame, xk_source source, const xk_grid grid,
+              const float *limit, float4 *rgba, float *depth, unsigned long long *samples) {
   int x = blockIdx.x * blockDim.x + threadIdx.x, y = blockIdx.y * blockDim.y + threadIdx.y;
-  if (x >= frame.width || y >= frame.height)
-  {
+  if (x >= frame.width || y >= frame.height) {
     return;
   }
   size_t pixel = (size_t)y * frame.width + x;
@@ -256,21 +224,18 @@ __global__ void __launch_bounds__(128)
   xk_ray ray;
   xk_ray_setup(&frame, (float)x, (float)y, limit ? limit[pixel] : 1e30f, &ray);
   float lo[3], hi[3];
-  for (int a = 0; a < 3; a++)
-  {
+  for (int a = 0; a < 3; a++) {
     lo[a] = grid.one_thick[a] ? -0.5f : (float)source.start[a];
     hi[a] = grid.one_thick[a] ? 0.5f : (float)(source.start[a] + source.dims[a] - 1);
   }
   float k, end;
   xk_range(&ray, lo, hi, &k, &end);
   unsigned evaluated = 0;
-  while (k < end && ray.length > 0.0f)
-  {
+  while (k < end && ray.length > 0.0f) {
     int cell[3];
     find_macrocell(&ray, k, &source, grid.dims, cell);
     xac_macrocell m;
-    for (int a = 0; a < 3; a++)
-    {
+    for (int a = 0; a < 3; a++) {
       int first = cell[a] * XAC_CELLS;
       source.first[a] = first;
       m.first[a] = source.start[a] + first;
@@ -278,24 +243,22 @@ __global__ void __launch_bounds__(128)
       m.lo[a] = grid.one_thick[a] ? -0.5f : (float)m.first[a];
       m.hi[a] = grid.one_thick[a] ? 0.5f : (float)(m.first[a] + m.cells[a]);
     }
-    uint2 bits = __ldg(grid.visible + cell[0] + (size_t)grid.dims[0] * (cell[1] + (size_t)grid.dims[1] * cell[2]));
+    uint2 bits = __ldg(grid.visible + cell[0] +
+                       (size_t)grid.dims[0] * (cell[1] + (size_t)grid.dims[1] * cell[2]));
     m.visible[0] = bits.x;
     m.visible[1] = bits.y;
     float from, to;
     xk_range(&ray, m.lo, m.hi, &from, &to);
-    if (bits.x | bits.y)
-    {
+    if (bits.x | bits.y) {
       evaluated += xk_march(&frame, &m, &source, &ray, KERNEL, depth != nullptr);
     }
     k = fmaxf(to, k + 1.0f);
   }
   rgba[pixel] = make_float4(ray.r, ray.g, ray.b, 1.0f - ray.through);
-  if (depth)
-  {
+  if (depth) {
     depth[pixel] = ray.depth < 1e30f ? ray.depth : INFINITY;
   }
-  if (evaluated)
-  {
+  if (evaluated) {
     atomicAdd(samples, (unsigned long long)evaluated);
   }
 }
@@ -303,102 +266,87 @@ __global__ void __launch_bounds__(128)
 /* --- on the host ------------------------------------------------------------------------------ */
 
 /* Device memory that grows as needed and is freed with its owner. */
-struct buffer
-{
+struct buffer {
   void *data = nullptr;
   size_t bytes = 0;
-  bool reserve(size_t wanted)
-  {
-    if (wanted <= bytes)
-    {
+  bool reserve(size_t wanted) {
+    if (wanted <= bytes) {
       return true;
     }
     cudaFree(data);
     data = nullptr;
     bytes = 0;
-    if (cudaMalloc(&data, wanted) != cudaSuccess)
-    {
+    if (cudaMalloc(&data, wanted) != cudaSuccess) {
       data = nullptr;
       return false;
     }
     bytes = wanted;
     return true;
   }
-  ~buffer()
-  {
+  ~buffer() {
     cudaFree(data);
   }
 };
 
-struct xac_device
-{
+struct xac_device {
   int number = 0;
   buffer core, border[6], table, light, open, visible, rgba, depth, limit, samples;
   uint64_t volume_version = 0, table_version = 0, light_version = 0;
   const void *visible_of = nullptr;
 };
 
-static int cuda_failed(cudaError_t code, const char *what, beamcast_error *error)
-{
-  return beamcast_fail(error, BEAMCAST_ERR_UNSUPPORTED, "cuda: %s: %s", what, cudaGetErrorString(code));
+static int cuda_failed(cudaError_t code, const char *what, beamcast_error *error) {
+  return beamcast_fail(error, BEAMCAST_ERR_UNSUPPORTED, "cuda: %s: %s", what,
+                       cudaGetErrorString(code));
 }
 
-extern "C" xac_device *xac_device_open(char *description, size_t size, beamcast_error *error)
-{
+extern "C" xac_device *xac_device_open(char *description, size_t size, beamcast_error *error) {
   int count = 0;
   cudaError_t code = cudaGetDeviceCount(&count);
-  if (code != cudaSuccess || count < 1)
-  {
+  if (code != cudaSuccess || count < 1) {
     cuda_failed(code, "no device answers", error);
     return nullptr;
   }
   xac_device *device = new (std::nothrow) xac_device;
   cudaDeviceProp properties;
   if (device == nullptr || cudaGetDevice(&device->number) != cudaSuccess ||
-    cudaGetDeviceProperties(&properties, device->number) != cudaSuccess)
-  {
+      cudaGetDeviceProperties(&properties, device->number) != cudaSuccess) {
     delete device;
     beamcast_fail(error, BEAMCAST_ERR_UNSUPPORTED, "cuda: the device's properties can't be read");
     return nullptr;
   }
   snprintf(description, size, "cuda, %s, %.0f GiB", properties.name,
-    (double)properties.totalGlobalMem / 1073741824.0);
+           (double)properties.totalGlobalMem / 1073741824.0);
   return device;
 }
 
-extern "C" void xac_device_close(xac_device *device)
-{
+extern "C" void xac_device_close(xac_device *device) {
   delete device;
 }
 
 /* Copies a strided box of points to the device, packed. */
 static cudaError_t upload_box(const void *host, const int64_t dims[3], const int64_t stride[3],
-  size_t size, void *device)
-{
-  if (stride[0] == 1 && stride[1] >= dims[0] && stride[2] % stride[1] == 0)
-  {
+                              size_t size, void *device) {
+  if (stride[0] == 1 && stride[1] >= dims[0] && stride[2] % stride[1] == 0) {
     cudaMemcpy3DParms copy = {};
     copy.srcPtr = make_cudaPitchedPtr(const_cast<void *>(host), (size_t)stride[1] * size,
-      (size_t)dims[0] * size, (size_t)(stride[2] / stride[1]));
-    copy.dstPtr = make_cudaPitchedPtr(device, (size_t)dims[0] * size, (size_t)dims[0] * size, (size_t)dims[1]);
+                                      (size_t)dims[0] * size, (size_t)(stride[2] / stride[1]));
+    copy.dstPtr = make_cudaPitchedPtr(device, (size_t)dims[0] * size, (size_t)dims[0] * size,
+                                      (size_t)dims[1]);
     copy.extent = make_cudaExtent((size_t)dims[0] * size, (size_t)dims[1], (size_t)dims[2]);
     copy.kind = cudaMemcpyHostToDevice;
     return cudaMemcpy3D(&copy);
   }
   std::vector<char> row((size_t)dims[0] * size);
-  for (int64_t z = 0; z < dims[2]; z++)
-  {
-    for (int64_t y = 0; y < dims[1]; y++)
-    {
+  for (int64_t z = 0; z < dims[2]; z++) {
+    for (int64_t y = 0; y < dims[1]; y++) {
       const char *from = (const char *)host + (y * stride[1] + z * stride[2]) * (int64_t)size;
-      for (int64_t x = 0; x < dims[0]; x++)
-      {
+      for (int64_t x = 0; x < dims[0]; x++) {
         memcpy(row.data() + (size_t)x * size, from + x * stride[0] * (int64_t)size, size);
       }
       char *to = (char *)device + (size_t)((z * dims[1] + y) * dims[0]) * size;
       cudaError_t code = cudaMemcpy(to, row.data(), row.size(), cudaMemcpyHostToDevice);
-      if (code != cudaSuccess)
-      {
+      if (code != cudaSuccess) {
         return code;
       }
     }
@@ -406,39 +354,34 @@ static cudaError_t upload_box(const void *host, const int64_t dims[3], const int
   return cudaSuccess;
 }
 
-static int upload_volume(xac_device *d, const xac_renderer *r, beamcast_error *error)
-{
+static int upload_volume(xac_device *d, const xac_renderer *r, beamcast_error *error) {
   const xac_volume *v = &r->volume;
   const size_t size = beamcast_type_size(v->type);
   const size_t bytes = (size_t)(v->dims[0] * v->dims[1] * v->dims[2]) * size;
   size_t available = 0, total = 0;
-  if (!d->core.reserve(bytes))
-  {
+  if (!d->core.reserve(bytes)) {
     cudaGetLastError();
     cudaMemGetInfo(&available, &total);
     return beamcast_fail(error, BEAMCAST_ERR_MEMORY,
-      "the brick needs %.2f GiB of the GPU's memory, %.2f of %.2f GiB are free", (double)bytes / 1073741824.0,
-      (double)available / 1073741824.0, (double)total / 1073741824.0);
+                         "the brick needs %.2f GiB of the GPU's memory, %.2f of %.2f GiB are free",
+                         (double)bytes / 1073741824.0, (double)available / 1073741824.0,
+                         (double)total / 1073741824.0);
   }
   cudaError_t code = upload_box(v->data, v->dims, v->stride, size, d->core.data);
-  for (int face = 0; face < 6 && code == cudaSuccess; face++)
-  {
-    if (v->border[face] == nullptr)
-    {
+  for (int face = 0; face < 6 && code == cudaSuccess; face++) {
+    if (v->border[face] == nullptr) {
       continue;
     }
     const int64_t n0 = v->dims[face < 2 ? 1 : 0], n1 = v->dims[face < 4 ? 2 : 1];
-    const int64_t dims[3] = { n0, n1, 1 };
-    const int64_t stride[3] = { v->border_stride[face][0], v->border_stride[face][1],
-      v->border_stride[face][1] * n1 };
-    if (!d->border[face].reserve((size_t)(n0 * n1) * size))
-    {
+    const int64_t dims[3] = {n0, n1, 1};
+    const int64_t stride[3] = {v->border_stride[face][0], v->border_stride[face][1],
+                               v->border_stride[face][1] * n1};
+    if (!d->border[face].reserve((size_t)(n0 * n1) * size)) {
       return beamcast_fail(error, BEAMCAST_ERR_MEMORY, "no memory on the GPU for border planes");
     }
     code = upload_box(v->border[face], dims, stride, size, d->border[face].data);
   }
-  if (code != cudaSuccess)
-  {
+  if (code != cudaSuccess) {
     return cuda_failed(code, "uploading the volume", error);
   }
   d->volume_version = r->volume_version;
@@ -446,43 +389,37 @@ static int upload_volume(xac_device *d, const xac_renderer *r, beamcast_error *e
   return BEAMCAST_OK;
 }
 
-static int upload_to(buffer *to, const void *from, size_t bytes, const char *what, beamcast_error *error)
-{
-  if (!to->reserve(bytes))
-  {
+static int upload_to(buffer *to, const void *from, size_t bytes, const char *what,
+                     beamcast_error *error) {
+  if (!to->reserve(bytes)) {
     return beamcast_fail(error, BEAMCAST_ERR_MEMORY, "no memory on the GPU for %s", what);
   }
   cudaError_t code = cudaMemcpy(to->data, from, bytes, cudaMemcpyHostToDevice);
   return code == cudaSuccess ? BEAMCAST_OK : cuda_failed(code, what, error);
 }
 
-static int upload_changes(xac_device *d, xac_renderer *r, const xac_frame *f, beamcast_error *error)
-{
+static int upload_changes(xac_device *d, xac_renderer *r, const xac_frame *f,
+                          beamcast_error *error) {
   int code = BEAMCAST_OK;
-  if (d->volume_version != r->volume_version)
-  {
+  if (d->volume_version != r->volume_version) {
     code = upload_volume(d, r, error);
   }
-  if (code == BEAMCAST_OK && (d->table_version != r->table_version || d->visible_of == nullptr))
-  {
+  if (code == BEAMCAST_OK && (d->table_version != r->table_version || d->visible_of == nullptr)) {
     std::vector<unsigned> bits(2 * r->ranges.count);
-    for (size_t i = 0; i < r->ranges.count; i++)
-    {
+    for (size_t i = 0; i < r->ranges.count; i++) {
       xac_visible_bits(r, i, &bits[2 * i]);
     }
-    code = upload_to(&d->visible, bits.data(), bits.size() * sizeof(unsigned), "the grid of value ranges", error);
-    if (code == BEAMCAST_OK)
-    {
+    code = upload_to(&d->visible, bits.data(), bits.size() * sizeof(unsigned),
+                     "the grid of value ranges", error);
+    if (code == BEAMCAST_OK) {
       code = upload_to(&d->table, r->table, XAC_TABLE * 16, "the colour table", error);
     }
     d->visible_of = code == BEAMCAST_OK ? r : nullptr;
     d->table_version = r->table_version;
   }
-  if (code == BEAMCAST_OK && (f->kernel & (2 | 4)) && d->light_version != r->light_version)
-  {
+  if (code == BEAMCAST_OK && (f->kernel & (2 | 4)) && d->light_version != r->light_version) {
     code = upload_to(&d->light, r->coarse.light, r->coarse.count * 4, "light", error);
-    if (code == BEAMCAST_OK)
-    {
+    if (code == BEAMCAST_OK) {
       code = upload_to(&d->open, r->coarse.open, r->coarse.count * 4, "occlusion", error);
     }
     d->light_version = code == BEAMCAST_OK ? r->light_version : 0;
@@ -490,53 +427,46 @@ static int upload_changes(xac_device *d, xac_renderer *r, const xac_frame *f, be
   return code;
 }
 
-typedef void (*draw_kernel)(const xac_frame, xk_source, const xk_grid, const float *, float4 *, float *,
-  unsigned long long *);
+typedef void (*draw_kernel)(const xac_frame, xk_source, const xk_grid, const float *, float4 *,
+                            float *, unsigned long long *);
 
-static draw_kernel kernel_for(int kernel)
-{
-  switch (kernel)
-  {
-    case 1:
-      return draw_rays<1>;
-    case 2:
-      return draw_rays<2>;
-    case 4:
-      return draw_rays<4>;
-    case 5:
-      return draw_rays<5>;
-    case 6:
-      return draw_rays<6>;
-    default:
-      return draw_rays<0>;
+static draw_kernel kernel_for(int kernel) {
+  switch (kernel) {
+  case 1:
+    return draw_rays<1>;
+  case 2:
+    return draw_rays<2>;
+  case 4:
+    return draw_rays<4>;
+  case 5:
+    return draw_rays<5>;
+  case 6:
+    return draw_rays<6>;
+  default:
+    return draw_rays<0>;
   }
 }
 
-extern "C" int xac_device_draw(xac_device *d, xac_renderer *r, const xac_frame *f, const xac_image *image,
-  xac_stats *stats, beamcast_error *error)
-{
+extern "C" int xac_device_draw(xac_device *d, xac_renderer *r, const xac_frame *f,
+                               const xac_image *image, xac_stats *stats, beamcast_error *error) {
   const size_t pixels = (size_t)f->width * (size_t)f->height;
-  if (r->ranges.count == 0)
-  {
+  if (r->ranges.count == 0) {
     memset(image->rgba, 0, pixels * 16);
-    for (size_t i = 0; image->depth && i < pixels; i++)
-    {
+    for (size_t i = 0; image->depth && i < pixels; i++) {
       image->depth[i] = INFINITY;
     }
     stats->backend = XAC_CUDA;
     return BEAMCAST_OK;
   }
   int code = upload_changes(d, r, f, error);
-  if (code == BEAMCAST_OK && image->depth_limit)
-  {
+  if (code == BEAMCAST_OK && image->depth_limit) {
     code = upload_to(&d->limit, image->depth_limit, pixels * 4, "the depth limit", error);
   }
-  if (code != BEAMCAST_OK)
-  {
+  if (code != BEAMCAST_OK) {
     return code;
   }
-  if (!d->rgba.reserve(pixels * 16) || !d->samples.reserve(8) || (image->depth && !d->depth.reserve(pixels * 4)))
-  {
+  if (!d->rgba.reserve(pixels * 16) || !d->samples.reserve(8) ||
+      (image->depth && !d->depth.reserve(pixels * 4))) {
     return beamcast_fail(error, BEAMCAST_ERR_MEMORY, "no memory on the GPU for the picture");
   }
   xk_source source = {};
@@ -544,15 +474,13 @@ extern "C" int xac_device_draw(xac_device *d, xac_renderer *r, const xac_frame *
   source.core = d->core.data;
   xk_grid grid = {};
   grid.visible = (const uint2 *)d->visible.data;
-  for (int a = 0; a < 3; a++)
-  {
+  for (int a = 0; a < 3; a++) {
     source.dims[a] = (int)r->volume.dims[a];
     source.start[a] = (int)r->volume.start[a];
     grid.dims[a] = (int)r->ranges.grid[a];
     grid.one_thick[a] = r->volume.whole[a] == 1;
   }
-  for (int face = 0; face < 6; face++)
-  {
+  for (int face = 0; face < 6; face++) {
     source.border[face] = r->volume.border[face] ? d->border[face].data : nullptr;
   }
   source.table = (const float4 *)d->table.data;
@@ -560,25 +488,23 @@ extern "C" int xac_device_draw(xac_device *d, xac_renderer *r, const xac_frame *
   source.open = (const float *)d->open.data;
   cudaMemset(d->samples.data, 0, 8);
   dim3 block(16, 8), blocks((f->width + 15) / 16, (f->height + 7) / 8);
-  kernel_for(f->kernel)<<<blocks, block>>>(*f, source, grid,
-    image->depth_limit ? (const float *)d->limit.data : nullptr, (float4 *)d->rgba.data,
-    image->depth ? (float *)d->depth.data : nullptr, (unsigned long long *)d->samples.data);
+  kernel_for(f->kernel)<<<blocks, block>>>(
+      *f, source, grid, image->depth_limit ? (const float *)d->limit.data : nullptr,
+      (float4 *)d->rgba.data, image->depth ? (float *)d->depth.data : nullptr,
+      (unsigned long long *)d->samples.data);
   cudaError_t failed = cudaGetLastError();
   unsigned long long samples = 0;
-  if (failed == cudaSuccess)
-  {
-    failed = cudaMemcpy(&samples, d->samples.data, 8, cudaMemcpyDeviceToHost); /* waits for the kernel */
+  if (failed == cudaSuccess) {
+    failed =
+        cudaMemcpy(&samples, d->samples.data, 8, cudaMemcpyDeviceToHost); /* waits for the kernel */
   }
-  if (failed == cudaSuccess)
-  {
+  if (failed == cudaSuccess) {
     failed = cudaMemcpy(image->rgba, d->rgba.data, pixels * 16, cudaMemcpyDeviceToHost);
   }
-  if (failed == cudaSuccess && image->depth)
-  {
+  if (failed == cudaSuccess && image->depth) {
     failed = cudaMemcpy(image->depth, d->depth.data, pixels * 4, cudaMemcpyDeviceToHost);
   }
-  if (failed != cudaSuccess)
-  {
+  if (failed != cudaSuccess) {
     return cuda_failed(failed, "drawing", error);
   }
   stats->samples = samples;
@@ -587,15 +513,15 @@ extern "C" int xac_device_draw(xac_device *d, xac_renderer *r, const xac_frame *
   return BEAMCAST_OK;
 }
 
-extern "C" int xac_device_user_load(xac_device *device, const char *source, const char *name, beamcast_error *error)
-{
+extern "C" int xac_device_user_load(xac_device *device, const char *source, const char *name,
+                                    beamcast_error *error) {
   (void)device;
   (void)source;
-  return beamcast_fail(error, BEAMCAST_ERR_UNSUPPORTED, "%s: users' kernels run on the cpu back end only", name);
+  return beamcast_fail(error, BEAMCAST_ERR_UNSUPPORTED,
+                       "%s: users' kernels run on the cpu back end only", name);
 }
 
-extern "C" int xac_device_has_user(const xac_device *device)
-{
+extern "C" int xac_device_has_user(const xac_device *device) {
   (void)device;
   return 0;
 }

@@ -4,7 +4,8 @@
  */
 XAC_PARAMETER(float, near, 0, 100000, 450, "Distance from the eye that is drawn warm")
 XAC_PARAMETER(float, far, 0, 100000, 700, "Distance from the eye that is drawn cool")
-XAC_PARAMETER(float, density, 0.0001, 1, 0.02, "Opacity of the greatest value over the unit distance")
+XAC_PARAMETER(float, density, 0.0001, 1, 0.02,
+              "Opacity of the greatest value over the unit distance")
 
 XAC_KERNEL(p, color) {
   float span = p->value_range[1] - p->value_range[0];

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  *
- * A colour per phase: whole numbers are labels, hues a golden angle apart, 0 is nothing. Use it with
- * "Values Are Labels" on.
+ * A colour per phase: whole numbers are labels, hues a golden angle apart, 0 is nothing. Use it
+ * with "Values Are Labels" on.
  */
 XAC_PARAMETER(int, only, -1, 65535, -1, "Show this label alone; -1: all")
 XAC_PARAMETER(float, opacity, 0, 1, 0.9, "Opacity of each phase")

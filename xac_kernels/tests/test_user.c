@@ -128,7 +128,8 @@ static void bad_kernels_give_a_sentence_and_the_last_good_one_stays(void **state
       {"XAC_KERNEL(p, c) { for (volatile int i = 0;; i++) { } }\n", "did not end"},
       {"XAC_KERNEL(p, c) { volatile float *q = (float *)8; c->r = q[(int)p->value]; }\n",
        "crashed"},
-      {"static volatile float t[4]; XAC_KERNEL(p, c) { c->r = t[(long)(p->value * 1e12f) + 1000000000L]; "
+      {"static volatile float t[4]; XAC_KERNEL(p, c) { c->r = t[(long)(p->value * 1e12f) + "
+       "1000000000L]; "
        "}\n",
        "crashed"},
   };
