@@ -2,6 +2,7 @@
 #include "BeamcastPluginStart.h"
 
 #include "FirstPicture.h"
+#include "Presets.h"
 #include "Representations.h"
 
 #include "vtkPVPluginLoader.h"
@@ -29,6 +30,7 @@ void BeamcastPluginStart() {
   BeamcastReceiver::OpenInServer();
 #endif
   if (vtkProcessModule::GetProcessType() == vtkProcessModule::PROCESS_CLIENT) {
+    OfferPresets();
     WatchForFirstPictures();
   }
 }
