@@ -197,15 +197,23 @@ static int start_allocation(bc_receiver *r, bc_slot *slot, const uint64_t lacks[
   return BEAMCAST_OK;
 }
 
-/* Whether what is being written under the old plan stays where it is under the new one. */
-static bool only_more_arrays(const bc_plan *old, const bc_plan *new) {
-  bool same = memcmp(old->grid.volume, new->grid.volume, sizeof old->grid.volume) == 0 &&
-              old->split == new->split && old->ghosts == new->ghosts && old->arrays <= new->arrays;
-  for (uint32_t i = 0; same && i < old->arrays; i++) {
-    same = old->array[i].type == new->array[i].type &&
-           old->array[i].components == new->array[i].components;
+/* Whether arrays that the new plan has in common with the old one stay where they are. */
+static bool same_boxes(const bc_plan *old, const bc_plan *new) {
+  return memcmp(old->grid.volume, new->grid.volume, sizeof old->grid.volume) == 0 &&
+         old->split == new->split && old->ghosts == new->ghosts && old->arrays <= new->arrays;
+}
+
+/* Takes the plan for a step that is open already: what has landed in arrays of another type is
+ * void. */
+static void replan(bc_slot *slot, const bc_plan *plan) {
+  for (uint32_t i = 0; i < slot->plan.arrays; i++) {
+    if (slot->plan.array[i].type != plan->array[i].type ||
+        slot->plan.array[i].components != plan->array[i].components) {
+      slot->array[i].count = 0;
+      slot->array[i].too_many = false;
+      slot->replanned = true;
+    }
   }
-  return same;
 }
 
 static void open_step(bc_receiver *r, bc_reader *reader) {
@@ -222,7 +230,9 @@ static void open_step(bc_receiver *r, bc_reader *reader) {
     answer(r, BC_OPENED, serial, BEAMCAST_ERR_MEMORY, 0, "out of memory");
     return;
   }
-  if (slot->serial != serial || !only_more_arrays(&slot->plan, &plan)) {
+  if (slot->serial == serial && same_boxes(&slot->plan, &plan)) {
+    replan(slot, &plan);
+  } else {
     bool replanned = slot->serial == serial && slot->plan.arrays > 0;
     slot_clear(r, slot);
     slot->serial = serial;

@@ -405,14 +405,17 @@ void bc_step_begin(bc_receiver *r, bc_producer *p, uint64_t number, double time,
   }
 }
 
-/* What a declaration changes. */
-typedef enum change { NOTHING, NOTES, MORE, MEMORY, IMPOSSIBLE } change;
+/* What a declaration changes: nothing, what goes with the step's notes, an array more, the type of
+ * one, or the volume. */
+typedef enum change { NOTHING, NOTES, MORE, RETYPED, RESIZED, IMPOSSIBLE } change;
 
-static change apply(bc_plan *plan, const bc_declare *declare, bool settled,
+/* settled: bits of arrays that stay as they are in this step. *array: the one that was declared. */
+static change apply(bc_plan *plan, const bc_declare *declare, uint64_t settled, uint32_t *array,
                     char sentence[BC_SENTENCE_MAX]) {
   const uint64_t *want = declare->grid.volume, *have = plan->grid.volume;
   bool other = plan->arrays == 0 || memcmp(want, have, sizeof plan->grid.volume) != 0;
-  if (other && settled) {
+  *array = 0;
+  if (other && settled != 0) {
     (void)snprintf(sentence, BC_SENTENCE_MAX,
                    "the volume of this step is %llu x %llu x %llu, the brick is of one of %llu x "
                    "%llu x %llu: arrays of one stream share one grid, use another stream",
@@ -425,10 +428,9 @@ static change apply(bc_plan *plan, const bc_declare *declare, bool settled,
     plan->grid = declare->grid;
     plan->array[0] = declare->array;
     plan->arrays = 1;
-    return MEMORY;
+    return RESIZED;
   }
   change what = bc_grid_equal(&plan->grid, &declare->grid) ? NOTHING : NOTES;
-  plan->grid = declare->grid;
   uint32_t i = 0;
   while (i < plan->arrays && strcmp(plan->array[i].name, declare->array.name) != 0) {
     i++;
@@ -437,6 +439,8 @@ static change apply(bc_plan *plan, const bc_declare *declare, bool settled,
     (void)snprintf(sentence, BC_SENTENCE_MAX, "a stream has at most %d arrays", BC_ARRAYS_MAX);
     return IMPOSSIBLE;
   }
+  *array = i;
+  plan->grid = declare->grid;
   if (i == plan->arrays) {
     plan->array[plan->arrays++] = declare->array;
     return MORE;
@@ -444,16 +448,16 @@ static change apply(bc_plan *plan, const bc_declare *declare, bool settled,
   if (bc_array_spec_equal(&plan->array[i], &declare->array)) {
     return what;
   }
-  bool moves = plan->array[i].type != declare->array.type ||
-               plan->array[i].components != declare->array.components;
-  if (moves && settled) {
+  bool retyped = plan->array[i].type != declare->array.type ||
+                 plan->array[i].components != declare->array.components;
+  if (retyped && (settled >> i & 1) != 0) {
     (void)snprintf(sentence, BC_SENTENCE_MAX,
                    "the array %.100s has another type or number of components in this step",
                    declare->array.name);
     return IMPOSSIBLE;
   }
   plan->array[i] = declare->array;
-  return moves ? MEMORY : NOTES;
+  return retyped ? RETYPED : NOTES;
 }
 
 void bc_step_declare(bc_receiver *r, bc_producer *p, const bc_declare *declare) {
@@ -474,22 +478,28 @@ void bc_step_declare(bc_receiver *r, bc_producer *p, const bc_declare *declare) 
     return;
   }
   bc_plan plan = step->plan;
-  change what = apply(&plan, declare, step->declared, sentence);
+  uint32_t array;
+  change what = apply(&plan, declare, step->settled, &array, sentence);
   if (what == IMPOSSIBLE) {
     send_verdict(r, p, BC_REFUSE, declare->serial, BEAMCAST_ERR_ARGUMENT, sentence);
     return;
   }
-  step->declared = true;
+  step->settled |= UINT64_C(1) << array;
   if (what != NOTHING) {
     plan.version = r->next_version++;
-    if (what == MEMORY) {
+    if (what == RESIZED) {
+      step->volume_version = plan.version;
+    }
+    if (what == RETYPED) {
+      step->array_version[array] = plan.version;
+    }
+    if (what == RESIZED || what == RETYPED) {
       plan.epoch = r->next_epoch++;
-      s->volume_version = plan.version;
       s->fit = 0;
     }
     step->plan = s->plan = plan;
   }
-  if (what == MORE || what == MEMORY) {
+  if (what == MORE || what == RETYPED || what == RESIZED) {
     p->declare = malloc(sizeof *p->declare);
     if (p->declare != NULL) {
       *p->declare = *declare;
@@ -549,10 +559,15 @@ static const char *take_account(bc_receiver *r, bc_producer *p, bc_step *step, b
   if (reader->bad || header == NULL || beyond) {
     return "a producer's message made no sense";
   }
-  if (any != 0 && version < p->stream->volume_version) {
+  if (any != 0 && version < step->volume_version) {
     return "the producers do not agree on the size of the volume";
   }
-  step->declared = step->declared || any != 0;
+  for (uint32_t i = 0; i < step->plan.arrays; i++) {
+    if ((arrays >> i & 1) != 0 && version < step->array_version[i]) {
+      return "the producers do not agree on the type of an array";
+    }
+  }
+  step->settled |= arrays;
   step->arrays |= arrays;
   bool better = length > 2 && (step->header == NULL || p->rank < step->header_rank);
   char *copy = better ? strndup((const char *)header, length) : NULL;

@@ -167,7 +167,10 @@ struct bc_step {
   bc_step_state state;
   int slot; /* -1: none */
   bc_plan plan;
-  bool declared; /* a producer has declared an array, or ended with voxels: the volume is settled */
+  uint64_t settled; /* bits of arrays that a producer has declared or put: with one, the volume is
+                       settled */
+  /* plans before these had another volume, or another type of the array, in this step */
+  uint64_t volume_version, array_version[BC_ARRAYS_MAX];
   uint32_t opens;     /* OPENED answers owed */
   uint32_t seals;     /* SEALED answers owed */
   bool failed;        /* one of them was bad */
@@ -205,7 +208,6 @@ struct bc_stream_state {
   uint64_t retired[64];
   uint32_t retired_count;
   bc_plan plan;
-  uint64_t volume_version; /* plans before this version had another volume or types */
   bc_step *steps;
   bc_step *slot[BC_SLOTS_MAX];
   bool slot_has_memory[BC_SLOTS_MAX];

@@ -569,6 +569,43 @@ static void a_producer_cannot_change_the_volume_within_a_step(void **state) {
   server_stop(&s);
 }
 
+/* Two arrays on one grid, each of the producers with a slab of both. */
+static test_scene two_arrays(uint64_t seed, int first, int second) {
+  test_scene scene = scene_plain(seed, 2, small, first);
+  scene.arrays = 2;
+  scene.array[1] = scene.array[0];
+  (void)snprintf(scene.array[1].name, sizeof scene.array[1].name, "second");
+  scene.array[1].type = second;
+  for (int i = 0; i < 2; i++) {
+    scene.brick[2 + i] = scene.brick[i];
+    scene.brick[2 + i].array = 1;
+  }
+  scene.bricks = 4;
+  return scene;
+}
+
+static void arrays_may_all_change_their_types_with_a_step(void **state) {
+  (void)state;
+  static const int types[][2] = {{BEAMCAST_UINT16, BEAMCAST_FLOAT32},
+                                 {BEAMCAST_FLOAT32, BEAMCAST_UINT8},
+                                 {BEAMCAST_INT32, BEAMCAST_UINT16},
+                                 {BEAMCAST_INT32, BEAMCAST_FLOAT64}};
+  server s = server_start(2, 0);
+  child producers[2];
+  producers_connect(producers, 2, &s, "volume", 7);
+  for (uint64_t step = 1; step <= 12; step++) {
+    const int *now = types[step % 4];
+    test_scene scene = two_arrays(step, now[0], now[1]);
+    assert_int_equal(producers_step(producers, 2, &scene, step), BEAMCAST_OK);
+    server_wait_received(&s, "volume", step);
+    server_check_newest(&s, "volume", &scene, step);
+  }
+  assert_int_equal(server_status(&s, "volume").steps_aborted, 0);
+  producer_exit(&producers[0]);
+  producer_exit(&producers[1]);
+  server_stop(&s);
+}
+
 static void what_does_not_fit_is_refused_and_the_last_good_step_stays(void **state) {
   (void)state;
   assert_int_equal(setenv("BEAMCAST_MEMORY_LIMIT", "3M", 1), 0);
@@ -752,6 +789,7 @@ int main(int argc, char **argv) {
       TEST(the_volume_may_change_its_size_while_an_old_step_is_held),
       TEST(producers_that_disagree_are_told_and_the_next_step_is_good),
       TEST(a_producer_cannot_change_the_volume_within_a_step),
+      TEST(arrays_may_all_change_their_types_with_a_step),
       TEST(what_does_not_fit_is_refused_and_the_last_good_step_stays),
       TEST(a_refused_size_leaves_what_is_shown),
       TEST(streams_are_independent),
