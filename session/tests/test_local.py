@@ -57,11 +57,14 @@ def life_of_a_session(home):
 
 
 def killed_start(home):
-    for delay in (0.0, 0.05, 0.5, 1.5):
+    for delay in (0.0, 0.05, 0.2, 0.5, 1.0, 1.5):
         start = home.popen("start", "--paraview", "--ranks", "2")
         time.sleep(delay)
         start.send_signal(signal.SIGKILL)
         start.communicate()
+        if start.returncode == 0:  # it was faster than the signal: the session is meant to live
+            for session in home.json("status")["sessions"]:
+                home.run("stop", session["id"])
         home.check_nothing_left()
 
 
