@@ -43,8 +43,11 @@ int main(void) {
       beamcast_retrieve(session, NULL, NULL, NULL, &back, &error) != BEAMCAST_OK) {
     status = failed(&error);
   } else {
-    printf("What came back is %s\n",
-           memcmp(back.data, values, sizeof values) == 0 ? "equal" : "not equal");
+    bool equal = true;
+    for (size_t i = 0; i < (size_t)NX * NY * NZ; i++) {
+      equal = equal && ((const float *)back.data)[i] == ((const float *)values)[i];
+    }
+    printf("What came back is %s\n", equal ? "equal" : "not equal");
     beamcast_volume_free(&back);
   }
 

@@ -177,7 +177,7 @@ int vtkBeamcastShadeVolume::RequestData(vtkInformation *, vtkInformationVector *
       double factor = this->Ambient * std::min(1.0, 2.0 * open) + (1.0 - this->Ambient) * lit;
       for (int c = 0; c < 4; c++) {
         double value = c < 3 ? color[c] * factor : color[3];
-        shaded->SetValue(4 * i + c, static_cast<unsigned char>(255.0 * value + 0.5));
+        shaded->SetValue(4 * i + c, static_cast<unsigned char>(std::lround(255.0 * value)));
       }
     }
   });

@@ -81,6 +81,7 @@ int vtkXACVolumeRepresentation::RequestData(vtkInformation *request, vtkInformat
     this->Actor->SetEnableLOD(!this->HasInput);
   }
   // Past the superclass, which would copy the data to crop the ghost layers off.
+  // NOLINTNEXTLINE(bugprone-parent-virtual-call)
   return this->vtkVolumeRepresentation::RequestData(request, input, output);
 }
 

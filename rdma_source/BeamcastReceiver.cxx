@@ -6,6 +6,7 @@
 #include "vtkProcessModule.h"
 
 #include <algorithm>
+#include <cmath>
 #include <cstdlib>
 #include <cstring>
 #include <iostream>
@@ -412,7 +413,7 @@ void BeamcastReceiver::UpdateRange(Stream &stream) {
   const double last = static_cast<double>(all.size() - 1);
   const double shares[2] = {0.001, 0.999};
   for (int i = 0; i < 2; i++) {
-    auto nth = all.begin() + static_cast<std::ptrdiff_t>(shares[i] * last + 0.5);
+    auto nth = all.begin() + std::lround(shares[i] * last);
     std::nth_element(all.begin(), nth, all.end());
     stream.Range[i] = *nth;
   }

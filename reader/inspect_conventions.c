@@ -16,10 +16,8 @@ static const char *leaf(const char *path) {
 /* "data" says nothing to people: its group's name does. */
 static void name_of(const char *path, char name[128]) {
   const char *last = leaf(path);
-  const char *group = last;
   if (strcasecmp(last, "data") == 0 && last - path > 1) {
-    const char *end = last - 1;
-    group = end;
+    const char *end = last - 1, *group = end;
     while (group > path && group[-1] != '/') {
       group--;
     }

@@ -295,6 +295,9 @@ static void one_scan(walk *w, const char *group) {
       free(v->name);
       v->path = path_copy;
       v->name = name_copy;
+    } else {
+      free(path_copy);
+      free(name_copy);
     }
     v->frames = chosen;
     v->frame_count = count;

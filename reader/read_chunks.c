@@ -46,7 +46,7 @@ static int chunk_fail(const chunk_job *c, const uint64_t at[], int code, beamcas
   for (int d = 0; d < c->grid.dimensions; d++) {
     const size_t used = strlen(where);
     snprintf(where + used, sizeof where - used, "%s%llu", d > 0 ? ", " : "",
-             (unsigned long long)(at[d] * c->open->chunk[d]));
+             (unsigned long long)at[d] * c->open->chunk[d]);
   }
   return beamcast_fail(error, code, "The chunk at (%s) of %s in %s can't be read: %s", where,
                        c->job->v->object, c->open->file_name, reason);

@@ -17,8 +17,6 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-extern char **environ;
-
 /* The program lies beside the library, in the build tree and installed. */
 static int find_program(char path[PATH_MAX]) {
   static const char *const places[] = {"../libexec/beamcast", "../bin", "../../libexec/beamcast",

@@ -120,7 +120,7 @@ static void field_name(const char *name, char out[64]) {
   }
   /* the axes have these names already */
   if (strcmp(out, "x") == 0 || strcmp(out, "y") == 0 || strcmp(out, "z") == 0) {
-    strcat(out, "_data");
+    snprintf(out + 1, 63, "_data");
   }
 }
 

@@ -15,8 +15,6 @@
 
 enum { ANSWER_MAX = 4096, CLEAN_UP_SECONDS = 25, STOP_SECONDS = 25 };
 
-extern char **environ;
-
 /* Spawns the keeper with one end of a socket as its standard input; the other end comes back. */
 static int spawn_keeper(int *link, beamcast_error *error) {
   char program[BEAMCAST_SESSION_PATH_MAX];

@@ -13,8 +13,6 @@
 
 #include "process.h"
 
-extern char **environ;
-
 /* What must not travel into records and logs of other programs. */
 static bool is_secret(const char *entry) {
   return strncmp(entry, "BEAMCAST_TOKEN=", 15) == 0 ||

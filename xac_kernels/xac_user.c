@@ -21,8 +21,6 @@
 #include "xac_cuda.h"
 #include "xac_internal.h"
 
-extern char **environ;
-
 struct xac_user {
   void *library;
   xac_cpu_tile_function tile;

@@ -187,7 +187,7 @@ int vtkBeamcastVolumeWriter::WriteData(vtkImageData *image, const int whole[6]) 
   int own[6];
   image->GetExtent(own);
   for (int axis = 0; axis < 3; axis++) {
-    output.size[axis] = static_cast<uint64_t>(whole[2 * axis + 1] - whole[2 * axis] + 1);
+    output.size[axis] = static_cast<uint64_t>(whole[2 * axis + 1] - whole[2 * axis]) + 1;
     output.spacing[axis] = spacing[axis];
     output.origin[axis] = origin[axis] + spacing[axis] * whole[2 * axis];
     output.chunk[axis] = static_cast<uint64_t>(std::max(0, this->Chunk[axis]));

@@ -209,7 +209,8 @@ static size_t make_header(const beamcast_volume_data *v, char *header, size_t si
   size_t total = (end + 1 + ALIGNMENT - 1) / ALIGNMENT * ALIGNMENT;
   memset(header + end, ' ', total - end);
   header[total - 1] = '\n';
-  memcpy(header, "\x93NUMPY\x01\x00", 8);
+  static const char magic[8] = {'\x93', 'N', 'U', 'M', 'P', 'Y', 1, 0};
+  memcpy(header, magic, sizeof magic);
   header[8] = (char)((total - 10) & 0xff);
   header[9] = (char)((total - 10) >> 8);
   return total;

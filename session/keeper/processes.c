@@ -138,8 +138,6 @@ static void set_mpi_defaults(void) {
   }
 }
 
-extern char **environ;
-
 /* Takes out what tells a program that it is a rank of a job: the session may be started by one. */
 static void forget_callers_job(void) {
   static const char *const prefixes[] = {"PMIX_",          "PMI_",           "OMPI_COMM_",
