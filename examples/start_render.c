@@ -43,7 +43,7 @@ int main(void) {
       beamcast_retrieve(session, NULL, NULL, NULL, &back, &error) != BEAMCAST_OK) {
     status = failed(&error);
   } else {
-    bool equal = true;
+    int equal = 1;
     for (size_t i = 0; i < (size_t)NX * NY * NZ; i++) {
       equal = equal && ((const float *)back.data)[i] == ((const float *)values)[i];
     }
