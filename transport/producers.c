@@ -377,6 +377,10 @@ void bc_root_message(bc_receiver *r, bc_conn *conn, uint32_t type, const unsigne
     on_producer(r, conn, type, &reader);
   } else if (conn->role == BC_ROLE_VIEWER && type == BC_LOOK) {
     on_look(r, conn, &reader);
+  } else if (conn->role == BC_ROLE_VIEWER && (type == BC_CALL || type == BC_PART)) {
+    if (!bc_calls_message(r, conn, type, &reader)) {
+      nonsense(r, conn, type);
+    }
   } else if (conn->role != BC_ROLE_VIEWER || type != BC_PULSE) {
     nonsense(r, conn, type);
   }
@@ -434,6 +438,7 @@ void bc_root_conn_gone(bc_receiver *r, bc_conn *conn) {
     }
   }
   unlook(r, conn);
+  bc_calls_conn_gone(r, conn);
   bc_producer *p = conn->producer;
   conn->producer = NULL;
   if (p != NULL) {

@@ -32,7 +32,7 @@ bool bc_frame_head_read(const unsigned char bytes[BC_FRAME_BYTES], bc_frame_head
   head->type = bc_get_u32(&reader);
   uint32_t zero = bc_get_u32(&reader);
   head->size = bc_get_u64(&reader);
-  return zero == 0 && head->type >= BC_JOIN && head->type <= BC_ASKED && head->size <= BC_BODY_MAX;
+  return zero == 0 && head->type >= BC_JOIN && head->type <= BC_PART && head->size <= BC_BODY_MAX;
 }
 
 static bool same_bits(const double *a, const double *b, int count) {

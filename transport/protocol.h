@@ -72,8 +72,10 @@ typedef enum bc_message_type {
   /* viewer and root */
   BC_LOOK = 60,
   BC_FOUND = 61,
-  BC_ASK = 62,
-  BC_ASKED = 63
+  /* client and whoever looks after the server */
+  BC_CALL = 62,
+  BC_REPLY = 63,
+  BC_PART = 64
 } bc_message_type;
 
 typedef enum bc_role {

@@ -151,6 +151,7 @@ static void *control(void *argument) {
       if (conn->out.size > conn->out_sent || conn->close_when_sent) {
         bc_conn_flush(r, conn);
       }
+      bc_calls_flush(r, conn);
     }
     deliver(r);
     bc_door_sweep(r, now);
@@ -286,7 +287,7 @@ bc_receiver *bc_receiver_open(const bc_receiver_options *options, beamcast_error
   if (r->options.memory_limit == 0) {
     r->options.memory_limit = limit_from_environment();
   }
-  r->listener = r->unix_listener = r->epoll = r->wake = -1;
+  r->listener = r->unix_listener = r->epoll = r->wake = r->calls_fd = -1;
   r->to_root_end = &r->to_root;
   r->to_rank_end = &r->to_rank;
   r->references = 1;
@@ -426,6 +427,7 @@ void bc_receiver_close(bc_receiver *r) {
     conn->state = BC_CONN_DEAD;
   }
   bc_door_sweep(r, 0);
+  bc_calls_close(r);
   bc_rank_close(r);
   bc_root_close(r);
   for (bc_queued *item; (item = dequeue(&r->to_rank, &r->to_rank_end)) != NULL;) {

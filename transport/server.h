@@ -7,6 +7,7 @@
  *   root.c      rank 0: what becomes of steps; it alone decides
  *   slots.c     rank 0: its books of streams, steps and slots
  *   producers.c rank 0: producers and viewers, what they and the ranks say
+ *   calls.c     rank 0: calls, for whoever answers them
  *   rank.c      every rank: slots and sealing; it does what the root says
  *   frame.c     every rank: complete steps that are shown
  *   data.c      connections that carry voxels, on threads of their own
@@ -39,6 +40,7 @@ typedef struct bc_data_conn bc_data_conn;
 typedef struct bc_producer bc_producer;
 typedef struct bc_stream_state bc_stream_state;
 typedef struct bc_step bc_step;
+typedef struct bc_call bc_call;
 
 /* --- a connection of messages, on the control thread -------------------------------------------
  */
@@ -66,6 +68,7 @@ struct bc_conn {
   bool peer_known;
   bc_producer *producer; /* BC_ROLE_PRODUCER, after JOIN */
   uint64_t look_serial;  /* BC_ROLE_VIEWER: the step it holds, 0 for none */
+  bc_call *call;         /* BC_ROLE_VIEWER: the one that it waits for; NULL for none */
 };
 
 /* --- rank ----------------------------------------------------------------------------------------
@@ -282,6 +285,10 @@ struct bc_receiver {
   bc_producer *producers;
   uint64_t next_serial, next_session, next_version, next_epoch;
   uint32_t next_stream;
+  bc_call *calls;
+  uint64_t next_call;
+  uint32_t call_count;
+  int calls_fd; /* eventfd, readable while a call waits; -1: nobody answers */
 };
 
 /* receiver.c */
@@ -337,6 +344,12 @@ void bc_root_answer(bc_receiver *r, uint32_t rank, uint32_t type, const unsigned
 void bc_root_conn_gone(bc_receiver *r, bc_conn *conn);
 void bc_root_tick(bc_receiver *r, int64_t now);
 void bc_root_close(bc_receiver *r);
+/* calls.c; false: it makes no sense there */
+bool bc_calls_message(bc_receiver *r, bc_conn *conn, uint32_t type, bc_reader *reader);
+void bc_calls_conn_gone(bc_receiver *r, bc_conn *conn);
+/* Sends more of an answer once the connection has taken what came before. */
+void bc_calls_flush(bc_receiver *r, bc_conn *conn);
+void bc_calls_close(bc_receiver *r);
 /* slots.c again */
 bc_stream_state *bc_root_stream(bc_receiver *r, const char *name, bool make);
 bc_step *bc_root_step(bc_receiver *r, uint64_t serial, bc_stream_state **stream);

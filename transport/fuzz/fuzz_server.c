@@ -10,6 +10,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "calls.h"
 #include "handshake.h"
 #include "receiver.h"
 #include "socket.h"
@@ -42,6 +43,9 @@ int LLVMFuzzerInitialize(int *argc, char ***argv) {
   bc_receiver_address(receiver, address);
   if (bc_receiver_join(receiver, address, NULL) != BEAMCAST_OK ||
       bc_contact_read(path, NULL, &contact, NULL) != BEAMCAST_OK) {
+    abort();
+  }
+  if (bc_receiver_serve_calls(receiver, NULL) < 0) {
     abort();
   }
   (void)unlink(path);
@@ -99,6 +103,15 @@ static void drain(int fd) {
   }
 }
 
+/* Each call is answered with what came. */
+static void answer_calls(void) {
+  bc_call_info call;
+  while (bc_receiver_next_call(receiver, &call)) {
+    (void)bc_receiver_reply(receiver, call.id, BEAMCAST_OK, "", call.json, call.data, call.size,
+                            NULL);
+  }
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
   static const int roles[ROLES] = {BC_ROLE_PRODUCER, BC_ROLE_WRITER, BC_ROLE_VIEWER,
                                    BC_ROLE_FETCHER};
@@ -140,6 +153,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     (void)bc_send_writer(fd[i], &writer, bc_deadline(1), NULL);
     bc_writer_free(&writer);
     drain(fd[i]);
+    answer_calls();
   }
   for (int i = 0; i < ROLES; i++) {
     bc_close_fd(&fd[i]);

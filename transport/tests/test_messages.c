@@ -389,7 +389,7 @@ static void a_frame_of_another_kind_or_too_large_is_refused(void **state) {
   writer.data[4] = 0;
   writer.data[0] = 0;
   assert_false(bc_frame_head_read(writer.data, &head));
-  writer.data[0] = 64;
+  writer.data[0] = BC_PART + 1;
   assert_false(bc_frame_head_read(writer.data, &head));
   writer.data[0] = BC_BIND;
   memcpy(writer.data + 8, (unsigned char[]){1, 0, 16, 0, 0, 0, 0, 0}, 8);
