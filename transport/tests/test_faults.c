@@ -37,7 +37,7 @@ static int files_of(const answer *a) {
 /* Waits until a process has no more threads and files than before. */
 static void wait_for_usage(child *c, order_kind kind, const answer *before) {
   answer a = usage_of(c, kind);
-  for (int i = 0; i < 4000 && (files_of(&a) > files_of(before) || a.threads > before->threads);
+  for (int i = 0; i < 20000 && (files_of(&a) > files_of(before) || a.threads > before->threads);
        i++) {
     nap(0.005);
     a = usage_of(c, kind);
@@ -108,7 +108,7 @@ static void a_server_outlives_producers_killed_at_any_moment(void **state) {
 
 static void producers_outlive_servers_killed_at_any_moment(void **state) {
   (void)state;
-  enum { LIMIT = 20 };
+  enum { LIMIT = 40 };
   child producers[2] = {producer_start(), producer_start()};
   test_scene scene = scene_plain(32, 2, middling, BEAMCAST_FLOAT32);
   answer before[2] = {{0}};
@@ -215,8 +215,9 @@ static void no_byte_of_a_stopped_run_lands_in_the_next_one(void **state) {
       assert_int_equal(producers_step(old, 1, &scene, 1), BEAMCAST_OK);
       server_wait_received(&s, "volume", ++received);
       int code = BEAMCAST_DROPPED;
-      for (uint64_t step = 2; step < 1000 && code == BEAMCAST_DROPPED; step++) {
+      for (uint64_t step = 2; step < 10000 && code == BEAMCAST_DROPPED; step++) {
         code = producer_begin(&old[0], step, 0);
+        nap(code == BEAMCAST_DROPPED ? 0.005 : 0);
       }
       assert_int_equal(code, BEAMCAST_OK);
       order put = {.kind = P_PUT, .scene = scene, .trap = shm};
@@ -230,8 +231,8 @@ static void no_byte_of_a_stopped_run_lands_in_the_next_one(void **state) {
       producers_connect(new, 1, &s, "volume", 11 + 2 * round);
       for (uint64_t step = 1; step <= 3; step++) {
         code = BEAMCAST_DROPPED;
-        for (uint64_t i = 0; i < 2000 && code == BEAMCAST_DROPPED; i++) {
-          code = producer_begin(&new[0], 10000 * step + i, 0);
+        for (uint64_t i = 0; i < 20000 && code == BEAMCAST_DROPPED; i++) {
+          code = producer_begin(&new[0], 100000 * step + i, 0);
           nap(code == BEAMCAST_DROPPED ? 0.005 : 0);
         }
         assert_int_equal(code, BEAMCAST_OK);

@@ -101,7 +101,7 @@ static void tear_down(scenery *c) {
   answer after = ask(&c->s.rank[0], &(order){.kind = R_USAGE});
   /* each slot's memory is a file, and mapped */
   int most = c->before.files - c->before.mappings;
-  for (int i = 0; i < 4000 && after.files - after.mappings > most; i++) {
+  for (int i = 0; i < 20000 && after.files - after.mappings > most; i++) {
     nap(0.005);
     after = ask(&c->s.rank[0], &(order){.kind = R_USAGE});
   }
@@ -117,7 +117,7 @@ static void tear_down(scenery *c) {
 /* Waits until the log has so many lines with the text. */
 static void expect_logged(server *s, const char *text, uint64_t count) {
   uint64_t found = 0;
-  for (int i = 0; i < 5000 && found < count; i++) {
+  for (int i = 0; i < 20000 && found < count; i++) {
     found = server_logged(s, text);
     nap(found < count ? 0.005 : 0);
   }
@@ -644,7 +644,7 @@ static void messages_in_any_order_do_no_harm(void **state) {
     producers_connect(next, 1, &c.s, "forged", 1000);
     uint64_t received = server_status(&c.s, "forged").steps_received;
     int code = BEAMCAST_DROPPED;
-    for (uint64_t step = 1; step < 2000 && code == BEAMCAST_DROPPED; step++) {
+    for (uint64_t step = 1; step < 20000 && code == BEAMCAST_DROPPED; step++) {
       code = producers_step(next, 1, &c.scene, step);
       nap(code == BEAMCAST_DROPPED ? 0.005 : 0);
     }
