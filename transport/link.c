@@ -35,10 +35,12 @@ static int bind_lane(int fd, uint64_t session, int64_t deadline, beamcast_error 
   return code;
 }
 
+/* After a failure the link is to be closed. */
 static int open_over(bc_link *link, const bc_wire *wire, bc_dialer *dialer,
                      const bc_link_options *o, int64_t deadline, beamcast_error *error) {
   bool shm = wire->kind == BC_WIRE_SHM, tcp = wire->kind == BC_WIRE_TCP;
   int code = BEAMCAST_OK;
+  link->wire = wire;
   link->sockets = 1;
   if (tcp) {
     link->sockets = o->connections > 0                       ? o->connections
@@ -59,7 +61,25 @@ static int open_over(bc_link *link, const bc_wire *wire, bc_dialer *dialer,
   if (code == BEAMCAST_OK && wire->open != NULL) {
     code = wire->open(link, deadline, error);
   }
-  link->wire = wire;
+  return code;
+}
+
+static int open_named(bc_link *link, bc_dialer *dialer, const bc_link_options *o, int64_t deadline,
+                      beamcast_error *error) {
+  const bc_wire *wire = bc_wire_named(o->wire);
+  if (wire == NULL) {
+    return beamcast_fail(error, BEAMCAST_ERR_UNSUPPORTED,
+                         "there is no wire called %.20s in this build: use verbs, shm or tcp",
+                         o->wire);
+  }
+  if (!wire->possible(&link->place, dialer->host_id)) {
+    return beamcast_fail(error, BEAMCAST_ERR_UNSUPPORTED,
+                         "rank %u of the server can't be reached over %s: %s", link->rank,
+                         wire->name,
+                         wire->kind == BC_WIRE_SHM ? "it runs on another host"
+                                                   : "an RDMA device is missing on a side");
+  }
+  int code = open_over(link, wire, dialer, o, deadline, error);
   if (code != BEAMCAST_OK) {
     bc_link_close(link);
   }
@@ -69,32 +89,50 @@ static int open_over(bc_link *link, const bc_wire *wire, bc_dialer *dialer,
 int bc_link_open(bc_link *link, bc_dialer *dialer, const bc_link_options *o, int64_t deadline,
                  beamcast_error *error) {
   const bc_wire *order[] = {&bc_wire_shm, bc_wire_verbs(), &bc_wire_tcp};
+  enum { COUNT = sizeof order / sizeof order[0] };
+  bc_link failed[COUNT];
+  int code = BEAMCAST_ERR_CONNECTION, failures = 0;
   if (o->wire != NULL) {
-    const bc_wire *wire = bc_wire_named(o->wire);
-    if (wire == NULL) {
-      return beamcast_fail(error, BEAMCAST_ERR_UNSUPPORTED,
-                           "there is no wire called %.20s in this build: use verbs, shm or tcp",
-                           o->wire);
-    }
-    if (!wire->possible(&link->place, dialer->host_id)) {
-      return beamcast_fail(error, BEAMCAST_ERR_UNSUPPORTED,
-                           "rank %u of the server can't be reached over %s: %s", link->rank,
-                           wire->name,
-                           wire->kind == BC_WIRE_SHM ? "it runs on another host"
-                                                     : "an RDMA device is missing on a side");
-    }
-    return open_over(link, wire, dialer, o, deadline, error);
+    return open_named(link, dialer, o, deadline, error);
   }
-  for (size_t i = 0; i < sizeof order / sizeof order[0]; i++) {
-    bool last = order[i] == &bc_wire_tcp;
-    if (order[i] != NULL && order[i]->possible(&link->place, dialer->host_id)) {
-      int code = open_over(link, order[i], dialer, o, deadline, last ? error : NULL);
-      if (code == BEAMCAST_OK || last) {
-        return code;
-      }
+  for (size_t i = 0; i < COUNT && code != BEAMCAST_OK; i++) {
+    if (order[i] == NULL || !order[i]->possible(&link->place, dialer->host_id)) {
+      continue;
+    }
+    code = open_over(link, order[i], dialer, o, deadline, error);
+    if (code != BEAMCAST_OK) {
+      failed[failures++] = *link;
+      link->wire = NULL;
     }
   }
-  return BEAMCAST_ERR_CONNECTION;
+  /* not before: when the last connection of a session ends, the rank gives it up */
+  while (failures > 0) {
+    bc_link_close(&failed[--failures]);
+  }
+  return code;
+}
+
+int bc_link_fall_back(bc_link *link, bc_dialer *dialer, const bc_link_options *o, int64_t deadline,
+                      beamcast_error *error) {
+  bc_link fresh = {.place = link->place, .rank = link->rank, .bytes = link->bytes};
+  int code = open_over(&fresh, &bc_wire_tcp, dialer, o, deadline, error);
+  /* what was written over the old wire counts: the rank hears of it before that connection ends */
+  if (code == BEAMCAST_OK && link->wire->flush != NULL) {
+    code = link->wire->flush(link, deadline, error);
+  }
+  if (code == BEAMCAST_OK) {
+    code = bc_link_sync(link, deadline, error);
+  }
+  if (code == BEAMCAST_OK) {
+    code = bc_link_synced(link, deadline, error);
+  }
+  if (code != BEAMCAST_OK) {
+    bc_link_close(&fresh);
+    return code;
+  }
+  bc_link_close(link);
+  *link = fresh;
+  return BEAMCAST_OK;
 }
 
 int bc_link_sync(bc_link *link, int64_t deadline, beamcast_error *error) {

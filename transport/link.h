@@ -22,6 +22,11 @@ const bc_wire *bc_wire_named(const char *name);
 /* Connects a link whose place and rank are set. */
 int bc_link_open(bc_link *link, bc_dialer *dialer, const bc_link_options *options, int64_t deadline,
                  beamcast_error *error);
+/* Connects an open link over tcp instead, where its wire can't have the memory it needs. The old
+ * connection ends after the new one is bound; what was written over it stays written. After a
+ * failure the link is as it was. */
+int bc_link_fall_back(bc_link *link, bc_dialer *dialer, const bc_link_options *options,
+                      int64_t deadline, beamcast_error *error);
 /* SYNC on every lane that carried voxels; wait for it with bc_link_synced. */
 int bc_link_sync(bc_link *link, int64_t deadline, beamcast_error *error);
 int bc_link_synced(bc_link *link, int64_t deadline, beamcast_error *error);

@@ -251,7 +251,11 @@ static int open_all(bc_receiver *r, beamcast_error *error) {
   if (r->unix_listener < 0) {
     return BEAMCAST_ERR_CONNECTION;
   }
-  r->verbs = bc_verbs_server_open(NULL);
+  beamcast_error why = {0};
+  r->verbs = bc_verbs_server_open(&why);
+  if (r->verbs == NULL && why.code != BEAMCAST_OK) {
+    bc_log(r, "no RDMA: %s", why.message);
+  }
   r->place.verbs = r->verbs != NULL;
   r->epoll = epoll_create1(EPOLL_CLOEXEC);
   r->wake = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);

@@ -66,6 +66,28 @@ static bool add_jobs(put_work *work, bc_link *link, const bc_piece *whole) {
   return true;
 }
 
+/* Connects the link where it is not yet, and has the rank's memory ready. A wire that nobody asked
+ * for and that can't have its memory (too little may be locked or mapped) gives way to tcp. */
+static int prepare_link(bc_sender *s, bc_link *link, uint32_t array, int64_t deadline,
+                        beamcast_error *error) {
+  const bc_link_options options = {.wire = s->options.wire,
+                                   .connections = s->options.connections,
+                                   .copiers = s->copier_count,
+                                   .session = s->session};
+  int code = BEAMCAST_OK;
+  if (link->wire == NULL) {
+    code = bc_link_open(link, &s->dialer, &options, deadline, error);
+  }
+  if (code != BEAMCAST_OK || link->wire->prepare == NULL) {
+    return code;
+  }
+  code = link->wire->prepare(link, s->serial, s->slot, array, deadline, error);
+  if (code == BEAMCAST_ERR_MEMORY && options.wire == NULL) {
+    code = bc_link_fall_back(link, &s->dialer, &options, deadline, error);
+  }
+  return code;
+}
+
 static int prepare_rank(bc_sender *s, put_work *work, uint32_t rank, const bc_piece *brick,
                         beamcast_error *error) {
   bc_link *link = &s->links[rank];
@@ -77,17 +99,7 @@ static int prepare_rank(bc_sender *s, put_work *work, uint32_t rank, const bc_pi
   for (int axis = 0; axis < 3; axis++) {
     piece.data += (int64_t)(piece.box.start[axis] - brick->box.start[axis]) * piece.stride[axis];
   }
-  int code = BEAMCAST_OK;
-  if (link->wire == NULL) {
-    bc_link_options options = {.wire = s->options.wire,
-                               .connections = s->options.connections,
-                               .copiers = s->copier_count,
-                               .session = s->session};
-    code = bc_link_open(link, &s->dialer, &options, work->deadline, error);
-  }
-  if (code == BEAMCAST_OK && link->wire->prepare != NULL) {
-    code = link->wire->prepare(link, s->serial, s->slot, piece.array, work->deadline, error);
-  }
+  int code = prepare_link(s, link, piece.array, work->deadline, error);
   if (code == BEAMCAST_OK && !add_jobs(work, link, &piece)) {
     code = beamcast_fail(error, BEAMCAST_ERR_MEMORY, "out of memory");
   }

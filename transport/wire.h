@@ -80,7 +80,8 @@ typedef struct bc_receiver bc_receiver;
 /* Answers VERBS_OPEN and ATTACH over RDMA. All may be called with the receiver's lock held and must
  * not wait for the network. */
 typedef struct bc_verbs_server bc_verbs_server;
-/* NULL (and a sentence) where no device is there. */
+/* NULL where no device can be used. The error is filled in where one is there or is asked for
+ * (BEAMCAST_RDMA_DEVICE), so that a host without RDMA says nothing. */
 bc_verbs_server *bc_verbs_server_open(beamcast_error *error);
 void bc_verbs_server_close(bc_verbs_server *server);
 /* Where producers dial: fills the body of VERBS_AT for a lane; cookie names the lane in the dial.

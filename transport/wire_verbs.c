@@ -150,6 +150,10 @@ static int open_link(bc_link *link, int64_t deadline, beamcast_error *error) {
   if (state->count < wanted) {
     return beamcast_fail(error, why.code, "%s", why.message);
   }
+  code = bc_verbs_memory_try(bc_verbs_queue_domain(state->queues[0]), error);
+  if (code != BEAMCAST_OK) {
+    return code;
+  }
   link->lanes = state->count;
   link->relayed = false; /* voxels do not go through the root */
   return BEAMCAST_OK;

@@ -139,6 +139,9 @@ int bc_verbs_queue_await(bc_verbs_queue *queue, uint64_t number, int64_t deadlin
 typedef struct bc_verbs_memory bc_verbs_memory;
 
 bc_verbs_memory *bc_verbs_memory_new(beamcast_error *error);
+/* Whether this process may lock the least that arrays are registered by; if not, the sentence names
+ * the limit. */
+int bc_verbs_memory_try(struct ibv_pd *domain, beamcast_error *error);
 /* Unregisters the producer's arrays; nothing of them may be under way. */
 void bc_verbs_memory_unregister(bc_verbs_memory *memory);
 void bc_verbs_memory_free(bc_verbs_memory *memory); /* NULL is allowed */

@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  * In a build without rdma-core: says so where RDMA is asked for. */
+#include <stdlib.h>
+
 #include "wire.h"
 
 const bc_wire *bc_wire_verbs(void) {
@@ -7,7 +9,13 @@ const bc_wire *bc_wire_verbs(void) {
 }
 
 bc_verbs_server *bc_verbs_server_open(beamcast_error *error) {
-  beamcast_fail(error, BEAMCAST_ERR_UNSUPPORTED, "this build has no RDMA: rdma-core was missing");
+  const char *named = getenv("BEAMCAST_RDMA_DEVICE");
+  if (named != NULL && named[0] != '\0') {
+    beamcast_fail(error, BEAMCAST_ERR_UNSUPPORTED,
+                  "there is no RDMA device %.60s, which BEAMCAST_RDMA_DEVICE names: this build has "
+                  "no RDMA, rdma-core was missing",
+                  named);
+  }
   return NULL;
 }
 

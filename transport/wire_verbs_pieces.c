@@ -65,6 +65,22 @@ bc_verbs_memory *bc_verbs_memory_new(beamcast_error *error) {
   return memory;
 }
 
+int bc_verbs_memory_try(struct ibv_pd *domain, beamcast_error *error) {
+  void *data = mmap(NULL, WINDOW_LEAST, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+  if (data == MAP_FAILED) {
+    return beamcast_fail(error, BEAMCAST_ERR_MEMORY, "out of memory");
+  }
+  struct ibv_mr *region = ibv_reg_mr(domain, data, WINDOW_LEAST, 0);
+  int code = region != NULL
+                 ? BEAMCAST_OK
+                 : bc_verbs_no_registration(error, errno, WINDOW_LEAST, "a part of the array");
+  if (region != NULL) {
+    (void)ibv_dereg_mr(region);
+  }
+  (void)munmap(data, WINDOW_LEAST);
+  return code;
+}
+
 static void retire_oldest(bc_verbs_memory *memory) {
   (void)ibv_dereg_mr(memory->windows[memory->first].region);
   memory->first = (memory->first + 1) % WINDOWS;

@@ -288,8 +288,12 @@ static int start(bc_verbs_server *server, beamcast_error *error) {
 }
 
 bc_verbs_server *bc_verbs_server_open(beamcast_error *error) {
+  const char *named = getenv("BEAMCAST_RDMA_DEVICE");
   if (!bc_verbs_present()) {
-    beamcast_fail(error, BEAMCAST_ERR_UNSUPPORTED, "there is no RDMA device");
+    if (named != NULL && named[0] != '\0') {
+      beamcast_fail(error, BEAMCAST_ERR_UNSUPPORTED,
+                    "there is no RDMA device %.60s, which BEAMCAST_RDMA_DEVICE names", named);
+    }
     return NULL;
   }
   bc_verbs_server *server = calloc(1, sizeof *server);

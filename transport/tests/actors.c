@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <time.h>
 #include <unistd.h>
@@ -358,7 +359,35 @@ static void set_trap(scene_data *data) {
   (void)sigaction(SIGSEGV, &action, NULL);
 }
 
-static int put(producer *me, const test_scene *s, bool with_trap, beamcast_error *error) {
+/* From here on little more memory can be mapped than is now. */
+static void cramp(void) {
+  unsigned long long pages = 0;
+  FILE *file = fopen("/proc/self/statm", "re");
+  if (file == NULL || fscanf(file, "%llu", &pages) != 1) {
+    _exit(8);
+  }
+  (void)fclose(file);
+  rlim_t most = (rlim_t)pages * (rlim_t)sysconf(_SC_PAGESIZE) + (1 << 20);
+  struct rlimit limit;
+  if (getrlimit(RLIMIT_AS, &limit) != 0) {
+    _exit(8);
+  }
+  limit.rlim_cur = most;
+  if (setrlimit(RLIMIT_AS, &limit) != 0) {
+    _exit(8);
+  }
+}
+
+static void uncramp(void) {
+  struct rlimit limit;
+  if (getrlimit(RLIMIT_AS, &limit) == 0) {
+    limit.rlim_cur = limit.rlim_max;
+    (void)setrlimit(RLIMIT_AS, &limit);
+  }
+}
+
+static int put(producer *me, const order *o, beamcast_error *error) {
+  const test_scene *s = &o->scene;
   int code = BEAMCAST_OK;
   for (int i = 0; i < s->bricks && code == BEAMCAST_OK; i++) {
     if (s->brick[i].producer != me->rank || me->count == SCENE_BRICKS) {
@@ -366,11 +395,17 @@ static int put(producer *me, const test_scene *s, bool with_trap, beamcast_error
     }
     scene_data *data = &me->data[me->count++];
     scene_fill(s, me->run, me->step, i, data);
-    if (with_trap && data->arena != NULL) {
+    if (o->trap && data->arena != NULL) {
       set_trap(data);
+    }
+    if (o->cramped) {
+      cramp();
     }
     beamcast_brick brick = scene_brick_of(s, i, data);
     code = beamcast_put(me->stream, &brick, error);
+    if (o->cramped) {
+      uncramp();
+    }
     if (brick.copy && data->arena != NULL) {
       memset(data->arena, 0xcc, data->size);
     }
@@ -390,6 +425,9 @@ static int connect_to(producer *me, const order *o, beamcast_error *error) {
                                       .overlap = o->overlap};
   me->rank = o->rank;
   me->run = o->run;
+  if (o->choose) {
+    (void)unsetenv("BEAMCAST_WIRE");
+  }
   if (o->relay) {
     (void)setenv("BEAMCAST_RELAY", "1", 1);
   }
@@ -406,7 +444,7 @@ static int run_steps(producer *me, const order *o, answer *a, beamcast_error *er
     code = beamcast_begin_step(me->stream, step, (double)step, error);
     double begun = now();
     if (code == BEAMCAST_OK) {
-      code = put(me, &o->scene, false, error);
+      code = put(me, o, error);
     }
     double done = now();
     if (code == BEAMCAST_OK) {
@@ -438,7 +476,7 @@ static void produce(producer *me, const order *o, answer *a) {
     note(a, beamcast_begin_step(me->stream, o->step, o->time, &error), &error);
     break;
   case P_PUT:
-    note(a, put(me, &o->scene, o->trap, &error), &error);
+    note(a, put(me, o, &error), &error);
     break;
   case P_SPOIL:
     spoil(me);

@@ -53,7 +53,9 @@ typedef struct order {
   uint64_t serial, step, run, last; /* run: of a producer's connection, or 0; last: P_RUN */
   double time, limit;
   int rank, ranks, number, connections, overlap, relay;
-  bool trap; /* P_PUT: the process stops itself (SIGSTOP) in the middle of copying each brick */
+  bool choose;  /* P_CONNECT: whatever wire works best */
+  bool cramped; /* P_PUT: no more memory can be mapped, but little */
+  bool trap;    /* P_PUT: the process stops itself (SIGSTOP) in the middle of copying each brick */
   char stream[64], text[300], wire[16], contact[128];
   bc_stream_settings settings;
   test_scene scene;

@@ -29,6 +29,7 @@
 #include "../random.h"
 #include "receiver.h"
 #include "sender.h"
+#include "sender_state.h"
 
 enum { RANKS_MAX = 4, PRODUCERS_MAX = 4, ARRAYS_MAX = 2 };
 
@@ -569,6 +570,13 @@ static void test_killed(void) {
   server_stop(&s);
 }
 
+static void lower_limit(rlim_t bytes) {
+  struct rlimit limit = {bytes, bytes};
+  if (setrlimit(RLIMIT_MEMLOCK, &limit) != 0 || setgid(65534) != 0 || setuid(65534) != 0) {
+    die("the limit could not be lowered", NULL);
+  }
+}
+
 static void child_serves(const char *path) {
   server s;
   server_start(&s, 1, &(bc_stream_settings){.policy = BC_LATEST});
@@ -676,14 +684,9 @@ static void test_unplugged(void) {
 /* --- limits --------------------------------------------------------------------------------------
  */
 
-static void lower_limit(rlim_t bytes) {
-  struct rlimit limit = {bytes, bytes};
-  if (setrlimit(RLIMIT_MEMLOCK, &limit) != 0 || setgid(65534) != 0 || setuid(65534) != 0) {
-    die("the limit could not be lowered", NULL);
-  }
-}
-
-/* Pushes once; the sentence of the failure must name the limit, where one is expected. */
+/* Pushes once; the sentence of the failure must name the limit, where one is expected. Exits with
+ * 10 if the step was taken over the wire that was asked for, 11 with that sentence, 13 if it was
+ * taken over another wire. */
 static void child_limited(const char *contact) {
   sample sc = cube(128);
   beamcast_error error = {0};
@@ -692,16 +695,26 @@ static void child_limited(const char *contact) {
   unsigned char *memory = pages_at(NULL, bytes);
   memset(memory, 1, bytes);
   brick b = whole(&sc, memory);
+  const char *asked = wire;
+  bool choose = getenv("VERBS_TEST_CHOOSE") != NULL;
+  wire = choose ? NULL : wire;
   bc_sender *sender = connect_as(contact, 0, 1, (uint64_t)getpid(), 30);
+  if (choose) { /* as from another host, where shared memory is no choice */
+    (void)snprintf(sender->dialer.host_id, sizeof sender->dialer.host_id, "another");
+  }
   if (limit != NULL) {
     lower_limit((rlim_t)strtoull(limit, NULL, 10));
   }
   must(bc_sender_begin(sender, 1, 0, &error), "begin", &error);
   int code = put(sender, &sc, &b, &error);
   code = code == BEAMCAST_OK ? bc_sender_end(sender, "{}", &error) : code;
-  (void)fprintf(stderr, "%d %s\n", code, error.message);
+  bc_sender_stats stats;
+  bc_sender_describe(sender, &stats);
+  (void)fprintf(stderr, "%d %s, over %s\n", code, error.message, stats.wire);
+  bool other = strcmp(stats.wire, asked) != 0;
   bc_sender_close(sender);
-  exit(code == BEAMCAST_OK                                              ? 10
+  exit(code == BEAMCAST_OK && other                                     ? 13
+       : code == BEAMCAST_OK                                            ? 10
        : code == BEAMCAST_ERR_MEMORY && strstr(error.message, "ulimit") ? 11
                                                                         : 12);
 }
@@ -712,26 +725,41 @@ static int status_of(pid_t child) {
   return WIFEXITED(status) ? WEXITSTATUS(status) : -1;
 }
 
+/* A server that may lock 64 KiB, and producers that may lock all. */
+static void test_limited_server(void) {
+  char path[64];
+  (void)snprintf(path, sizeof path, "/tmp/verbs-limit-%d.json", (int)getpid());
+  pid_t serving = spawn("child-serves-limited", path);
+  if (status_of(spawn("child-limited", path)) != 11) {
+    die("a server with 64 KiB to lock: no sentence about it", NULL);
+  }
+  (void)setenv("VERBS_TEST_CHOOSE", "1", 1);
+  if (status_of(spawn("child-limited", path)) != 13) {
+    die("a server with 64 KiB to lock: not tcp instead", NULL);
+  }
+  (void)unsetenv("VERBS_TEST_CHOOSE");
+  (void)kill(serving, SIGKILL);
+  (void)waitpid(serving, NULL, 0);
+  (void)unlink(path);
+}
+
 static void test_limit(void) {
   server s;
   if (geteuid() != 0) {
     (void)printf("the test of limits needs to be root, to drop it\n");
     exit(77);
   }
-  pid_t limited = fork();
-  if (limited == 0) { /* before this process has a device open */
-    lower_limit(65536);
-    server_start(&s, 1, &(bc_stream_settings){.policy = BC_LATEST});
-    exit(status_of(spawn("child-limited", s.contact)) == 11 ? 0 : 1);
-  }
-  if (status_of(limited) != 0) {
-    die("a server with 64 KiB to lock got no sentence about it", NULL);
-  }
+  test_limited_server();
   server_start(&s, 1, &(bc_stream_settings){.policy = BC_LATEST});
   (void)setenv("VERBS_TEST_LIMIT", "65536", 1);
   if (status_of(spawn("child-limited", s.contact)) != 11) {
     die("a producer with 64 KiB to lock got no sentence about it", NULL);
   }
+  (void)setenv("VERBS_TEST_CHOOSE", "1", 1);
+  if (status_of(spawn("child-limited", s.contact)) != 13) {
+    die("a producer with 64 KiB to lock that may choose did not choose tcp", NULL);
+  }
+  (void)unsetenv("VERBS_TEST_CHOOSE");
   (void)setenv("VERBS_TEST_LIMIT", "3145728", 1);
   if (status_of(spawn("child-limited", s.contact)) != 10) {
     die("a producer with 3 MiB to lock could not push", NULL);
@@ -817,6 +845,9 @@ int main(int argc, char **argv) {
   } else if (strcmp(mode, "child-pushes") == 0) {
     child_pushes(argument);
   } else if (strcmp(mode, "child-serves") == 0) {
+    child_serves(argument);
+  } else if (strcmp(mode, "child-serves-limited") == 0) {
+    lower_limit(65536);
     child_serves(argument);
   } else if (strcmp(mode, "child-limited") == 0) {
     child_limited(argument);
