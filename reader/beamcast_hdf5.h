@@ -140,6 +140,13 @@ BEAMCAST_HDF5_API int beamcast_hdf5_find(const beamcast_hdf5_file *file, const c
  */
 BEAMCAST_HDF5_API char *beamcast_hdf5_describe(const beamcast_hdf5_file *file, int json);
 
+/* Reads a list of numbers that belongs to a volume, such as the angles or the image key of a scan.
+ * dataset: the path of a numeric dataset of one dimension (or a scalar). values: room for `room`
+ * numbers, from the list's start. unit (may be NULL): its unit, "" when the file has none. Returns
+ * how many were read, 0 when there is no such list. */
+BEAMCAST_HDF5_API size_t beamcast_hdf5_numbers(const beamcast_hdf5_file *file, const char *dataset,
+                                               double *values, size_t room, char unit[32]);
+
 /* --- plan ------------------------------------------------------------------------------------ */
 
 /* What is wanted. All zero is the default: all of the first time, at full resolution if it fits. */
