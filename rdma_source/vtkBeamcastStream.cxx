@@ -164,6 +164,15 @@ const char *vtkBeamcastStream::GetStreamName() {
 }
 
 void vtkBeamcastStream::ApplySettings() {
+  const bool fresh = this->Stream == nullptr || this->Stream->GetName() != this->StreamName;
+  this->Configure();
+  if (fresh) {
+    this->GetNeedsUpdate(); /* what is there already is shown at once, by scripts and stock clients
+                             */
+  }
+}
+
+void vtkBeamcastStream::Configure() {
   std::string why;
   BeamcastReceiver *receiver = BeamcastReceiver::Open(why);
   if (receiver == nullptr) {
@@ -260,7 +269,7 @@ int vtkBeamcastStream::RequestInformation(vtkInformation *, vtkInformationVector
                                           vtkInformationVector *outputs) {
   vtkInformation *out = outputs->GetInformationObject(0);
   if (this->Stream == nullptr) {
-    this->ApplySettings();
+    this->Configure();
   }
   out->Set(vtkAlgorithm::CAN_HANDLE_PIECE_REQUEST(), 1);
   out->Remove(vtkStreamingDemandDrivenPipeline::TIME_STEPS());

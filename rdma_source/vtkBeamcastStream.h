@@ -60,7 +60,8 @@ public:
   vtkBooleanMacro(FollowNewest, bool);
   ///@}
 
-  /** Makes the settings above count. ParaView calls it after it has set properties. */
+  /** Makes the settings above count. ParaView calls it after it has set properties. The first call
+   * shows the newest step that is there already; as collective as GetNeedsUpdate. */
   void ApplySettings();
 
   /** Looks for a new complete step and, if there is one, has it shown on all ranks. Collective in a
@@ -99,6 +100,8 @@ private:
   void operator=(const vtkBeamcastStream &) = delete;
 
   class View;
+
+  void Configure();
 
   std::string StreamName = "volume";
   int Policy = 0;

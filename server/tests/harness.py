@@ -17,7 +17,7 @@ import time
 BUILD = os.environ.get("BEAMCAST_BUILD", "")
 SERVER = os.path.join(BUILD, "bin", "beamcast-server")
 PUSH = os.path.join(BUILD, "bin", "push_pattern")
-PLUGINS = os.path.join(BUILD, "lib", "beamcast", "plugins")
+PLUGINS = os.path.join(BUILD, "lib", "beamcast", "plugins", "Beamcast")
 LIMIT = 120  # seconds for anything that must come to an end
 
 

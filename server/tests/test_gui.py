@@ -1,13 +1,11 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""The ParaView program with a live source: under policy `all` a producer waits until each of its steps is
+"""The ParaView program with a live source. Under policy `all` a producer waits until each of its steps is
 shown, so that it comes to its end only if the window looks for steps by itself; and the picture is there
-without a click."""
-import json
+without a click. By itself, as a client of a parallel server, and as a client that lacks the plugin."""
 import os
 import shutil
 import signal
 import subprocess
-import sys
 import tempfile
 import time
 
@@ -16,15 +14,14 @@ import harness
 STEPS = 20
 SCRIPT = """
 from paraview.simple import *
-from paraview import servermanager
 source = BeamcastStream(Policy='all')
 view = GetActiveViewOrCreate('RenderView')
 display = Show(source, view)
+%s
 Render(view)
 count = 0
 
 def drawn(caller, event):
-    # The picture is not empty and windowed once steps have come.
     global count
     source.UpdatePropertyInformation()
     colours = GetColorTransferFunction('volume')
@@ -34,47 +31,121 @@ def drawn(caller, event):
               count, file=report)
 
 view.SMProxy.AddObserver('EndEvent', drawn)
+drawn(None, None)
 """
 
 
-def main():
-    folder = tempfile.mkdtemp(prefix="beamcast-test-")
-    contact, report = os.path.join(folder, "contact.json"), os.path.join(folder, "report")
-    settings = os.path.join(folder, ".config", "ParaView")
-    os.makedirs(settings)
-    with open(os.path.join(settings, "ParaView-UserSettings.json"), "w") as stream:
-        json.dump({"settings": {"GeneralSettings": {"ShowWelcomeDialog": 0}}}, stream)
-    script = os.path.join(folder, "script.py")
-    with open(script, "w") as stream:
-        stream.write(SCRIPT % report)
-    with harness.Screen() as screen:
-        env = harness.environment(screen, plugins=True, BEAMCAST_CONTACT_FILE=contact, HOME=folder)
+def version():
+    out = subprocess.run(["pvserver", "--version"], capture_output=True, text=True, check=True).stdout
+    return out.split()[-1]
+
+
+class Window:
+    """The program on a screen of its own, with a home of its own; ends with the block."""
+
+    def __init__(self, screen, *arguments, plugins, before_render="", **more):
+        self.screen = screen
+        self.folder = tempfile.mkdtemp(prefix="beamcast-test-")
+        self.report = os.path.join(self.folder, "report")
+        settings = os.path.join(self.folder, ".config", "ParaView")
+        os.makedirs(settings)
+        with open(os.path.join(settings, "ParaView%s.ini" % version()), "w") as stream:
+            stream.write("[General]\nGeneralSettings.ShowWelcomeDialog=false\n")
+        script = os.path.join(self.folder, "script.py")
+        with open(script, "w") as stream:
+            stream.write(SCRIPT % (before_render, self.report))
+        env = harness.environment(screen, plugins=plugins, HOME=self.folder, **more)
         env.pop("XDG_CONFIG_HOME", None)
-        program = subprocess.Popen(["paraview", "--script=" + script], env=env, text=True,
-                                   stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
-                                   start_new_session=True)
-        try:
-            until = time.monotonic() + harness.LIMIT
-            while not os.path.exists(contact):
-                assert program.poll() is None and time.monotonic() < until, "no contact file"
-                time.sleep(0.1)
-            lines = harness.push(contact, steps=STEPS)
-            assert lines == ["step %d OK" % step for step in range(STEPS)], lines
-            found = []
-            while found[:4] != [str(STEPS - 1), "volume", "0.0", "99.0"]:
-                assert time.monotonic() < until, found
-                time.sleep(0.1)
-                if os.path.exists(report):
-                    with open(report) as stream:
-                        found = stream.read().split()
-            print("step, array, window, pictures:", *found)
-        finally:
-            os.killpg(program.pid, signal.SIGTERM)
+        self.log = open(os.path.join(self.folder, "log"), "w+")
+        self.process = subprocess.Popen(["paraview", *arguments, "--script=" + script], env=env,
+                                        stdout=self.log, stderr=subprocess.STDOUT, start_new_session=True)
+
+    def wait_for(self, found, what):
+        """Waits until found() is true; returns it."""
+        until = time.monotonic() + harness.LIMIT
+        while not (value := found()):
+            if self.process.poll() is not None or time.monotonic() > until:
+                self.log.seek(0)
+                raise AssertionError("no %s; last report: %s\n%s" % (what, self.reported(), self.log.read()))
+            time.sleep(0.1)
+        return value
+
+    def reported(self):
+        """Step shown, array, its colours' range, pictures so far: as text, of the last picture."""
+        if not os.path.exists(self.report):
+            return []
+        with open(self.report) as stream:
+            return stream.read().split()
+
+    def colours(self):
+        """How many colours the middle of the window shows: one while nothing is drawn."""
+        pixels = subprocess.run(["import", "-window", "root", "-crop", "400x300+500+250", "-depth", "8", "rgb:-"],
+                                env=harness.environment(self.screen), capture_output=True, check=True).stdout
+        return len({pixels[i:i + 3] for i in range(0, len(pixels), 3)})
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        if self.process.poll() is None:
+            os.killpg(self.process.pid, signal.SIGTERM)
             try:
-                program.wait(10)
+                self.process.wait(10)
             except subprocess.TimeoutExpired:
-                os.killpg(program.pid, signal.SIGKILL)
-            shutil.rmtree(folder, ignore_errors=True)
+                os.killpg(self.process.pid, signal.SIGKILL)
+                self.process.wait(harness.LIMIT)
+        self.log.close()
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+
+def see_all_steps(window, contact):
+    """Empty first; then every step is shown, with colours, window and camera set by nobody."""
+    window.wait_for(lambda: window.reported(), "empty picture")
+    lines = harness.push(contact, steps=STEPS)
+    assert lines == ["step %d OK" % step for step in range(STEPS)], lines
+    wanted = [str(STEPS - 1), "volume", "0.0", "99.0"]
+    print("step, array, window, pictures:", *window.wait_for(
+        lambda: window.reported()[:4] == wanted and window.reported(), "last step"))
+    print("colours:", window.wait_for(lambda: window.colours() > 50 and window.colours(), "picture"))
+
+
+def alone():
+    with harness.Screen() as screen, tempfile.TemporaryDirectory(prefix="beamcast-test-") as folder:
+        contact = os.path.join(folder, "contact.json")
+        with Window(screen, plugins=True, BEAMCAST_CONTACT_FILE=contact) as window:
+            window.wait_for(lambda: os.path.exists(contact), "contact file")
+            see_all_steps(window, contact)
+
+
+def as_client():
+    with harness.Screen() as its, harness.Screen() as ours, harness.Server(its, 2) as server:
+        with Window(ours, "--server-url=cs://127.0.0.1:%d" % server.port, plugins=True) as window:
+            see_all_steps(window, server.contact)
+
+
+STOCK = """
+assert display.ColorArrayName[1] and display.Representation == 'Volume'
+ColorBy(display, ('POINTS', 'volume'))
+ResetCamera(view)
+"""
+
+
+def as_stock_client():
+    """What was pushed before is a coloured volume at once, and later steps come by themselves."""
+    with harness.Screen() as its, harness.Screen() as ours, harness.Server(its, 2) as server:
+        harness.push(server.contact)
+        with Window(ours, "--server-url=cs://127.0.0.1:%d" % server.port, plugins=False,
+                    before_render=STOCK) as window:
+            window.wait_for(lambda: window.reported()[:2] == ["0", "volume"], "first step")
+            print("colours:", window.wait_for(lambda: window.colours() > 50 and window.colours(), "picture"))
+            harness.push(server.contact, first=1)
+            window.wait_for(lambda: window.reported()[:2] == ["1", "volume"], "second step")
+
+
+def main():
+    for case in (alone, as_client, as_stock_client):
+        print(case.__name__)
+        case()
 
 
 if __name__ == "__main__":

@@ -12,7 +12,7 @@ REPRESENTATION = "XAC Volume"
 def shows(port, when):
     simple = harness.connect(port)
     if when == "after":
-        simple.LoadPlugin(os.path.join(harness.PLUGINS, "Beamcast", "Beamcast.so"), remote=False)
+        simple.LoadPlugin(os.path.join(harness.PLUGINS, "Beamcast.so"), remote=False)
     view = simple.GetActiveViewOrCreate("RenderView")
     view.ViewSize = [64, 64]
     display = simple.Show(simple.Wavelet(WholeExtent=[-3, 3, -3, 3, -3, 3]), view)
