@@ -85,6 +85,9 @@ void bc_producer_lost(bc_receiver *r, bc_producer *p, int code, const char *reas
   }
   bc_stream_state *s = p->stream;
   p->gone = true;
+  if (code != BEAMCAST_OK) { /* one that says BYE leaves in order */
+    bc_log(r, "stream %s: rank %u of %u is put out: %s", s->name, p->rank, s->producers, reason);
+  }
   if (p->conn != NULL) {
     say(r, p->conn, BC_GONE, p->session, code, reason);
     p->conn->producer = NULL;
@@ -210,6 +213,10 @@ static void on_join(bc_receiver *r, bc_conn *conn, bc_reader *reader) {
   bc_join join;
   if (!bc_get_join(reader, &join) || conn->producer != NULL) {
     refuse_join(r, conn, "its first message made no sense");
+    return;
+  }
+  if (r->rank_gone[0] != '\0') {
+    refuse_join(r, conn, r->rank_gone);
     return;
   }
   bc_stream_state *s = bc_root_stream(r, join.stream, true);
@@ -425,6 +432,10 @@ void bc_root_answer(bc_receiver *r, uint32_t rank, uint32_t type, const unsigned
       }
     }
     break;
+  case BC_BYE:
+    (void)snprintf(r->rank_gone, sizeof r->rank_gone, "the server is closing");
+    bc_steps_rank_gone(r);
+    break;
   default:
     bc_log(r, "rank %u sent message %u, which is unknown", rank, type);
   }
@@ -433,8 +444,11 @@ void bc_root_answer(bc_receiver *r, uint32_t rank, uint32_t type, const unsigned
 void bc_root_conn_gone(bc_receiver *r, bc_conn *conn) {
   if (conn->peer_known && r->peers[conn->peer] == conn) {
     r->peers[conn->peer] = NULL;
-    if (!r->stop) {
-      bc_log(r, "rank %u of the server is gone", conn->peer);
+    if (!r->stop && r->rank_gone[0] == '\0') {
+      (void)snprintf(r->rank_gone, sizeof r->rank_gone, "rank %u of the server is gone",
+                     conn->peer);
+      bc_log(r, "%s: nothing can be shown any more, start the server again", r->rank_gone);
+      bc_steps_rank_gone(r);
     }
   }
   unlook(r, conn);

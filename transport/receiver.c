@@ -299,7 +299,7 @@ bc_receiver *bc_receiver_open(const bc_receiver_options *options, beamcast_error
   r->next_stream = 1;
   pthread_mutex_init(&r->lock, NULL);
   pthread_cond_init(&r->idle, NULL);
-  pthread_cond_init(&r->joined, NULL);
+  bc_cond_init(&r->joined);
   for (int i = 0; i < BC_DATA_THREADS_MAX; i++) {
     r->data[i].epoll = r->data[i].wake = -1;
   }
@@ -374,12 +374,9 @@ static int write_contact(bc_receiver *r, beamcast_error *error) {
 }
 
 static int wait_for_peers(bc_receiver *r, beamcast_error *error) {
-  struct timespec until;
-  clock_gettime(CLOCK_REALTIME, &until);
-  until.tv_sec += JOIN_SECONDS;
+  int64_t deadline = bc_deadline(JOIN_SECONDS);
   pthread_mutex_lock(&r->lock);
-  while (r->peers_here < r->ranks - 1 &&
-         pthread_cond_timedwait(&r->joined, &r->lock, &until) == 0) {
+  while (r->peers_here < r->ranks - 1 && bc_cond_wait_until(&r->joined, &r->lock, deadline) == 0) {
   }
   int missing = r->ranks - 1 - r->peers_here;
   pthread_mutex_unlock(&r->lock);
@@ -413,6 +410,13 @@ void bc_receiver_close(bc_receiver *r) {
     return;
   }
   pthread_mutex_lock(&r->lock);
+  if (r->root != NULL) { /* so that rank 0 knows that nothing has happened to this one */
+    bc_writer writer = {0};
+    bc_message_empty(&writer, BC_BYE);
+    bc_conn_send(r, r->root, &writer);
+    bc_conn_flush(r, r->root);
+    bc_writer_free(&writer);
+  }
   r->stop = true;
   pthread_mutex_unlock(&r->lock);
   if (r->contact[0] != '\0') {

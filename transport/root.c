@@ -165,6 +165,19 @@ void bc_step_abort(bc_receiver *r, bc_stream_state *s, bc_step *step, const char
   bc_steps_settle(r, s);
 }
 
+void bc_steps_rank_gone(bc_receiver *r) {
+  for (bc_stream_state *s = r->streams; s != NULL; s = s->next) {
+    bool again;
+    do { /* from the start each time: giving one up may change the list */
+      again = false;
+      for (bc_step *step = s->steps; step != NULL && !again; step = step->next) {
+        again = active(step);
+        bc_step_abort(r, s, step, r->rank_gone);
+      }
+    } while (again);
+  }
+}
+
 /* --- opening -------------------------------------------------------------------------------------
  */
 
@@ -388,7 +401,9 @@ void bc_step_begin(bc_receiver *r, bc_producer *p, uint64_t number, double time,
   }
   step->flags[p->rank] |= BC_FLAG_ASKED;
   step->asked++;
-  if (fresh && !step_open(r, s, step)) {
+  if (fresh && r->rank_gone[0] != '\0') {
+    step_drop(r, s, step, r->rank_gone);
+  } else if (fresh && !step_open(r, s, step)) {
     if (may_wait(s)) {
       step->state = BC_STEP_WAITING;
       step->deadline = bc_deadline(limit);

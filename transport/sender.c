@@ -44,10 +44,7 @@ static void *pulse(void *argument) {
   bc_sender *s = argument;
   pthread_mutex_lock(&s->sending);
   while (!s->stop) {
-    struct timespec until;
-    clock_gettime(CLOCK_REALTIME, &until);
-    until.tv_sec += PULSE_SECONDS;
-    (void)pthread_cond_timedwait(&s->pulse_stop, &s->sending, &until);
+    (void)bc_cond_wait_until(&s->pulse_stop, &s->sending, bc_deadline(PULSE_SECONDS));
     bc_writer writer = {0};
     bc_message_empty(&writer, BC_PULSE);
     if (!s->stop) { /* a failure shows in the next call that uses the connection */
@@ -257,7 +254,7 @@ bc_sender *bc_sender_open(const char *contact, const char *token, const bc_sende
   s->options.wire = s->wire[0] != '\0' ? s->wire : NULL;
   s->options.stream = s->stream;
   pthread_mutex_init(&s->sending, NULL);
-  pthread_cond_init(&s->pulse_stop, NULL);
+  bc_cond_init(&s->pulse_stop);
   s->copier_count = copiers_wanted();
   s->copiers = bc_copiers_new(COPIERS_MAX);
   int64_t deadline = bc_deadline(options->limit);

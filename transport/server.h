@@ -262,6 +262,7 @@ struct bc_receiver {
   bc_conn *root;   /* the connection to rank 0, where we are not it */
   bc_conn **peers; /* rank 0: by rank */
   int peers_here;
+  char rank_gone[64]; /* rank 0: the sentence, once a rank is gone; then no step becomes complete */
   pthread_cond_t joined;
   char contact[4096];
   bc_queued *to_root, **to_root_end; /* rank 0's own messages, both ways */
@@ -326,6 +327,8 @@ void bc_step_begin(bc_receiver *r, bc_producer *p, uint64_t number, double time,
 void bc_step_declare(bc_receiver *r, bc_producer *p, const bc_declare *declare);
 void bc_step_end(bc_receiver *r, bc_producer *p, bc_reader *reader);
 void bc_step_abort(bc_receiver *r, bc_stream_state *s, bc_step *step, const char *reason);
+/* A rank of the server is gone: gives up all steps. */
+void bc_steps_rank_gone(bc_receiver *r);
 /* A producer is gone, or its last bytes can't land any more: frees slots that waited for that. */
 void bc_steps_settle(bc_receiver *r, bc_stream_state *s);
 void bc_step_opened(bc_receiver *r, const bc_verdict *verdict);

@@ -15,16 +15,6 @@
 #include <time.h>
 #include <unistd.h>
 
-int64_t bc_now(void) {
-  struct timespec now;
-  clock_gettime(CLOCK_MONOTONIC, &now);
-  return (int64_t)now.tv_sec * 1000000000 + now.tv_nsec;
-}
-
-int64_t bc_deadline(double seconds_from_now) {
-  return bc_now() + (int64_t)(seconds_from_now * 1e9);
-}
-
 void bc_close_fd(int *fd) {
   if (*fd >= 0) {
     (void)close(*fd);
@@ -41,6 +31,9 @@ static void tune(int fd) {
   (void)setsockopt(fd, IPPROTO_TCP, TCP_KEEPIDLE, &idle, sizeof idle);
   (void)setsockopt(fd, IPPROTO_TCP, TCP_KEEPINTVL, &interval, sizeof interval);
   (void)setsockopt(fd, IPPROTO_TCP, TCP_KEEPCNT, &count, sizeof count);
+  /* and while something is sent: retransmissions alone would go on for a quarter of an hour */
+  unsigned int unanswered = 90000;
+  (void)setsockopt(fd, IPPROTO_TCP, TCP_USER_TIMEOUT, &unanswered, sizeof unanswered);
 }
 
 static int listen_at(const struct addrinfo *at, int *bound_port) {

@@ -11,10 +11,8 @@
 #include <sys/uio.h>
 
 #include "beamcast_types.h"
+#include "clock.h"
 #include "protocol.h"
-
-int64_t bc_now(void);
-int64_t bc_deadline(double seconds_from_now);
 
 /* Listens on port (0: any) of all interfaces, IPv6 and IPv4, or of `host` alone. */
 int bc_listen_tcp(const char *host, int port, int *bound_port, beamcast_error *error);

@@ -154,25 +154,29 @@ static void producers_outlive_servers_killed_at_any_moment(void **state) {
 
 static void a_killed_rank_ends_in_errors_and_not_in_a_hang(void **state) {
   (void)state;
-  server s = server_start(2, 0);
-  child producers[2];
+  server s = server_start(3, 0);
+  child producers[2], late = producer_start();
   test_scene scene = scene_plain(33, 2, middling, BEAMCAST_UINT8);
-  for (int i = 0; i < 2; i++) {
-    producers[i] = producer_start();
-    order connect = {
-        .kind = P_CONNECT, .stream = "volume", .rank = i, .ranks = 2, .run = 7, .limit = 5};
-    memcpy(connect.contact, s.contact, sizeof connect.contact);
-    assert_int_equal(ask(&producers[i], &connect).code, BEAMCAST_OK);
-  }
+  producers_connect(producers, 2, &s, "volume", 7);
   assert_int_equal(producers_step(producers, 2, &scene, 1), BEAMCAST_OK);
   server_wait_received(&s, "volume", 1);
+  assert_int_equal(producers_begin(producers, 2, 2), BEAMCAST_OK);
   child_kill(&s.rank[1]);
-  assert_int_not_equal(producers_step(producers, 2, &scene, 2), BEAMCAST_OK);
-  bc_stream_status status = server_status(&s, "volume");
-  assert_int_equal(status.steps_received, 1);
+  (void)producers_put(producers, 2, &scene);
+  assert_int_not_equal(producers_end(producers, 2), BEAMCAST_OK);
+  assert_int_not_equal(producers_step(producers, 2, &scene, 3), BEAMCAST_OK);
+  assert_int_equal(server_status(&s, "volume").steps_received, 1);
+  for (int i = 0; i < 20000 && server_logged(&s, "rank 1 of the server is gone:") == 0; i++) {
+    nap(0.005);
+  }
+  answer a = producer_connect(&late, &s, "volume", 0, 1, 8);
+  assert_int_equal(a.code, BEAMCAST_ERR_REFUSED);
+  assert_non_null(strstr(a.text, "rank 1 of the server is gone"));
   for (int i = 0; i < 2; i++) {
     producer_exit(&producers[i]);
   }
+  producer_exit(&late);
+  child_kill(&s.rank[2]);
   child_kill(&s.rank[0]);
 }
 
