@@ -63,6 +63,10 @@ public:
     return this->Ranks;
   }
   const char *GetContact() const;
+  /* For what only transport/ knows; the receiver stays this object's. */
+  bc_receiver *GetHandle() const {
+    return this->Handle;
+  }
 
   /* Counts what producers have done, so that an idle server can be told from a used one. Rank 0. */
   uint64_t GetActivity() const;
