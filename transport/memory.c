@@ -146,53 +146,6 @@ void bc_memory_release(bc_memory *memory) {
   free(memory);
 }
 
-static uint64_t read_number(const char *path, uint64_t otherwise) {
-  FILE *file = fopen(path, "re");
-  unsigned long long value = 0;
-  if (file == NULL) {
-    return otherwise;
-  }
-  int got = fscanf(file, "%llu", &value);
-  (void)fclose(file);
-  return got == 1 ? value : otherwise;
-}
-
-static uint64_t system_available(void) {
-  FILE *file = fopen("/proc/meminfo", "re");
-  char line[128];
-  unsigned long long kilobytes = 0;
-  while (file != NULL && fgets(line, sizeof line, file) != NULL) {
-    if (sscanf(line, "MemAvailable: %llu kB", &kilobytes) == 1) {
-      break;
-    }
-  }
-  if (file != NULL) {
-    (void)fclose(file);
-  }
-  return kilobytes * 1024;
-}
-
-uint64_t bc_memory_available(void) {
-  uint64_t available = system_available();
-  char line[512], path[640];
-  FILE *file = fopen("/proc/self/cgroup", "re");
-  while (file != NULL && fgets(line, sizeof line, file) != NULL) {
-    line[strcspn(line, "\n")] = '\0';
-    if (strncmp(line, "0::", 3) == 0) {
-      (void)snprintf(path, sizeof path, "/sys/fs/cgroup%s/memory.max", line + 3);
-      uint64_t limit = read_number(path, UINT64_MAX);
-      (void)snprintf(path, sizeof path, "/sys/fs/cgroup%s/memory.current", line + 3);
-      uint64_t used = read_number(path, 0);
-      uint64_t left = limit > used ? limit - used : 0;
-      available = left < available ? left : available;
-    }
-  }
-  if (file != NULL) {
-    (void)fclose(file);
-  }
-  return available;
-}
-
 bc_runs bc_runs_of(const uint64_t shape[3], const int64_t stride[3], uint64_t voxel_bytes) {
   bc_runs runs = {.bytes = voxel_bytes};
   bool joined = true;

@@ -151,21 +151,26 @@ int bc_slots_allowed(const bc_receiver *r, const bc_stream_state *s) {
   return s->fit > 0 && (int)s->fit < slots ? (int)s->fit : slots;
 }
 
-/* The oldest complete step whose slot may be taken; NULL if none may. */
+/* The oldest complete step whose slot may be taken; NULL if none may. The newest ones are kept,
+ * also where older ones are still held. */
 static bc_step *reusable(bc_receiver *r, bc_stream_state *s, int slots) {
   bool in_order = s->settings.policy == BC_ALL && s->views > 0;
-  int complete = 0;
+  int newer = 0;
   for (bc_step *step = s->steps; step != NULL; step = step->next) {
-    complete += step->state == BC_STEP_COMPLETE;
+    newer += step->state == BC_STEP_COMPLETE;
   }
   for (bc_step *step = s->steps; step != NULL; step = step->next) {
-    if (step->state != BC_STEP_COMPLETE || (in_order && !step->shown)) {
+    if (step->state != BC_STEP_COMPLETE) {
+      continue;
+    }
+    newer--;
+    if (in_order && !step->shown) {
       continue;
     }
     if (s->settings.slots == 1 && slots == 1) {
       return step; /* one slot: what is shown is written over, as the user chose */
     }
-    bool spare = complete > steps_kept(r, s) && (step->serial != s->newest || slots == 1);
+    bool spare = newer >= steps_kept(r, s) && (step->serial != s->newest || slots == 1);
     if (spare && !leased(r, step)) {
       return step;
     }

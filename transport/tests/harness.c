@@ -20,6 +20,7 @@
 #include <unistd.h>
 
 #include "actors.h"
+#include "network.h"
 
 enum { PATIENCE_SECONDS = 100, CHILDREN_MAX = 64 };
 
@@ -390,11 +391,43 @@ uint64_t server_logged(server *s, const char *text) {
   return ask(&s->rank[0], &o).number;
 }
 
+/* --- what a process takes ------------------------------------------------------------------------
+ */
+
+answer usage_of(child *c, order_kind kind) {
+  return ask(c, &(order){.kind = kind});
+}
+
+/* Files without those of slots, of which each is mapped once. */
+static int files_of(const answer *a) {
+  return a->files - a->mappings;
+}
+
+void wait_for_usage(child *c, order_kind kind, const answer *before) {
+  answer a = usage_of(c, kind);
+  for (int i = 0; i < 20000 && (files_of(&a) > files_of(before) || a.threads > before->threads);
+       i++) {
+    nap(0.005);
+    a = usage_of(c, kind);
+  }
+  if (files_of(&a) > files_of(before) || a.threads > before->threads) {
+    fail_test("%d files and %d threads, before %d and %d", files_of(&a), a.threads,
+              files_of(before), before->threads);
+  }
+}
+
 /* --- producers -----------------------------------------------------------------------------------
  */
 
 child producer_start(void) {
   return start(producer_run, 0, 1, "", 0);
+}
+
+child producer_start_far(void) {
+  network_go_far();
+  child c = start(producer_run, 0, 1, "", 0);
+  network_go_near();
+  return c;
 }
 
 void producer_exit(child *c) {

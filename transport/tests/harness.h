@@ -130,8 +130,14 @@ void server_view(server *s, const char *stream, bool open);
 /* Lines logged by rank 0 that contain text. */
 uint64_t server_logged(server *s, const char *text);
 
+/* What a process takes (kind: R_USAGE or P_USAGE). */
+answer usage_of(child *c, order_kind kind);
+/* Waits until a process has no more threads and files than before, its slots' aside. */
+void wait_for_usage(child *c, order_kind kind, const answer *before);
+
 child producer_start(void);
-void producer_exit(child *c); /* in order: fails the test if it did not end well */
+child producer_start_far(void); /* on the far side of the link; see network.h */
+void producer_exit(child *c);   /* in order: fails the test if it did not end well */
 void child_kill(child *c);
 
 /* A connected producer; the rest of the options in o may be NULL. */

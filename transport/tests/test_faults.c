@@ -25,29 +25,6 @@ static void random_nap(uint64_t microseconds) {
   nap((double)draw(&harness_random, 0, microseconds) * 1e-6);
 }
 
-static answer usage_of(child *c, order_kind kind) {
-  return ask(c, &(order){.kind = kind});
-}
-
-/* Files without those of slots, of which each is mapped once. */
-static int files_of(const answer *a) {
-  return a->files - a->mappings;
-}
-
-/* Waits until a process has no more threads and files than before. */
-static void wait_for_usage(child *c, order_kind kind, const answer *before) {
-  answer a = usage_of(c, kind);
-  for (int i = 0; i < 20000 && (files_of(&a) > files_of(before) || a.threads > before->threads);
-       i++) {
-    nap(0.005);
-    a = usage_of(c, kind);
-  }
-  if (files_of(&a) > files_of(before) || a.threads > before->threads) {
-    fail_test("%d files and %d threads, before %d and %d", files_of(&a), a.threads,
-              files_of(before), before->threads);
-  }
-}
-
 /* --- killed --------------------------------------------------------------------------------------
  */
 
