@@ -1,0 +1,105 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: BSD-3-Clause
+"""Whatever the viewer does or fails to do, the volume that comes out is the same to the bit and the run ends well:
+no coupling, no viewer, one that looks on, one that renders slowly, one that stands still, one that is killed at random
+moments and comes again."""
+import os
+import random
+import signal
+import sys
+import time
+
+import harness
+
+RANKS = 2
+# Slabs of one plane: each pass has many steps.
+OPTIONS = ["--slab", 1, "--limit", 2, "--linger", 20]
+SEED = int(sys.argv[1]) if len(sys.argv) > 1 else random.randrange(1 << 30)
+
+
+def watched(scan, out, contact, **how):
+    return harness.start(scan, "-o", out, "--show", contact, *OPTIONS, ranks=RANKS, **how)
+
+
+def no_viewer(scan, out, contact):
+    said = harness.finish(watched(scan, out, contact))
+    assert said["shown"] == 0, said
+
+
+def dead_contact(scan, out, contact):
+    """A viewer that was killed before leaves its contact file behind."""
+    with harness.Watcher(contact) as watcher:
+        watcher.kill()
+    assert os.path.exists(contact)
+    said = harness.finish(watched(scan, out, contact))
+    assert said["shown"] == 0 and "goes on without the viewer" in said["errors"], said
+    os.remove(contact)
+
+
+def looks_on(scan, out, contact):
+    with harness.Watcher(contact) as watcher:
+        said = harness.finish(watched(scan, out, contact))
+        seen = watcher.end()
+    assert said["shown"] > 0 and seen and seen == sorted(set(seen)), (said, seen)
+    print("steps shown and not:", said["shown"], said["missed"], "looked at:", len(seen))
+
+
+def renders_slowly(scan, out, contact):
+    """So slowly that its first picture is not done when the run is: the producer does not wait."""
+    with harness.Watcher(contact, milliseconds=1000 * harness.LIMIT) as watcher:
+        said = harness.finish(watched(scan, out, contact))
+        watcher.kill()
+    assert said["shown"] > 1, said
+    print("while one picture was made, steps shown and not:", said["shown"], said["missed"])
+
+
+def stands_still(scan, out, contact):
+    """Stopped by a signal in the middle: it answers nothing, but is there."""
+    with harness.Watcher(contact, policy="all") as watcher:
+        process = watched(scan, out, contact)
+        watcher.wait_step(5)
+        watcher.process.send_signal(signal.SIGSTOP)
+        harness.finish(process)
+        watcher.process.send_signal(signal.SIGCONT)
+
+
+def killed_at_random(scan, out, contact, times=4):
+    chance = random.Random(SEED)
+    process, kills = None, 0
+    for _ in range(times):
+        with harness.Watcher(contact, policy="all") as watcher:
+            process = process or watched(scan, out, contact)
+            after = chance.randrange(1, 12)
+            line = "step"
+            while after > 0 and line:
+                line = watcher.process.stdout.readline()  # ends when the run does
+                after -= 1
+                if process.poll() is not None:
+                    break
+            time.sleep(chance.random() * 0.003)
+            watcher.kill()
+            kills += process.poll() is None
+    harness.finish(process)
+    print(f"killed {kills} times (seed {SEED})")
+    assert kills > 0
+
+
+def main():
+    harness.need_mpi()
+    with harness.folder() as work:
+        sample = harness.write_sample(work + "/sample", harness.sample())
+        scan = harness.take_scan(sample, work + "/scan.nxs", "--projections", 128)
+        harness.run(scan, "-o", work + "/alone.h5", *OPTIONS, ranks=RANKS)
+        alone = harness.volume_of(work + "/alone.h5").tobytes()
+        for case in (no_viewer, dead_contact, looks_on, renders_slowly, stands_still, killed_at_random):
+            begun = time.monotonic()
+            out, contact = work + "/watched.h5", work + "/contact.json"
+            case(scan, out, contact)
+            assert harness.volume_of(out).tobytes() == alone, f"{case.__name__}: another volume (seed {SEED})"
+            os.remove(out)
+            if os.path.exists(contact):
+                os.remove(contact)
+            print(f"{case.__name__}: the same to the bit ({time.monotonic() - begun:.1f} s)")
+
+
+main()
