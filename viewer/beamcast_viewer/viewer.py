@@ -1,0 +1,359 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""What is shown, and how: one volume in one view, on all ranks."""
+import json
+import os
+import socket
+import time
+
+from paraview import simple
+from vtkmodules.util.numpy_support import vtk_to_numpy
+
+from . import camera, colours, errors, pictures
+
+BACKGROUND = (0.0, 0.0, 0.0)
+SIZE = (1024, 768)
+LARGEST = 8192  # pixels along a side of a picture
+SAMPLES = 64  # along an axis, to find the window of a file's values
+AXES = "xyz"
+
+
+class Viewer:
+    """The newest step of a stream, or a file, in a view that every rank draws a part of.
+
+    For rank 0's main thread alone. Whoever changes something calls a method here; whoever shows
+    pictures elsewhere asks to be told with on_change and draws with render(), the one place where
+    the view is drawn. view, source and display are ParaView's proxies; source and display are None
+    until there is a volume.
+    """
+
+    def __init__(self, receiver, stream="volume"):
+        self.receiver = receiver
+        self.stream = stream
+        self.source = self.display = None
+        self.array = None
+        self.path = self.dataset = None  # of the file that is shown; None: the stream is
+        self.preset, self.kernel, self.window = "bone", "local", None  # window None: by itself
+        self.used_window = (0.0, 1.0)
+        self.warnings = []
+        self._listeners = []
+        self._changes = 0
+        self._live = simple.BeamcastStream(StreamName=stream)
+        self.view = simple.CreateView("RenderView")
+        self.view.ViewSize = list(SIZE)
+        self.view.UseColorPaletteForBackground = 0
+        self.view.Background = BACKGROUND
+        self.view.OrientationAxesVisibility = 0
+        self.view.UseFXAA = 0  # it would smooth each rank's part by itself
+
+    # --- what is shown -------------------------------------------------------------------------
+
+    def on_change(self, listener):
+        """listener() is called whenever the picture would be another one than before."""
+        self._listeners.append(listener)
+
+    def changed(self):
+        self._changes += 1
+        for listener in self._listeners:
+            listener()
+
+    def poll(self):
+        """Takes a step that has come; True if there was one. Call it often: it costs nothing."""
+        if not self.receiver.poll(self.stream):
+            return False
+        fresh = self.source is not self._live
+        self._live.SMProxy.MarkModified(self._live.SMProxy)
+        self._live.UpdatePipeline()
+        if fresh:
+            self._show(self._live)
+            self.path = self.dataset = None
+        self._adopt(fresh)
+        self.changed()
+        return True
+
+    def open_file(self, path, dataset="", stride=(0, 0, 0)):
+        """Shows a volume of a file of this machine, each rank reading its part. stride 0: as memory
+        allows. Returns what of it is shown, as state()["shown"]."""
+        if not os.path.exists(path):
+            raise errors.Refused(errors.IO, "there is no file %s on %s" % (path, socket.gethostname()))
+        reader = simple.BeamcastVolumeReader(FileName=[path])
+        reader.UpdatePipelineInformation()
+        names = list(reader.DatasetList) if reader.DatasetList else []
+        if dataset and dataset not in names:
+            simple.Delete(reader)
+            raise errors.Refused(errors.ARGUMENT, "%s has no volume %s; it has %s"
+                                 % (path, dataset, ", ".join(names[:8]) or "none"))
+        reader.Dataset = dataset or (names[0] if names else "")
+        reader.Stride = list(stride)
+        reader.UpdatePipeline()
+        extent = reader.GetDataInformation().GetExtent()
+        if extent[0] > extent[1]:
+            simple.Delete(reader)
+            raise errors.Refused(errors.IO, "%s can't be shown: %s" % (path, self._last_warning()))
+        self._show(reader)
+        self.path, self.dataset = os.path.abspath(path), reader.Dataset
+        self._adopt(True)
+        self.changed()
+        return self.state()["shown"]
+
+    def _last_warning(self):
+        return self.warnings[-1] if self.warnings else "it holds no volume that can be read"
+
+    def _show(self, source):
+        old, old_display = self.source, self.display
+        if old_display is not None:
+            simple.Delete(old_display)
+        if old not in (None, source, self._live):
+            simple.Delete(old)
+        self.source = source
+        self.display = simple.Show(source, self.view, "UniformGridRepresentation")
+        kinds = self.display.GetProperty("Representation").Available
+        self.display.SetRepresentationType("XAC Volume" if "XAC Volume" in kinds else "Volume")
+
+    def _adopt(self, fresh):
+        """The source has other data than before: colours for its array, camera for its place."""
+        points = self.source.GetDataInformation().GetPointDataInformation()
+        names = [points.GetArrayInformation(i).GetName() for i in range(points.GetNumberOfArrays())]
+        names = [name for name in names if name != "vtkGhostType"]
+        if not names:
+            return
+        if self.array not in names:
+            self.array, fresh = names[0], True
+        window = self._find_window() if self.window is None else self.window
+        bounds = self.bounds()
+        if fresh or getattr(self, "_seen", None) != bounds:
+            self._seen = bounds
+            simple.ColorBy(self.display, ("POINTS", self.array))
+            self.display.SetScalarBarVisibility(self.view, False)
+            spacing = self.geometry()["spacing"]
+            self.display.ScalarOpacityUnitDistance = sum(spacing) / 3
+            camera.place(self.view, bounds)
+            self._apply_look(window)
+        elif window != self.used_window:
+            self._apply_look(window)
+
+    def _find_window(self):
+        if self.source is self._live:
+            low, high = self.receiver.step(self.stream)["window"]
+            return (low, high) if low < high else (low, low + 1.0)
+        if fresh_key := (self.path, self.dataset):
+            if getattr(self, "_window_of", None) != fresh_key:
+                size = self.geometry()["size"]
+                steps = [max(1, -(-n // SAMPLES)) for n in size]
+                self._sampled = colours.percentiles(self.values(steps=steps))
+                self._window_of = fresh_key
+        return self._sampled
+
+    def _apply_look(self, window):
+        self.used_window = tuple(window)
+        colours.apply(self.array, colours.preset_name(self.preset), window)
+        if self._representation() == "XAC Volume":
+            self.display.XACKernel = self.kernel
+
+    def _representation(self):
+        return self.display.SMProxy.GetProperty("Representation").GetElement(0)
+
+    # --- how it is shown -----------------------------------------------------------------------
+
+    def set(self, camera=None, preset=None, window=None, kernel=None, array=None, size=None):
+        """Changes the view. camera: (azimuth, elevation, zoom); window: (low, high), or () for the
+        one that is found by itself; kernel: see colours.KERNELS, or a kernel file; size: of the
+        view in pixels. What is None stays as it is."""
+        self._need_volume()
+        self._check(camera, preset, window, kernel, array, size)
+        if preset is not None:
+            self.preset = preset
+        if kernel is not None:
+            self.kernel = kernel
+        if array is not None and array != self.array:
+            self.array = array
+            simple.ColorBy(self.display, ("POINTS", array))
+            self.display.SetScalarBarVisibility(self.view, False)
+        if window is not None:
+            self.window = tuple(window) or None
+        if size is not None:
+            self.view.ViewSize = list(size)
+        if camera is not None:
+            self._place(camera)
+        self._apply_look(self.window or self._find_window())
+        self.changed()
+
+    def _place(self, place):
+        camera.place(self.view, self.bounds(), *place)
+
+    def _check(self, place, preset, window, kernel, array, size):
+        def numbers(values, count):
+            return len(values) == count and all(isinstance(v, (int, float)) and v == v for v in values)
+
+        def wrong(text, *values):
+            raise errors.Refused(errors.ARGUMENT, text % values)
+
+        if place is not None and not (numbers(place, 3) and 0.01 <= place[2] <= 1000):
+            wrong("a camera is azimuth and elevation in degrees and a zoom from 0.01 to 1000")
+        if preset is not None:
+            colours.preset_name(preset)
+        if window and not (numbers(window, 2) and window[0] < window[1]):
+            wrong("a window is two numbers, the smaller one first")
+        if kernel is not None and kernel not in colours.KERNELS and not os.path.isfile(kernel):
+            wrong('there is no kernel "%s"; there are %s, or the path of a kernel file on the server',
+                  kernel, ", ".join(colours.KERNELS))
+        if array is not None and array not in self.arrays():
+            wrong('there is no array "%s"; there are %s', array, ", ".join(self.arrays()))
+        if size is not None and not (numbers(size, 2) and all(
+                isinstance(n, int) and 16 <= n <= LARGEST for n in size)):
+            wrong("a picture has 16 to %d pixels along each side", LARGEST)
+
+    def _need_volume(self):
+        if self.display is None:
+            raise errors.Refused(errors.REFUSED, "there is nothing to show yet: push a volume, or open a file")
+
+    # --- pictures ------------------------------------------------------------------------------
+
+    def render(self):
+        """Draws the view as it is. Everything that is drawn is drawn here."""
+        if self.display is not None:
+            simple.Render(self.view)
+
+    def capture(self):
+        """The view as it is, as an array (height, width, 4)."""
+        self.render()
+        return pictures.from_vtk(self.view.SMProxy.CaptureWindow(1))
+
+    def screenshot(self, size=None, camera=None, preset=None, window=None, kernel=None, slice=None):
+        """A picture, as an array (height, width, 4) of uint8, and what it shows, as a dict. The
+        options count for this picture alone. slice: ("z", 40), the plane of voxels with z = 40."""
+        self._need_volume()
+        self._check(camera, preset, window, kernel, None, size)
+        before = (self.preset, self.kernel, self.window, list(self.view.ViewSize), self.used_window)
+        stood = _camera_save(self.view)
+        try:
+            self.preset = preset or before[0]
+            self.kernel = kernel or before[1]
+            self.window = tuple(window) if window else before[2]
+            self.view.ViewSize = list(size or before[3])
+            if camera is not None:
+                self._place(camera)
+            if slice is not None and preset is None:
+                self.preset = "grey"
+            self._apply_look(self.window or self._find_window())
+            if slice is not None:
+                picture = self._slice_picture(*slice, tuple(self.view.ViewSize))
+            else:
+                picture = self.capture()
+            return picture, self._provenance(camera, slice, picture.shape)
+        finally:
+            self.preset, self.kernel, self.window = before[:3]
+            self.view.ViewSize = before[3]
+            _camera_restore(self.view, stood)
+            self._apply_look(before[4])
+
+    def _slice_picture(self, axis, at, size):
+        across, spacing = self.slice_values(axis, at)
+        plane = colours.look_up(self.array, across[::-1], self.used_window)
+        return pictures.fit(plane, spacing, size)
+
+    def _provenance(self, place, slice, shape):
+        state = self.state()
+        notes = {"shown": state["shown"], "look": state["look"], "size": [shape[1], shape[0]],
+                 "versions": {"beamcast": self.receiver.version, "paraview": self.receiver.paraview},
+                 "ranks": self.receiver.ranks, "host": socket.gethostname(),
+                 "date": time.strftime("%Y-%m-%dT%H:%M:%S%z")}
+        if place is not None:
+            notes["camera"] = list(place)
+        if slice is not None:
+            notes["slice"] = "%s=%d" % tuple(slice)
+        return notes
+
+    # --- voxels --------------------------------------------------------------------------------
+
+    def values(self, region=None, steps=(1, 1, 1)):
+        """Voxels of the shown array on rank 0, [z][y][x]; region: (x0, x1, y0, y1, z0, z1), the last
+        ones included. For parts that fit one rank's memory: planes and samples."""
+        from paraview import servermanager
+        first = self.geometry()["extent"]
+        subset = simple.ExtractSubset(Input=self.source, VOI=list(region or first),
+                                      SampleRateI=steps[0], SampleRateJ=steps[1],
+                                      SampleRateK=steps[2], IncludeBoundary=0)
+        try:
+            image = servermanager.Fetch(subset)
+            scalars = image.GetPointData().GetArray(self.array)
+            shape = image.GetDimensions()[::-1]
+            return vtk_to_numpy(scalars).reshape(shape + (-1,))[..., 0]
+        finally:
+            simple.Delete(subset)
+
+    def slice_values(self, axis, at):
+        """The plane of voxels number `at` along x, y or z, as the picture has it: columns are x (y
+        where the axis is x), rows are the other axis, the lowest first. And the spacing of rows and
+        columns."""
+        self._need_volume()
+        geometry = self.geometry()
+        index = AXES.find(axis)
+        if index < 0 or len(axis) != 1 or not isinstance(at, int):
+            raise errors.Refused(errors.ARGUMENT, "a slice is x, y or z and the number of a voxel")
+        if not 0 <= at < geometry["size"][index]:
+            raise errors.Refused(errors.ARGUMENT, "%s=%d does not lie in the volume, whose voxels go from 0 to %d"
+                                 % (axis, at, geometry["size"][index] - 1))
+        region = list(geometry["extent"])
+        region[2 * index] = region[2 * index + 1] = geometry["extent"][2 * index] + at
+        plane = self.values(region).squeeze(axis=2 - index)
+        spacing = [geometry["spacing"][i] for i in (2, 1, 0) if i != index]
+        return plane, spacing
+
+    def arrays(self):
+        """Names of the arrays that can be shown."""
+        if self.source is None:
+            return []
+        points = self.source.GetDataInformation().GetPointDataInformation()
+        names = [points.GetArrayInformation(i).GetName() for i in range(points.GetNumberOfArrays())]
+        return [name for name in names if name != "vtkGhostType"]
+
+    def bounds(self):
+        return tuple(self.source.GetDataInformation().GetBounds())
+
+    def geometry(self):
+        """size, spacing, origin and VTK's extent of what is shown; x, y, z."""
+        extent = tuple(self.source.GetDataInformation().GetExtent())
+        size = [extent[2 * i + 1] - extent[2 * i] + 1 for i in range(3)]
+        bounds = self.bounds()
+        spacing = [(bounds[2 * i + 1] - bounds[2 * i]) / (size[i] - 1) if size[i] > 1 else 1.0
+                   for i in range(3)]
+        return {"size": size, "spacing": spacing, "extent": extent}
+
+    # --- state ---------------------------------------------------------------------------------
+
+    def state(self):
+        """Everything that somebody who looks at the session may know, as a JSON object."""
+        look = {"preset": self.preset, "kernel": self.kernel, "window": list(self.used_window),
+                "window_by_itself": self.window is None, "view": list(self.view.ViewSize)}
+        return {"version": self.receiver.version, "paraview": self.receiver.paraview,
+                "ranks": self.receiver.ranks, "host": socket.gethostname(), "changes": self._changes,
+                "stream": dict(self.receiver.status(self.stream), name=self.stream),
+                "shown": self._shown(), "look": look}
+
+    def _shown(self):
+        if self.source is None or self.array is None:
+            return None
+        geometry = self.geometry()
+        info = self.source.GetDataInformation().GetPointDataInformation().GetArrayInformation(self.array)
+        shown = {"array": self.array, "arrays": self.arrays(), "size": geometry["size"],
+                 "type": info.GetDataTypeAsString(), "components": info.GetNumberOfComponents(),
+                 "spacing": geometry["spacing"], "range": list(info.GetComponentRange(0)),
+                 "representation": self._representation()}
+        if self.source is self._live:
+            step = self.receiver.step(self.stream)
+            header = json.loads(step["header"] or "{}")
+            shown.update(stream=self.stream, step=step["step"], time=step["time"], run=str(step["run"]),
+                         length_unit=step["length_unit"], spacing=step["spacing"],
+                         source=header.get("source"), header=header)
+        else:
+            shown.update(source=self.path, dataset=self.dataset, notice=str(self.source.Notice or ""),
+                         length_unit=str(self.source.OutputUnit or ""))
+        return shown
+
+
+def _camera_save(view):
+    return camera.save(view)
+
+
+def _camera_restore(view, saved):
+    camera.restore(view, saved)
