@@ -147,6 +147,19 @@ static const char *class_name(hid_t type) {
   }
 }
 
+/* Whether the chunk at offset was written. For chunks without filters HDF5 1.10 tells the size of
+ * those that were not, too. */
+static int chunk_there(hid_t dataset, const hsize_t offset[], int filtered) {
+  unsigned mask;
+  haddr_t address = HADDR_UNDEF;
+  hsize_t bytes = 0;
+  if (filtered) {
+    return H5Dget_chunk_storage_size(dataset, offset, &bytes) >= 0 && bytes > 0;
+  }
+  return H5Dget_chunk_info_by_coord(dataset, offset, &mask, &address, &bytes) >= 0 &&
+         address != HADDR_UNDEF;
+}
+
 /* The last plane along the slowest dimension that has a chunk, plus one: those before it count as
  * written. A scan writes its frames in order, so halving finds it. */
 static uint64_t planes_there(hid_t dataset, const volume *v) {
@@ -154,9 +167,9 @@ static uint64_t planes_there(hid_t dataset, const volume *v) {
   uint64_t low = 0, high = (planes + thick - 1) / thick; /* in layers of chunks */
   while (low < high) {
     uint64_t middle = (low + high) / 2;
-    hsize_t offset[MAX_DIMS] = {0}, bytes = 0;
+    hsize_t offset[MAX_DIMS] = {0};
     offset[0] = middle * thick;
-    if (H5Dget_chunk_storage_size(dataset, offset, &bytes) >= 0 && bytes > 0) {
+    if (chunk_there(dataset, offset, v->filters[0] != 0)) {
       low = middle + 1;
     } else {
       high = middle;

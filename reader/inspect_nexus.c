@@ -301,6 +301,7 @@ static void one_scan(walk *w, const char *group) {
     }
     v->frames = chosen;
     v->frame_count = count;
+    volume_default_roles(v); /* the frames are planes of z, whatever else may be said */
     if (v->about.planes_written < frames && v->about.planes_written > 0) {
       uint64_t written = 0;
       while (written < count && chosen[written] < v->about.planes_written) {

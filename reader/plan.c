@@ -24,7 +24,7 @@ static uint64_t free_memory(void) {
 
 static uint64_t samples_of(const beamcast_hdf5_plan *plan, int axis, uint64_t stride) {
   const uint64_t voxels = plan->region[2 * axis + 1] - plan->region[2 * axis];
-  return (voxels + stride - 1) / stride;
+  return (voxels - 1) / stride + 1; /* a region is never empty */
 }
 
 /* As a double: sizes of huge files times huge strides must not wrap. */
@@ -57,28 +57,39 @@ static int take_region(const beamcast_hdf5_volume *v, const beamcast_hdf5_wish *
   return BEAMCAST_OK;
 }
 
-static int choose_stride(const beamcast_hdf5_volume *v, const beamcast_hdf5_wish *wish,
-                         beamcast_hdf5_plan *plan, beamcast_error *error) {
+/* stride along the axes that the wish leaves open, at most one sample there. */
+static void set_stride(const beamcast_hdf5_wish *wish, beamcast_hdf5_plan *plan, uint64_t stride) {
+  for (int axis = 0; axis < 3; axis++) {
+    const uint64_t voxels = plan->region[2 * axis + 1] - plan->region[2 * axis];
+    plan->stride[axis] = wish->stride[axis] > 0 ? wish->stride[axis]
+                         : stride < voxels      ? stride
+                                                : voxels;
+  }
+}
+
+static int choose_stride(const beamcast_hdf5_wish *wish, beamcast_hdf5_plan *plan,
+                         beamcast_error *error) {
   const double limit = (double)(wish->memory_limit > 0 ? wish->memory_limit : free_memory() / 2);
   const double gib = 1024.0 * 1024 * 1024;
-  int open_axes = 0;
-  for (int axis = 0; axis < 3; axis++) {
-    plan->stride[axis] = wish->stride[axis] > 0 ? wish->stride[axis] : 1;
-    open_axes += wish->stride[axis] == 0 && v->size[axis] > 1;
-  }
+  set_stride(wish, plan, 1);
   const double full = bytes_at(plan, plan->stride);
-  while (bytes_at(plan, plan->stride) > limit && open_axes > 0) {
-    int grown = 0;
+  if (full > limit) { /* the smallest stride of all open axes that fits; 1 does not */
+    uint64_t low = 1, high = 1;
     for (int axis = 0; axis < 3; axis++) {
-      if (wish->stride[axis] == 0 && samples_of(plan, axis, plan->stride[axis]) > 1) {
-        plan->stride[axis]++;
-        grown = 1;
+      const uint64_t voxels = plan->region[2 * axis + 1] - plan->region[2 * axis];
+      high = wish->stride[axis] == 0 && voxels > high ? voxels : high;
+    }
+    plan->reduced = high > 1;
+    while (low + 1 < high) {
+      const uint64_t middle = low + (high - low) / 2;
+      set_stride(wish, plan, middle);
+      if (bytes_at(plan, plan->stride) > limit) {
+        low = middle;
+      } else {
+        high = middle;
       }
     }
-    plan->reduced = 1;
-    if (!grown) {
-      break;
-    }
+    set_stride(wish, plan, high);
   }
   const double bytes = bytes_at(plan, plan->stride);
   if (bytes > limit) {
@@ -237,7 +248,7 @@ int beamcast_hdf5_plan_read(beamcast_hdf5_file *file, const beamcast_hdf5_wish *
     result = choose_type(file, wish, plan, error);
   }
   if (result == BEAMCAST_OK) {
-    result = choose_stride(&v->about, wish, plan, error);
+    result = choose_stride(wish, plan, error);
   }
   if (result != BEAMCAST_OK) {
     return result;

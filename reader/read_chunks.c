@@ -133,6 +133,41 @@ static int is_absent(hid_t dataset, const hsize_t offset[]) {
          address == HADDR_UNDEF;
 }
 
+/* A chunk that has no filters, as the library reads it: with the fill value where it is not there.
+ * Its raw bytes may be more than the library says beforehand. */
+static int plain_by_library(chunk_job *c, const wanted_chunk *want, chunk_worker *w,
+                            beamcast_error *error) {
+  const int n = c->grid.dimensions;
+  hsize_t start[MAX_DIMS], count[MAX_DIMS], size[MAX_DIMS], zero[MAX_DIMS] = {0};
+  uint64_t origin[MAX_DIMS];
+  for (int d = 0; d < n; d++) {
+    start[d] = origin[d] = want->at[d] * c->open->chunk[d];
+    size[d] = c->open->chunk[d];
+    const hsize_t left = c->open->shape[d] - start[d];
+    count[d] = left < size[d] ? left : size[d];
+  }
+  char reason[240] = "";
+  h5_lock();
+  hid_t file = H5Dget_space(c->open->id), memory = H5Screate_simple(n, size, NULL);
+  const int failed =
+      H5Sselect_hyperslab(file, H5S_SELECT_SET, start, NULL, count, NULL) < 0 ||
+      H5Sselect_hyperslab(memory, H5S_SELECT_SET, zero, NULL, count, NULL) < 0 ||
+      H5Dread(c->open->id, c->open->memory_type, memory, file, H5P_DEFAULT, w->block) < 0;
+  if (failed) {
+    snprintf(reason, sizeof reason, "%s", h5_last_message());
+  }
+  H5Sclose(memory);
+  H5Sclose(file);
+  h5_unlock();
+  if (failed) {
+    return chunk_fail(c, want->at, BEAMCAST_ERR_IO, error, reason);
+  }
+  selection_copy(&c->job->select, &want->part, w->block, origin, c->open->chunk, NULL);
+  atomic_fetch_add_explicit(&c->decoded, 1, memory_order_relaxed);
+  atomic_fetch_add_explicit(&c->read, c->chunk_bytes, memory_order_relaxed);
+  return BEAMCAST_OK;
+}
+
 /* Asks the library for the raw bytes of one chunk. */
 static int chunk_by_library(chunk_job *c, wanted_chunk *want, chunk_worker *w,
                             beamcast_error *error) {
@@ -212,7 +247,8 @@ static int chunk_task(void *context, uint64_t task, int thread, beamcast_error *
     wanted_chunk *next = &want[held];
     selection_grid_part(&c->grid, i, next->at, &next->part);
     if (c->open->places == NULL) {
-      result = chunk_by_library(c, next, w, error);
+      result = c->open->pipeline.count == 0 ? plain_by_library(c, next, w, error)
+                                            : chunk_by_library(c, next, w, error);
       continue;
     }
     next->place = c->open->places[chunk_number(c, next->at)];

@@ -6,6 +6,8 @@
 
 #include <stdlib.h>
 
+enum { COMPONENTS_MAX = 4096 };
+
 volume *volumes_add(beamcast_hdf5_file *file, const char *path, const char *name) {
   if (file->count == file->capacity) {
     size_t capacity = file->capacity > 0 ? 2 * file->capacity : 16;
@@ -79,7 +81,7 @@ int volume_roles_from_text(volume *v, const char *text) {
     }
     role[count++] = (int)(letter - letters);
   }
-  if (count != v->about.dimensions || !seen[BEAMCAST_HDF5_X] || !seen[BEAMCAST_HDF5_Y]) {
+  if (v->frames != NULL || count != v->about.dimensions || !seen[BEAMCAST_HDF5_X] || !seen[BEAMCAST_HDF5_Y]) {
     return -1;
   }
   memcpy(v->about.role, role, sizeof role);
@@ -112,8 +114,25 @@ static int compare(const void *a, const void *b) {
   return strcmp(va->path, vb->path);
 }
 
+/* Complex numbers have two components already, and thousands of components are none: such a
+ * dimension counts as a role that is still free, which there is, as dimensions are at most five. */
+static void limit_components(volume *v) {
+  static const int others[] = {BEAMCAST_HDF5_CHANNEL, BEAMCAST_HDF5_TIME, BEAMCAST_HDF5_Z};
+  const int d = volume_dimension(v, BEAMCAST_HDF5_COMPONENT);
+  if (d < 0 || (!v->element.complex && v->about.shape[d] <= COMPONENTS_MAX)) {
+    return;
+  }
+  for (int i = 0; i < 3; i++) {
+    if (volume_dimension(v, others[i]) < 0) {
+      v->about.role[d] = others[i];
+      return;
+    }
+  }
+}
+
 static void finish(volume *v) {
   beamcast_hdf5_volume *about = &v->about;
+  limit_components(v);
   for (int axis = 0; axis < 3; axis++) {
     about->size[axis] = extent_of(v, axis);
     if (!(about->spacing[axis] > 0 && about->spacing[axis] < 1e300)) {

@@ -13,8 +13,9 @@ class ProbeError(Exception):
 
 
 class Probe:
-    def __init__(self, program, environment=None):
-        self.process = subprocess.Popen([program], stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=environment)
+    def __init__(self, program, environment=None, words=()):
+        """words: a command that runs the program."""
+        self.process = subprocess.Popen([*words, program], stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=environment)
 
     def __enter__(self):
         return self
