@@ -267,6 +267,44 @@ int XACShareLight(xac_renderer *r, vtkMultiProcessController *controller, beamca
   return code == BEAMCAST_OK ? xac_light_finish(r, error) : code;
 }
 
+void XACFindWindow(xac_renderer *r, vtkMultiProcessController *controller, double lo, double hi,
+                   double window[2]) {
+  const bool parallel = controller && controller->GetNumberOfProcesses() > 1;
+  double range[2], least = 1e300, most = -1e300;
+  if (xac_value_range(r, range)) {
+    least = range[0];
+    most = range[1];
+  }
+  if (parallel) {
+    double a = least, b = most;
+    controller->AllReduce(&a, &least, 1, vtkCommunicator::MIN_OP);
+    controller->AllReduce(&b, &most, 1, vtkCommunicator::MAX_OP);
+  }
+  window[0] = window[1] = 0.0;
+  if (!(least <= most)) {
+    return;
+  }
+  // Bins over the whole range first, then over what lies between the percentiles and one bin more,
+  // until the window is wide in bins. Values beyond the range count into its end bins.
+  const int count = 16384;
+  std::vector<int64_t> bins(count), sums(count);
+  for (int round = 0; round < 6; round++) {
+    xac_histogram(r, least, most, bins.data(), count, nullptr);
+    if (parallel) {
+      controller->AllReduce(bins.data(), sums.data(), count, vtkCommunicator::SUM_OP);
+      bins.swap(sums);
+    }
+    window[0] = xac_percentile(bins.data(), count, least, most, lo);
+    window[1] = xac_percentile(bins.data(), count, least, most, hi);
+    const double bin = (most - least) / count;
+    if (window[1] - window[0] > 64.0 * bin || !(bin > 0.0)) {
+      return;
+    }
+    least = std::max(least, window[0] - bin);
+    most = std::min(most, window[1] + bin);
+  }
+}
+
 int XACThreads() {
   cpu_set_t set;
   int processors = sched_getaffinity(0, sizeof set, &set) == 0 ? CPU_COUNT(&set) : 1;

@@ -42,6 +42,11 @@ int XACMakeVolume(vtkImageData *image, vtkDataArray *array, int component, const
 int XACShareLight(xac_renderer *renderer, vtkMultiProcessController *controller,
                   beamcast_error *error);
 
+// The values under which the parts lo and hi (0 to 1) of all ranks' finite values lie; 0, 0 where
+// there are none. Outliers do not matter: the bins follow what they hold. Collective.
+void XACFindWindow(xac_renderer *renderer, vtkMultiProcessController *controller, double lo,
+                   double hi, double window[2]);
+
 // Worker threads for a rank: the processors it may use, shared with the other ranks of its host.
 int XACThreads();
 

@@ -52,35 +52,6 @@ struct RendererDeleter {
     xac_destroy(r);
   }
 };
-
-// The 0.1 and 99.9 percentiles of all ranks' finite values.
-void FindWindow(xac_renderer *r, vtkMultiProcessController *controller, double window[2]) {
-  const bool parallel = controller && controller->GetNumberOfProcesses() > 1;
-  double range[2], least = 1e300, most = -1e300;
-  if (xac_value_range(r, range)) {
-    least = range[0];
-    most = range[1];
-  }
-  if (parallel) {
-    double a = least, b = most;
-    controller->AllReduce(&a, &least, 1, vtkCommunicator::MIN_OP);
-    controller->AllReduce(&b, &most, 1, vtkCommunicator::MAX_OP);
-  }
-  window[0] = window[1] = 0.0;
-  if (!(least <= most)) {
-    return;
-  }
-  std::vector<int64_t> bins(16384), sums;
-  const int count = static_cast<int>(bins.size());
-  xac_histogram(r, least, most, bins.data(), count, nullptr);
-  if (parallel) {
-    sums.resize(bins.size());
-    controller->AllReduce(bins.data(), sums.data(), count, vtkCommunicator::SUM_OP);
-    bins.swap(sums);
-  }
-  window[0] = xac_percentile(bins.data(), count, least, most, 0.001);
-  window[1] = xac_percentile(bins.data(), count, least, most, 0.999);
-}
 } // namespace
 
 int vtkBeamcastShadeVolume::RequestData(vtkInformation *, vtkInformationVector **inputVector,
@@ -122,7 +93,7 @@ int vtkBeamcastShadeVolume::RequestData(vtkInformation *, vtkInformationVector *
     this->UsedWindow[0] = 0.0;
     this->UsedWindow[1] = 255.0;
   } else if (this->Window[0] >= this->Window[1]) {
-    FindWindow(r.get(), controller, this->UsedWindow);
+    XACFindWindow(r.get(), controller, 0.001, 0.999, this->UsedWindow);
   }
   double voxel = std::min(
       {std::fabs(whole.Spacing[0]), std::fabs(whole.Spacing[1]), std::fabs(whole.Spacing[2])});

@@ -3,7 +3,9 @@
 
 #include "XACImage.h"
 #include "XACPicture.h"
+#include "XACTogether.h"
 
+#include "vtkCamera.h"
 #include "vtkColorTransferFunction.h"
 #include "vtkDataArray.h"
 #include "vtkImageData.h"
@@ -13,6 +15,7 @@
 #include "vtkPiecewiseFunction.h"
 #include "vtkPlane.h"
 #include "vtkPlaneCollection.h"
+#include "vtkPropCollection.h"
 #include "vtkRenderWindow.h"
 #include "vtkRenderer.h"
 #include "vtkVolume.h"
@@ -46,12 +49,26 @@ struct vtkXACVolumeMapper::Internals {
   bool Ready = false;
   XACPicture Picture;
   xac_stats Stats = {};
-  std::string Problem, KernelProblem;
+  std::string Problem, KernelProblem, CutProblem;
+  std::vector<double> Bounds; // of every rank
+  vtkVolume *Prop = nullptr;
+  bool WindowWanted = false;
 };
 
-vtkXACVolumeMapper::vtkXACVolumeMapper() : Internal(new Internals) {}
+namespace {
+std::vector<vtkXACVolumeMapper *> &AllMappers() {
+  static std::vector<vtkXACVolumeMapper *> mappers;
+  return mappers;
+}
+} // namespace
+
+vtkXACVolumeMapper::vtkXACVolumeMapper() : Internal(new Internals) {
+  AllMappers().push_back(this);
+}
 
 vtkXACVolumeMapper::~vtkXACVolumeMapper() {
+  std::vector<vtkXACVolumeMapper *> &all = AllMappers();
+  all.erase(std::remove(all.begin(), all.end(), this), all.end());
   xac_destroy(this->Internal->Renderer);
 }
 
@@ -76,7 +93,9 @@ void vtkXACVolumeMapper::SetParameters(const std::string &parameters) {
   this->Modified();
 }
 
-void vtkXACVolumeMapper::SetBrick(const int owned[6], const XACWhole &whole) {
+void vtkXACVolumeMapper::SetBrick(const int owned[6], const XACWhole &whole,
+                                  const std::vector<double> &bounds) {
+  this->Internal->Bounds = bounds;
   std::copy(owned, owned + 6, this->Internal->Owned);
   this->Internal->Whole = whole;
   this->Internal->BrickChanged = true;
@@ -194,7 +213,8 @@ bool vtkXACVolumeMapper::PrepareColors(vtkVolume *prop) {
   transfer.range[0] = std::min(a[0], b[0]);
   transfer.range[1] = std::max(a[1], b[1]);
   transfer.entries = 4096;
-  transfer.unit_distance = property->GetScalarOpacityUnitDistance(0);
+  transfer.unit_distance =
+      this->UnitDistance > 0.0 ? this->UnitDistance : property->GetScalarOpacityUnitDistance(0);
   std::vector<float> rgb(3 * 4096), alpha(4096), rgba(4 * 4096);
   if (transfer.range[1] > transfer.range[0]) {
     color->GetTable(transfer.range[0], transfer.range[1], 4096, rgb.data());
@@ -249,6 +269,7 @@ void vtkXACVolumeMapper::Prepare(vtkVolume *prop, vtkMultiProcessController *con
   Internals &in = *this->Internal;
   in.Problem.clear();
   in.Ready = false;
+  in.Prop = prop;
   bool fine = this->PrepareRenderer();
   if (fine) {
     this->PrepareKernel();
@@ -270,7 +291,15 @@ void vtkXACVolumeMapper::Prepare(vtkVolume *prop, vtkMultiProcessController *con
       XACShareLight(in.Renderer, controller, &error) != BEAMCAST_OK) {
     in.Problem = error.message;
   }
+  if (in.WindowWanted) {
+    XACFindWindow(in.Renderer, controller, 0.001, 0.999, this->Window);
+    in.WindowWanted = false;
+  }
   in.Ready = true;
+}
+
+void vtkXACVolumeMapper::RequestWindow() {
+  this->Internal->WindowWanted = true;
 }
 
 std::string vtkXACVolumeMapper::GetStatus() {
@@ -284,7 +313,8 @@ std::string vtkXACVolumeMapper::GetStatus() {
                   static_cast<double>(in.Stats.samples) / in.Stats.milliseconds * 1e-3);
     text << line;
   }
-  for (const std::string &more : {in.Problem, in.KernelProblem, std::string(in.Stats.notice)}) {
+  for (const std::string &more :
+       {in.Problem, in.KernelProblem, in.CutProblem, std::string(in.Stats.notice)}) {
     text << (more.empty() ? "" : "; ") << more;
   }
   return text.str();
@@ -324,31 +354,116 @@ void SetPlanes(vtkPlaneCollection *planes, xac_quality *quality) {
 }
 } // namespace
 
+std::vector<vtkXACVolumeMapper *> vtkXACVolumeMapper::Shown(vtkRenderer *renderer) {
+  std::vector<vtkXACVolumeMapper *> shown;
+  vtkPropCollection *props = renderer->GetViewProps();
+  vtkCollectionSimpleIterator at;
+  props->InitTraversal(at);
+  while (vtkProp *prop = props->GetNextProp(at)) {
+    for (vtkXACVolumeMapper *mapper : AllMappers()) {
+      const Internals &in = *mapper->Internal;
+      if (in.Prop == prop && prop->GetVisibility() && in.Ready && in.Array) {
+        shown.push_back(mapper);
+      }
+    }
+  }
+  return shown;
+}
+
+void vtkXACVolumeMapper::CheckCut(vtkRenderer *renderer) {
+  Internals &in = *this->Internal;
+  bool same = true;
+  vtkPropCollection *props = renderer->GetViewProps();
+  for (vtkXACVolumeMapper *other : AllMappers()) {
+    const Internals &its = *other->Internal;
+    same = same && (other == this || !its.Prop || !props->IsItemPresent(its.Prop) ||
+                    !its.Prop->GetVisibility() || XACSameCut(in.Bounds, its.Bounds));
+  }
+  const bool said = !in.CutProblem.empty();
+  in.CutProblem = same ? ""
+                       : "another volume in this view is cut differently over the ranks: where "
+                         "they overlap, what is in front may be wrong; resample one to the other, "
+                         "or show them on one rank";
+  if (!same && !said) {
+    vtkWarningMacro(<< in.CutProblem);
+  }
+}
+
+void vtkXACVolumeMapper::FillQuality(int coarse, xac_quality *quality) {
+  const Internals &in = *this->Internal;
+  const double *s = in.Whole.Spacing;
+  double step = this->SampleDistance > 0.0
+                    ? this->SampleDistance
+                    : std::min({std::fabs(s[0]), std::fabs(s[1]), std::fabs(s[2])});
+  xac_quality_default(quality, step * coarse);
+  quality->jitter = this->Jitter;
+  if (this->Cropping) {
+    SetCrop(in.Whole, this->CroppingRegionPlanes, quality);
+  }
+  SetPlanes(this->ClippingPlanes, quality);
+}
+
+namespace {
+// The whole volume's ends along a direction, matrix being the prop's.
+void FindEnds(const XACWhole &whole, const double *matrix, const double *direction,
+              const double *reference, XACLayer *layer) {
+  double b[6];
+  whole.GetBounds(b);
+  layer->Near = VTK_DOUBLE_MAX;
+  layer->Far = -VTK_DOUBLE_MAX;
+  for (int corner = 0; corner < 8; corner++) {
+    const double p[3] = {b[corner & 1], b[2 + (corner >> 1 & 1)], b[4 + (corner >> 2 & 1)]};
+    double at = 0.0;
+    for (int a = 0; a < 3; a++) {
+      const double *m = matrix + 4 * a;
+      at += direction[a] * (m[0] * p[0] + m[1] * p[1] + m[2] * p[2] + m[3] - reference[a]);
+    }
+    layer->Near = std::min(layer->Near, at);
+    layer->Far = std::max(layer->Far, at);
+  }
+}
+} // namespace
+
 void vtkXACVolumeMapper::Render(vtkRenderer *renderer, vtkVolume *vtkNotUsed(volume)) {
   Internals &in = *this->Internal;
   vtkRenderWindow *window = renderer->GetRenderWindow();
   if (!in.Ready || !window || renderer->GetSelector()) {
     return;
   }
-  int coarse = window->GetDesiredUpdateRate() >= 1.0 ? this->InteractiveCoarseness : 1;
+  // The first of several draws them all, in the order of depth.
+  std::vector<vtkXACVolumeMapper *> shown = Shown(renderer);
+  if (std::find(shown.begin(), shown.end(), this) == shown.end()) {
+    shown = {this};
+  } else if (shown.front() != this) {
+    return;
+  }
+  const bool turning = window->GetDesiredUpdateRate() >= 1.0;
+  int coarse = 1;
+  for (vtkXACVolumeMapper *mapper : shown) {
+    coarse = turning ? std::max(coarse, mapper->InteractiveCoarseness) : 1;
+  }
   if (!in.Picture.Begin(renderer, coarse)) {
     return;
   }
-  const double *s = in.Whole.Spacing;
-  double step = this->SampleDistance > 0.0
-                    ? this->SampleDistance
-                    : std::min({std::fabs(s[0]), std::fabs(s[1]), std::fabs(s[2])});
-  xac_quality quality;
-  xac_quality_default(&quality, step * coarse);
-  quality.jitter = this->Jitter;
-  if (this->Cropping) {
-    SetCrop(in.Whole, this->CroppingRegionPlanes, &quality);
+  double direction[3], reference[3];
+  renderer->GetActiveCamera()->GetDirectionOfProjection(direction);
+  renderer->GetActiveCamera()->GetPosition(reference);
+  std::vector<XACLayer> layers;
+  for (vtkXACVolumeMapper *mapper : shown) {
+    Internals &its = *mapper->Internal;
+    XACLayer layer = {its.Renderer, {}, &its.Stats, 0.0, 0.0};
+    mapper->FillQuality(coarse, &layer.Quality);
+    FindEnds(its.Whole, its.Matrix, direction, reference, &layer);
+    layers.push_back(layer);
   }
-  SetPlanes(this->ClippingPlanes, &quality);
   xac_image image = in.Picture.Image(renderer, true);
   beamcast_error error = {0, ""};
-  if (xac_render(in.Renderer, &in.Picture.Camera(), &quality, &image, &in.Stats, &error) !=
-      BEAMCAST_OK) {
+  const int code = layers.size() == 1
+                       ? xac_render(in.Renderer, &in.Picture.Camera(), &layers[0].Quality, &image,
+                                    &in.Stats, &error)
+                       : XACDrawTogether(layers, in.Picture.Camera(), direction, reference,
+                                         turning ? 16 : 48, image, &error);
+  if (code != BEAMCAST_OK) {
     in.Problem = error.message;
     vtkWarningMacro(<< error.message);
     return;

@@ -14,9 +14,11 @@
 
 #include <memory>
 #include <string>
+#include <vector>
 
 class vtkMultiProcessController;
 struct XACWhole;
+struct xac_quality;
 
 class VTKBEAMCASTFILTERS_EXPORT vtkXACVolumeMapper : public vtkVolumeMapper {
 public:
@@ -53,12 +55,20 @@ public:
   vtkSetVector3Macro(LightVector, double);
   vtkSetMacro(Component, int);
 
-  /// The brick: what the rank owns of its input, and the whole volume.
-  void SetBrick(const int owned[6], const XACWhole &whole);
+  /// World length over which a table opacity holds; 0: the property's scalar opacity unit distance.
+  vtkSetMacro(UnitDistance, double);
+
+  /// The brick: what the rank owns of its input, the whole volume, and every rank's bounds.
+  void SetBrick(const int owned[6], const XACWhole &whole, const std::vector<double> &bounds);
 
   /// Collective over the controller: hands data, colours and settings to the renderer, and shares
   /// light with the other ranks. volume: the prop with property and matrix.
   void Prepare(vtkVolume *volume, vtkMultiProcessController *controller);
+  /// The 0.1 and 99.9 percentiles of all ranks' finite values are found by the next Prepare.
+  void RequestWindow();
+  vtkGetVector2Macro(Window, double);
+  /// Says so when another volume that this renderer shows is cut differently over the ranks.
+  void CheckCut(vtkRenderer *renderer);
 
   /// What is in use: back end, kernel, time of the last frame, and notices.
   std::string GetStatus();
@@ -81,6 +91,9 @@ private:
   bool PrepareData(vtkVolume *volume);
   bool PrepareColors(vtkVolume *volume);
   bool PrepareShading();
+  /// Those that draw in the renderer now, in its order.
+  static std::vector<vtkXACVolumeMapper *> Shown(vtkRenderer *renderer);
+  void FillQuality(int coarse, xac_quality *quality);
 
   struct Internals;
   std::unique_ptr<Internals> Internal;
@@ -90,6 +103,7 @@ private:
   double Ambient = 0.25, Diffuse = 0.75, Specular = 0.25, SpecularPower = 20.0, Anisotropy = 0.0;
   double OcclusionStrength = 1.0, OcclusionRadius = 0.0;
   int LightResolution = 128, LightKind = 0, Component = 0;
+  double UnitDistance = 0.0, Window[2] = {0, 0};
   double LightVector[3] = {-0.4, -0.6, 0.7};
 };
 

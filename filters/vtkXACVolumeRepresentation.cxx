@@ -14,10 +14,12 @@
 #include "vtkOutlineSource.h"
 #include "vtkPVLODVolume.h"
 #include "vtkPVRenderView.h"
+#include "vtkRenderer.h"
 #include "vtkStreamingDemandDrivenPipeline.h"
 #include "vtkVolumeProperty.h"
 
 #include <algorithm>
+#include <vector>
 
 vtkStandardNewMacro(vtkXACVolumeRepresentation);
 
@@ -87,10 +89,15 @@ int vtkXACVolumeRepresentation::RequestData(vtkInformation *request, vtkInformat
 
 void vtkXACVolumeRepresentation::UpdateMapperParameters() {
   this->Superclass::UpdateMapperParameters();
+  const double *origin = this->XACCropping ? this->XACCroppingOrigin : this->CroppingOrigin;
+  const double *scale = this->XACCropping ? this->XACCroppingScale : this->CroppingScale;
+  if (this->XACCropping) {
+    this->VolumeMapper->SetCropping(true);
+  }
   if (this->VolumeMapper->GetCropping() && this->WholeBounds[0] <= this->WholeBounds[1]) {
     double planes[6];
     for (int i = 0; i < 6; i++) {
-      planes[i] = this->CroppingOrigin[i / 2] + this->WholeBounds[i] * this->CroppingScale[i / 2];
+      planes[i] = origin[i / 2] + this->WholeBounds[i] * scale[i / 2];
     }
     this->VolumeMapper->SetCroppingRegionPlanes(planes);
   }
@@ -110,11 +117,51 @@ int vtkXACVolumeRepresentation::ProcessViewRequest(vtkInformationRequestKey *req
     XACWhole whole =
         XACGatherWhole(vtkImageData::SafeDownCast(this->Cache), this->Owned, controller);
     whole.GetBounds(this->WholeBounds);
-    this->Mapper()->SetBrick(this->Owned, whole);
+    // Bounds of every rank's part, the prop's place left out: it is the same on all.
+    const int ranks = controller ? controller->GetNumberOfProcesses() : 1;
+    std::vector<double> bounds(this->DataBounds, this->DataBounds + 6);
+    if (ranks > 1) {
+      bounds.resize(static_cast<size_t>(6 * ranks));
+      controller->AllGather(this->DataBounds, bounds.data(), 6);
+    }
+    this->Mapper()->SetBrick(this->Owned, whole, bounds);
   } else if (request == vtkPVView::REQUEST_RENDER() && this->HasInput) {
     this->Mapper()->Prepare(this->Actor, controller);
+    auto view = vtkPVRenderView::SafeDownCast(in->Get(vtkPVView::VIEW()));
+    if (view) {
+      this->TakePeeling(view);
+      this->Mapper()->CheckCut(view->GetRenderer());
+    }
   }
   return 1;
+}
+
+// With depth peeling for volumes VTK has each volume drawn once per layer of translucent geometry,
+// into buffers of its own, by shaders that take part. Ours is no shader: it comes after.
+void vtkXACVolumeRepresentation::TakePeeling(vtkPVRenderView *view) {
+  if (view->GetRenderer()->GetUseDepthPeelingForVolumes()) {
+    view->GetRenderer()->SetUseDepthPeelingForVolumes(false);
+    this->Peeled = view;
+  }
+}
+
+void vtkXACVolumeRepresentation::GiveBackPeeling() {
+  if (this->Peeled) {
+    this->Peeled->GetRenderer()->SetUseDepthPeelingForVolumes(true);
+    this->Peeled = nullptr;
+  }
+}
+
+void vtkXACVolumeRepresentation::SetVisibility(bool visible) {
+  this->Superclass::SetVisibility(visible);
+  if (!visible) {
+    this->GiveBackPeeling();
+  }
+}
+
+bool vtkXACVolumeRepresentation::RemoveFromView(vtkView *view) {
+  this->GiveBackPeeling();
+  return this->Superclass::RemoveFromView(view);
 }
 
 // --- forwarded ---------------------------------------------------------------------------------
@@ -144,6 +191,7 @@ void vtkXACVolumeRepresentation::SetXACLightVector(double x, double y, double z)
   void vtkXACVolumeRepresentation::SetXAC##Name(Type value) {                                      \
     this->Mapper()->Set##Name(value);                                                              \
   }
+XAC_FORWARD(UnitDistance, double)
 XAC_FORWARD(SampleDistance, double)
 XAC_FORWARD(InteractiveCoarseness, int)
 XAC_FORWARD(Jitter, bool)
@@ -160,6 +208,14 @@ XAC_FORWARD(LightResolution, int)
 
 void vtkXACVolumeRepresentation::SetXACLabels(bool on) {
   this->Mapper()->SetNearest(on);
+}
+
+void vtkXACVolumeRepresentation::MeasureXACWindow() {
+  this->Mapper()->RequestWindow();
+}
+
+double *vtkXACVolumeRepresentation::GetXACWindow() {
+  return this->Mapper()->GetWindow();
 }
 
 const char *vtkXACVolumeRepresentation::GetXACStatus() {

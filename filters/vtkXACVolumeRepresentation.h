@@ -11,7 +11,9 @@
 
 #include "vtkBeamcastFiltersModule.h"
 #include "vtkImageVolumeRepresentation.h"
+#include "vtkWeakPointer.h"
 
+class vtkPVRenderView;
 class vtkXACVolumeMapper;
 
 class VTKBEAMCASTFILTERS_EXPORT vtkXACVolumeRepresentation : public vtkImageVolumeRepresentation {
@@ -39,10 +41,20 @@ public:
   void SetXACLightKind(int kind);
   void SetXACLightVector(double x, double y, double z);
   void SetXACLightResolution(int cells);
+  void SetXACUnitDistance(double length);
+  /// Finds the window of values when the view is drawn next; see GetXACWindow.
+  void MeasureXACWindow();
+  double *GetXACWindow() VTK_SIZEHINT(2);
   const char *GetXACStatus();
   const char *GetXACDeclaredParameters();
   ///@}
+  ///@{ A crop box beside that of the stock volume representation, in the same terms.
+  vtkSetMacro(XACCropping, bool);
+  vtkSetVector3Macro(XACCroppingOrigin, double);
+  vtkSetVector3Macro(XACCroppingScale, double);
+  ///@}
 
+  void SetVisibility(bool visible) override;
   int ProcessViewRequest(vtkInformationRequestKey *request, vtkInformation *in,
                          vtkInformation *out) override;
 
@@ -54,12 +66,18 @@ protected:
                           vtkInformationVector *) override;
   int RequestData(vtkInformation *, vtkInformationVector **, vtkInformationVector *) override;
   void UpdateMapperParameters() override;
+  bool RemoveFromView(vtkView *view) override;
 
 private:
   vtkXACVolumeRepresentation(const vtkXACVolumeRepresentation &) = delete;
   void operator=(const vtkXACVolumeRepresentation &) = delete;
 
   vtkXACVolumeMapper *Mapper();
+  void TakePeeling(vtkPVRenderView *view);
+  void GiveBackPeeling();
+  vtkWeakPointer<vtkPVRenderView> Peeled;
+  bool XACCropping = false;
+  double XACCroppingOrigin[3] = {0, 0, 0}, XACCroppingScale[3] = {1, 1, 1};
   int Owned[6] = {0, -1, 0, -1, 0, -1};
   double WholeBounds[6] = {1, -1, 1, -1, 1, -1};
   bool HasInput = false;

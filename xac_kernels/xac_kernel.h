@@ -190,7 +190,9 @@ XAC_INLINE void xk_shade(const xac_frame *f, const xk_sample *s, const xk_lighti
   *factor = xf_set(1.0f);
   *highlight = xf_set(0.0f);
   if (kernel & 4) {
-    open = 1.0f - f->occlusion_strength * (1.0f - s->open);
+    /* Half of all directions are open on a flat surface, which is not to look dark. */
+    open = xf_min(2.0f * s->open, xf_set(1.0f));
+    open = 1.0f - f->occlusion_strength * (1.0f - open);
     *factor = open;
   }
   if (kernel & 2) {

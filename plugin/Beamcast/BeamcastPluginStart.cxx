@@ -2,6 +2,7 @@
 #include "BeamcastPluginStart.h"
 
 #include "FirstPicture.h"
+#include "Panel.h"
 #include "Presets.h"
 #include "Representations.h"
 
@@ -32,5 +33,6 @@ void BeamcastPluginStart() {
   if (vtkProcessModule::GetProcessType() == vtkProcessModule::PROCESS_CLIENT) {
     OfferPresets();
     WatchForFirstPictures();
+    StartPanel();
   }
 }

@@ -1,0 +1,32 @@
+// SPDX-License-Identifier: BSD-3-Clause
+//
+// Several volumes in one picture, which may reach into one another.
+#ifndef XACTogether_h
+#define XACTogether_h
+
+#include "xac.h"
+
+#include <vector>
+
+// One of the volumes, with what its rays are sampled by.
+struct XACLayer {
+  xac_renderer *Renderer;
+  xac_quality Quality;
+  xac_stats *Stats;
+  // Where the whole volume begins and ends along the view direction, from the view's reference.
+  double Near, Far;
+};
+
+// Draws them front to back in slabs across the view direction; in a slab that several volumes
+// share, one comes after the other. slabs: how many the shared part is cut into. The slabs depend
+// on the whole volumes and the camera only, so they are the same on every rank. direction: the unit
+// view direction, reference: a world point from which Near and Far count. Returns a beamcast_code.
+int XACDrawTogether(std::vector<XACLayer> &layers, const xac_camera &camera,
+                    const double direction[3], const double reference[3], int slabs,
+                    const xac_image &image, beamcast_error *error);
+
+// True where the boxes of two volumes, six world bounds a rank (empty ranks: 1 below 0), can be put
+// in one order of the ranks: no rank's part of one reaches into another rank's part of the other.
+bool XACSameCut(const std::vector<double> &a, const std::vector<double> &b);
+
+#endif
