@@ -5,6 +5,7 @@ import os
 import socket
 import time
 
+import numpy
 from paraview import simple
 from vtkmodules.util.numpy_support import vtk_to_numpy
 
@@ -37,6 +38,7 @@ class Viewer:
         self.warnings = []
         self._listeners = []
         self._changes = 0
+        simple._DisableFirstRenderCameraReset()
         self._live = simple.BeamcastStream(StreamName=stream)
         self.view = simple.CreateView("RenderView")
         self.view.ViewSize = list(SIZE)
@@ -274,10 +276,24 @@ class Viewer:
                                       SampleRateI=steps[0], SampleRateJ=steps[1],
                                       SampleRateK=steps[2], IncludeBoundary=0)
         try:
-            image = servermanager.Fetch(subset)
-            scalars = image.GetPointData().GetArray(self.array)
-            shape = image.GetDimensions()[::-1]
-            return vtk_to_numpy(scalars).reshape(shape + (-1,))[..., 0]
+            subset.UpdatePipeline()
+            whole = subset.GetDataInformation().GetExtent()
+            values = None
+            for rank in range(self.receiver.ranks):
+                part = servermanager.Fetch(subset, rank)
+                scalars = part.GetPointData().GetArray(self.array)
+                if scalars is None or part.GetNumberOfPoints() == 0:
+                    continue
+                there = vtk_to_numpy(scalars).reshape(part.GetDimensions()[::-1] + (-1,))[..., 0]
+                if values is None:
+                    values = numpy.zeros([whole[2 * i + 1] - whole[2 * i] + 1 for i in (2, 1, 0)],
+                                         there.dtype)
+                extent = part.GetExtent()
+                values[tuple(slice(extent[2 * i] - whole[2 * i], extent[2 * i + 1] + 1 - whole[2 * i])
+                             for i in (2, 1, 0))] = there
+            if values is None:
+                raise errors.Refused(errors.REFUSED, "these voxels are on no rank any more")
+            return values
         finally:
             simple.Delete(subset)
 
