@@ -286,6 +286,35 @@ static void kept_steps_can_be_gone_back_to(void **state) {
   server_stop(&s);
 }
 
+static void a_held_step_pushes_no_kept_one_out(void **state) {
+  (void)state;
+  server s = server_start(2, 0);
+  child producer[1];
+  test_scene scene = plain(6, 1);
+  server_configure(&s, "volume", &(bc_stream_settings){.slots = 3, .keep = 5});
+  producers_connect(producer, 1, &s, "volume", 7);
+  uint64_t held = 0, step = 0;
+  for (uint64_t i = 0; i < 20; i++) {
+    assert_int_equal(producers_step(producer, 1, &scene, i), BEAMCAST_OK);
+    server_wait_received(&s, "volume", i + 1);
+    if (i == 2) {
+      held = server_take(&s, "volume", 0, BC_PICK_NEXT, &step);
+      assert_int_equal(step, 2);
+    }
+  }
+  order o = {.kind = R_KEPT, .stream = "volume"};
+  answer kept = ask(&s.rank[0], &o);
+  assert_in_range(kept.number, 6, 8);
+  assert_true(kept.times[0] == 2.0);
+  for (uint64_t i = 1; i <= 5; i++) {
+    assert_true(kept.times[kept.number - i] == (double)(20 - i));
+  }
+  server_check(&s, held, &scene);
+  server_release(&s, held);
+  producer_exit(&producer[0]);
+  server_stop(&s);
+}
+
 static void kept_steps_stay_within_their_bytes(void **state) {
   (void)state;
   server s = server_start(1, 0);
@@ -799,6 +828,7 @@ int main(int argc, char **argv) {
       TEST(policy_all_loses_no_step_and_keeps_their_order),
       TEST(policy_all_waits_no_longer_than_the_limit),
       TEST(kept_steps_can_be_gone_back_to),
+      TEST(a_held_step_pushes_no_kept_one_out),
       TEST(kept_steps_stay_within_their_bytes),
       TEST(step_numbers_must_grow),
       TEST(a_new_run_puts_the_old_one_out_for_good),
