@@ -48,8 +48,7 @@ static uint64_t smaller(uint64_t a, uint64_t b) {
 /* What a group has left. Pages of files that nobody uses are given back when they are wanted. */
 static uint64_t left_in(const char *folder, bool first) {
   char path[1100];
-  uint64_t limit =
-      read_number(folder, first ? "memory.limit_in_bytes" : "memory.max", UINT64_MAX);
+  uint64_t limit = read_number(folder, first ? "memory.limit_in_bytes" : "memory.max", UINT64_MAX);
   uint64_t used = read_number(folder, first ? "memory.usage_in_bytes" : "memory.current", 0);
   (void)snprintf(path, sizeof path, "%s/memory.stat", folder);
   used -= smaller(used, read_field(path, first ? "total_inactive_file" : "inactive_file"));

@@ -219,8 +219,9 @@ server server_to_come(int ranks) {
   return s;
 }
 
-void server_begin(server *s, uint64_t memory_limit) {
+answer server_try(server *s, uint64_t memory_limit) {
   order o = {.kind = R_JOIN};
+  answer bad = {0};
   for (int i = 0; i < s->ranks; i++) {
     s->rank[i] = start(receiver_run, i, s->ranks, s->contact, memory_limit);
   }
@@ -234,8 +235,14 @@ void server_begin(server *s, uint64_t memory_limit) {
   }
   for (int i = 0; i < s->ranks; i++) {
     answer a = hear(&s->rank[i]);
-    expect_ok("join", &a);
+    bad = bad.code == BEAMCAST_OK ? a : bad;
   }
+  return bad;
+}
+
+void server_begin(server *s, uint64_t memory_limit) {
+  answer a = server_try(s, memory_limit);
+  expect_ok("join", &a);
 }
 
 server server_start(int ranks, uint64_t memory_limit) {

@@ -109,6 +109,8 @@ server server_start(int ranks, uint64_t memory_limit);
 /* A server that is not there yet, to connect to before server_begin starts its ranks. */
 server server_to_come(int ranks);
 void server_begin(server *s, uint64_t memory_limit);
+/* As begin; the first answer that is no good, where there is one. */
+answer server_try(server *s, uint64_t memory_limit);
 /* Ends it in order; fails the test if a process did not end well. */
 void server_stop(server *s);
 void server_kill(server *s);
