@@ -54,6 +54,12 @@ typedef struct xac_volume {
   const void *data;  /* first point of the core, kept and read until the next set or destroy */
   int64_t dims[3];   /* points of the core in x, y, z; any 0: this rank has nothing to draw */
   int64_t stride[3]; /* elements from point to point in x, y, z; all 0: packed */
+  /* The core's last plane in x, y, z where it lies apart from data, as in a brick whose upper
+   * neighbour has the plane that they share; NULL: in data. The plane in z has all the core's
+   * points in x and y, that in y those in x and the others' in z, that in x the others' in y and z.
+   * last_stride: as border_stride; packed means of these sizes. */
+  const void *last[3];
+  int64_t last_stride[3][2];
   /* One plane of points beyond each face, -x +x -y +y -z +z, of the core's size in the two other
    * axes, elements apart by border_stride (the lower axis first; 0, 0 = packed). NULL where the
    * whole volume ends. NULL inside the whole volume makes gradients one-sided there. */
@@ -95,8 +101,8 @@ XAC_API int xac_histogram(xac_renderer *renderer, double lo, double hi, int64_t 
 /* The value under which the part (0..1) of all counted values lies; lo when nothing was counted. */
 XAC_API double xac_percentile(const int64_t *bins, int count, double lo, double hi, double part);
 
-/* Colours and opacities made for CT, over a window of values: "bone", "rock", "soft matter",
- * "labels". Fills [entries][4], opacities for one voxel. Labels: entry i is label i of a window 0
+/* Colours and opacities made for CT, over a window of values: "grey", "bone", "rock", "soft
+ * matter", "labels". Fills [entries][4], opacities for one voxel. Labels: entry i is label i of a window 0
  * to entries - 1, label 0 shows nothing. Error: an unknown name. */
 XAC_API int xac_preset(const char *name, float *rgba, int entries, beamcast_error *error);
 /* The number-th preset's name, NULL beyond the last. */

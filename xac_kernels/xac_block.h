@@ -60,6 +60,28 @@ static inline void xac_read_row(int type, const void *data, int64_t offset, int6
 #undef XAC_READ
 }
 
+/* count points of the core from (x, y, z) on along x, wherever they lie, as float32. */
+static inline void xac_read_points(const xac_volume *v, int64_t x, int64_t y, int64_t z, int count,
+                                   float *out) {
+  if (v->last[2] && z == v->dims[2] - 1) {
+    const int64_t *s = v->last_stride[2];
+    xac_read_row(v->type, v->last[2], x * s[0] + y * s[1], s[0], count, out);
+    return;
+  }
+  if (v->last[1] && y == v->dims[1] - 1) {
+    const int64_t *s = v->last_stride[1];
+    xac_read_row(v->type, v->last[1], x * s[0] + z * s[1], s[0], count, out);
+    return;
+  }
+  if (v->last[0] && x + count == v->dims[0] && count > 0) {
+    const int64_t *s = v->last_stride[0];
+    count--;
+    xac_read_row(v->type, v->last[0], y * s[0] + z * s[1], 1, 1, out + count);
+  }
+  xac_read_row(v->type, v->data, x * v->stride[0] + y * v->stride[1] + z * v->stride[2],
+               v->stride[0], count, out);
+}
+
 /* Puts the gap value where a value is not finite, or so great that sums would not be. */
 static inline void xac_mark_gaps(const xac_frame *f, float *values, int count) {
   for (int i = 0; i < count; i++) {
@@ -83,8 +105,7 @@ static inline void xac_core_row(const xac_frame *f, const xac_volume *v, int64_t
   }
   int at = (int)(lo - (first - 1));
   int count = (int)(hi - lo + 1);
-  xac_read_row(v->type, v->data, lo * v->stride[0] + y * v->stride[1] + z * v->stride[2],
-               v->stride[0], count, out + at);
+  xac_read_points(v, lo, y, z, count, out + at);
   if (halo && first == 0 && v->border[0]) {
     xac_read_row(v->type, v->border[0], y * v->border_stride[0][0] + z * v->border_stride[0][1], 1,
                  1, out);
@@ -196,9 +217,7 @@ static inline void xac_fill_values(const xac_frame *f, const xac_volume *v, cons
       int64_t cy = xac_clamp64(first[1] + y, 0, v->dims[1] - 1);
       float *out = block + z * XAC_PLANE + y * XAC_ROW;
       if (first[0] + XAC_POINTS <= v->dims[0]) {
-        xac_read_row(v->type, v->data,
-                     first[0] * v->stride[0] + cy * v->stride[1] + cz * v->stride[2], v->stride[0],
-                     XAC_POINTS, out);
+        xac_read_points(v, first[0], cy, cz, XAC_POINTS, out);
         if (f->has_gaps) {
           xac_mark_gaps(f, out, XAC_POINTS);
         }

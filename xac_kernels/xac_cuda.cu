@@ -354,6 +354,49 @@ static cudaError_t upload_box(const void *host, const int64_t dims[3], const int
   return cudaSuccess;
 }
 
+/* The core to the device, packed, its last planes from where they lie. */
+static cudaError_t upload_core(const xac_volume *v, size_t size, void *device) {
+  int64_t own[3];
+  for (int a = 0; a < 3; a++) {
+    own[a] = v->dims[a] - (v->last[a] != nullptr);
+  }
+  if (own[0] == v->dims[0] && own[1] == v->dims[1]) { /* planes along z follow one another */
+    cudaError_t code = upload_box(v->data, own, v->stride, size, device);
+    if (code == cudaSuccess && v->last[2]) {
+      const int64_t *s = v->last_stride[2], dims[3] = {own[0], own[1], 1};
+      const int64_t stride[3] = {s[0], s[1], s[1] * own[1]};
+      code = upload_box(v->last[2], dims, stride, size,
+                        (char *)device + (size_t)(own[0] * own[1] * own[2]) * size);
+    }
+    return code;
+  }
+  std::vector<char> plane((size_t)(v->dims[0] * v->dims[1]) * size);
+  for (int64_t z = 0; z < v->dims[2]; z++) {
+    for (int64_t i = 0; i < v->dims[0] * v->dims[1]; i++) {
+      const int64_t x = i % v->dims[0], y = i / v->dims[0];
+      const char *from = (const char *)v->data;
+      int64_t at = x * v->stride[0] + y * v->stride[1] + z * v->stride[2];
+      if (z == own[2]) {
+        from = (const char *)v->last[2];
+        at = x * v->last_stride[2][0] + y * v->last_stride[2][1];
+      } else if (y == own[1]) {
+        from = (const char *)v->last[1];
+        at = x * v->last_stride[1][0] + z * v->last_stride[1][1];
+      } else if (x == own[0]) {
+        from = (const char *)v->last[0];
+        at = y * v->last_stride[0][0] + z * v->last_stride[0][1];
+      }
+      memcpy(plane.data() + (size_t)i * size, from + at * (int64_t)size, size);
+    }
+    cudaError_t code = cudaMemcpy((char *)device + (size_t)z * plane.size(), plane.data(),
+                                  plane.size(), cudaMemcpyHostToDevice);
+    if (code != cudaSuccess) {
+      return code;
+    }
+  }
+  return cudaSuccess;
+}
+
 static int upload_volume(xac_device *d, const xac_renderer *r, beamcast_error *error) {
   const xac_volume *v = &r->volume;
   const size_t size = beamcast_type_size(v->type);
@@ -367,7 +410,7 @@ static int upload_volume(xac_device *d, const xac_renderer *r, beamcast_error *e
                          (double)bytes / 1073741824.0, (double)available / 1073741824.0,
                          (double)total / 1073741824.0);
   }
-  cudaError_t code = upload_box(v->data, v->dims, v->stride, size, d->core.data);
+  cudaError_t code = upload_core(v, size, d->core.data);
   for (int face = 0; face < 6 && code == cudaSuccess; face++) {
     if (v->border[face] == nullptr) {
       continue;

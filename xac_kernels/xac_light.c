@@ -90,8 +90,7 @@ static void add_points(const contribution *job, int64_t y, int64_t z, int64_t *r
   float values[512];
   for (int64_t x = 0; x < job->end[0]; x += 512) {
     int count = job->end[0] - x < 512 ? (int)(job->end[0] - x) : 512;
-    xac_read_row(v->type, v->data, x * v->stride[0] + y * v->stride[1] + z * v->stride[2],
-                 v->stride[0], count, values);
+    xac_read_points(v, x, y, z, count, values);
     for (int i = 0; i < count; i++) {
       float value = values[i];
       if (!(fabsf(value) < 1e30f)) {

@@ -8,75 +8,43 @@
 #define XAC_LANES 8
 #include "xac_block.h"
 #include "xac_internal.h"
+#include "xac_preset_table.h"
 
 typedef struct control {
-  float at, r, g, b, opacity; /* at: 0..1 of the window */
+  double at, r, g, b, opacity; /* at: 0..1 of the window */
 } control;
 
 typedef struct preset {
   const char *name;
-  int count;
-  control controls[8];
+  control controls[8]; /* the last is at 1, what is left is 0; labels: all 0 */
 } preset;
 
-static const preset presets[] = {
-    /* The densest part of a body; what lies under it is hardly seen. */
-    {"bone",
-     6,
-     {{0.00f, 0.10f, 0.05f, 0.03f, 0.00f},
-      {0.48f, 0.55f, 0.32f, 0.22f, 0.00f},
-      {0.58f, 0.78f, 0.60f, 0.44f, 0.12f},
-      {0.70f, 0.92f, 0.83f, 0.70f, 0.45f},
-      {0.85f, 0.97f, 0.93f, 0.86f, 0.80f},
-      {1.00f, 1.00f, 0.99f, 0.96f, 0.95f}}},
-    /* Grains against pores: everything above the air, brighter where denser. */
-    {"rock",
-     6,
-     {{0.00f, 0.10f, 0.09f, 0.08f, 0.00f},
-      {0.30f, 0.30f, 0.24f, 0.19f, 0.00f},
-      {0.42f, 0.55f, 0.44f, 0.33f, 0.35f},
-      {0.62f, 0.74f, 0.63f, 0.48f, 0.75f},
-      {0.85f, 0.90f, 0.84f, 0.72f, 0.95f},
-      {1.00f, 1.00f, 0.97f, 0.90f, 1.00f}}},
-    /* Translucent, so that what lies inside is seen. */
-    {"soft matter",
-     6,
-     {{0.00f, 0.05f, 0.05f, 0.20f, 0.000f},
-      {0.15f, 0.20f, 0.25f, 0.55f, 0.000f},
-      {0.35f, 0.75f, 0.40f, 0.40f, 0.015f},
-      {0.55f, 0.92f, 0.68f, 0.50f, 0.050f},
-      {0.80f, 0.97f, 0.88f, 0.72f, 0.150f},
-      {1.00f, 1.00f, 0.98f, 0.94f, 0.300f}}},
-    {"labels", 0, {{0, 0, 0, 0, 0}}},
-};
+/* clang-format off */
+#define BEGIN(name) {name, {
+#define AT(at, r, g, b, opacity) {at, r, g, b, opacity},
+#define END }},
+static const preset presets[] = {XAC_PRESETS(BEGIN, AT, END){"labels", {{0, 0, 0, 0, 0}}}};
+#undef BEGIN
+#undef AT
+#undef END
+/* clang-format on */
 
 const char *xac_preset_name(int number) {
   return number >= 0 && (size_t)number < sizeof presets / sizeof *presets ? presets[number].name
                                                                           : NULL;
 }
 
-/* Hues a golden angle apart, so that neighbouring labels differ. */
-static void label_color(int label, float *rgba) {
-  double hue = fmod(label * 0.61803398875, 1.0) * 6.0;
-  for (int c = 0; c < 3; c++) {
-    double h = fmod(hue + 4.0 * (3 - c), 6.0);
-    double v = h < 1.0 ? h : h < 3.0 ? 1.0 : h < 4.0 ? 4.0 - h : 0.0;
-    rgba[c] = (float)(0.25 + 0.7 * v);
-  }
-  rgba[3] = label > 0 ? 0.9f : 0.0f;
-}
-
-static void control_color(const preset *p, float at, float *rgba) {
+static void control_color(const preset *p, double at, float *rgba) {
   int i = 0;
-  while (i < p->count - 2 && p->controls[i + 1].at < at) {
+  while (i < 6 && p->controls[i + 1].at < at) {
     i++;
   }
   const control *a = &p->controls[i], *b = a + 1;
-  float t = (at - a->at) / (b->at - a->at);
-  rgba[0] = a->r + t * (b->r - a->r);
-  rgba[1] = a->g + t * (b->g - a->g);
-  rgba[2] = a->b + t * (b->b - a->b);
-  rgba[3] = a->opacity + t * (b->opacity - a->opacity);
+  double t = (at - a->at) / (b->at - a->at);
+  rgba[0] = (float)(a->r + t * (b->r - a->r));
+  rgba[1] = (float)(a->g + t * (b->g - a->g));
+  rgba[2] = (float)(a->b + t * (b->b - a->b));
+  rgba[3] = (float)(a->opacity + t * (b->opacity - a->opacity));
 }
 
 int xac_preset(const char *name, float *rgba, int entries, beamcast_error *error) {
@@ -85,18 +53,18 @@ int xac_preset(const char *name, float *rgba, int entries, beamcast_error *error
       continue;
     }
     for (int i = 0; i < entries; i++) {
-      if (presets[p].count == 0) {
-        label_color(i, rgba + 4 * i);
+      if (presets[p].controls[1].at <= 0.0) {
+        xac_label_color(i, rgba + 4 * i);
       } else {
-        control_color(&presets[p], entries > 1 ? (float)i / (float)(entries - 1) : 0.0f,
+        control_color(&presets[p], entries > 1 ? (double)i / (double)(entries - 1) : 0.0,
                       rgba + 4 * i);
       }
     }
     return BEAMCAST_OK;
   }
-  return beamcast_fail(error, BEAMCAST_ERR_ARGUMENT,
-                       "no preset is called \"%s\"; there are bone, rock, soft matter, labels",
-                       name);
+  return beamcast_fail(
+      error, BEAMCAST_ERR_ARGUMENT,
+      "no preset is called \"%s\"; there are grey, bone, rock, soft matter, labels", name);
 }
 
 /* --- percentiles ------------------------------------------------------------------------------ */
@@ -119,8 +87,7 @@ int xac_histogram(xac_renderer *r, double lo, double hi, int64_t *bins, int coun
     for (int64_t y = 0; y < end[1]; y++) {
       for (int64_t x = 0; x < end[0]; x += 512) {
         int n = end[0] - x < 512 ? (int)(end[0] - x) : 512;
-        xac_read_row(v->type, v->data, x * v->stride[0] + y * v->stride[1] + z * v->stride[2],
-                     v->stride[0], n, row);
+        xac_read_points(v, x, y, z, n, row);
         for (int i = 0; i < n; i++) {
           double bin = ((double)row[i] - lo) * scale;
           if (fabsf(row[i]) < 1e30f) {

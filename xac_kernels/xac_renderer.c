@@ -111,8 +111,14 @@ const char *xac_describe(const xac_renderer *r) {
 static void fill_strides(xac_volume *v) {
   if (v->stride[0] == 0 && v->stride[1] == 0 && v->stride[2] == 0) {
     v->stride[0] = 1;
-    v->stride[1] = v->dims[0];
-    v->stride[2] = v->dims[0] * v->dims[1];
+    v->stride[1] = v->dims[0] - (v->last[0] != NULL);
+    v->stride[2] = v->stride[1] * (v->dims[1] - (v->last[1] != NULL));
+  }
+  for (int axis = 0; axis < 3; axis++) {
+    if (v->last_stride[axis][0] == 0 && v->last_stride[axis][1] == 0) {
+      v->last_stride[axis][0] = 1;
+      v->last_stride[axis][1] = axis == 0 ? v->dims[1] - (v->last[1] != NULL) : v->dims[0];
+    }
   }
   for (int face = 0; face < 6; face++) {
     if (v->border_stride[face][0] == 0 && v->border_stride[face][1] == 0) {

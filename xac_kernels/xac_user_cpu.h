@@ -29,8 +29,7 @@ static float xac_user_voxel(const xac_frame *f, const xac_volume *v, const int64
     int64_t i = c[face < 2 ? 1 : 0], j = c[face < 4 ? 2 : 1];
     xac_read_row(v->type, v->border[face], i * s[0] + j * s[1], 1, 1, &value);
   } else {
-    xac_read_row(v->type, v->data, c[0] * v->stride[0] + c[1] * v->stride[1] + c[2] * v->stride[2],
-                 1, 1, &value);
+    xac_read_points(v, c[0], c[1], c[2], 1, &value);
   }
   if (f->has_gaps) {
     xac_mark_gaps(f, &value, 1);

@@ -30,8 +30,11 @@ void BeamcastPluginStart() {
 #ifdef BEAMCAST_HAS_RECEIVER
   BeamcastReceiver::OpenInServer();
 #endif
-  if (vtkProcessModule::GetProcessType() == vtkProcessModule::PROCESS_CLIENT) {
+  const int type = vtkProcessModule::GetProcessType();
+  if (type == vtkProcessModule::PROCESS_CLIENT || type == vtkProcessModule::PROCESS_BATCH) {
     OfferPresets();
+  }
+  if (type == vtkProcessModule::PROCESS_CLIENT) {
     WatchForFirstPictures();
     StartPanel();
   }

@@ -2,6 +2,7 @@
 #include "Presets.h"
 
 #include "vtkSMTransferFunctionPresets.h"
+#include "xac_preset_table.h"
 
 #include <sstream>
 #include <string>
@@ -20,36 +21,27 @@ struct Preset {
 };
 
 const std::vector<Preset> &AllPresets() {
-  static const std::vector<Preset> presets = {
-      /* As a radiologist's film: what is denser is brighter, and hides more. */
-      {"CT grey",
-       {{0.0, 0.0, 0.0, 0.0, 0.0}, {0.3, 0.3, 0.3, 0.3, 0.0}, {1.0, 1.0, 1.0, 1.0, 0.8}}},
-      /* The densest part of a body; what lies under it is hardly seen. */
-      {"CT bone",
-       {{0.0, 0.10, 0.05, 0.03, 0.0},
-        {0.48, 0.55, 0.32, 0.22, 0.0},
-        {0.58, 0.78, 0.60, 0.44, 0.12},
-        {0.70, 0.92, 0.83, 0.70, 0.45},
-        {0.85, 0.97, 0.93, 0.86, 0.80},
-        {1.0, 1.0, 0.99, 0.96, 0.95}}},
-      /* Grains against pores: everything above the air, brighter where denser. */
-      {"CT rock",
-       {{0.0, 0.10, 0.09, 0.08, 0.0},
-        {0.30, 0.30, 0.24, 0.19, 0.0},
-        {0.42, 0.55, 0.44, 0.33, 0.35},
-        {0.62, 0.74, 0.63, 0.48, 0.75},
-        {0.85, 0.90, 0.84, 0.72, 0.95},
-        {1.0, 1.0, 0.97, 0.90, 1.0}}},
-      /* Translucent, so that what lies inside is seen. */
-      {"CT soft matter",
-       {{0.0, 0.05, 0.05, 0.20, 0.0},
-        {0.15, 0.20, 0.25, 0.55, 0.0},
-        {0.35, 0.75, 0.40, 0.40, 0.015},
-        {0.55, 0.92, 0.68, 0.50, 0.05},
-        {0.80, 0.97, 0.88, 0.72, 0.15},
-        {1.0, 1.0, 0.98, 0.94, 0.30}}},
-  };
+/* clang-format off */
+#define BEGIN(name) {"CT " name, {
+#define AT(at, red, green, blue, opacity) {at, red, green, blue, opacity},
+#define END }},
+  static const std::vector<Preset> presets = {XAC_PRESETS(BEGIN, AT, END)};
+#undef BEGIN
+#undef AT
+#undef END
+  /* clang-format on */
   return presets;
+}
+
+/* A colour for each value from 0 to 255. */
+Preset Labels() {
+  Preset labels = {"CT labels", {}};
+  for (int i = 0; i < 256; i++) {
+    float c[4];
+    xac_label_color(i, c);
+    labels.Controls.push_back({double(i), c[0], c[1], c[2], c[3]});
+  }
+  return labels;
 }
 
 /* In the form that ParaView's preset files have. */
@@ -69,7 +61,9 @@ std::string ToJSON(const Preset &preset) {
 
 void OfferPresets() {
   vtkSMTransferFunctionPresets *list = vtkSMTransferFunctionPresets::GetInstance();
-  for (const Preset &preset : AllPresets()) {
+  std::vector<Preset> presets = AllPresets();
+  presets.push_back(Labels());
+  for (const Preset &preset : presets) {
     if (!list->HasPreset(preset.Name)) {
       list->AddPreset(preset.Name, ToJSON(preset));
     }

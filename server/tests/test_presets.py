@@ -8,7 +8,7 @@ def check():
     simple.LoadPlugin("Beamcast")
     presets = servermanager.vtkSMTransferFunctionPresets.GetInstance()
     names = [presets.GetPresetName(i) for i in range(presets.GetNumberOfPresets())]
-    for name in ("CT grey", "CT bone", "CT rock", "CT soft matter"):
+    for name in ("CT grey", "CT bone", "CT rock", "CT soft matter", "CT labels"):
         assert names.count(name) == 1, (name, names.count(name))
     colours = simple.GetColorTransferFunction("volume")
     assert colours.ApplyPreset("CT bone", True)
