@@ -10,6 +10,7 @@
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <strings.h>
+#include <sys/stat.h>
 
 #include <tiffio.h>
 
@@ -238,6 +239,13 @@ static int collect_pages(beamcast_hdf5_file *file, TIFF *tiff, volume *v) {
   return result;
 }
 
+/* No compression of TIFF makes a page ten thousand times smaller: such a size is damage. */
+static int is_plausible(const char *path, const page_about *page) {
+  struct stat status;
+  return stat(path, &status) == 0 && (double)page->width * page->height * page->samples <=
+                                         1e4 * ((double)status.st_size + 1000);
+}
+
 int inspect_tiff(beamcast_hdf5_file *file, beamcast_error *error) {
   TIFF *tiff = open_quietly(file->path);
   page_about page;
@@ -250,6 +258,12 @@ int inspect_tiff(beamcast_hdf5_file *file, beamcast_error *error) {
                          "%s has %u samples of %u bits a pixel; 1 to 4 samples of 8, 16, 32 or 64 "
                          "bits, one pixel after the other, can be read",
                          file->path, page.samples, page.bits);
+  }
+  if (!is_plausible(file->path, &page)) {
+    TIFFClose(tiff);
+    return beamcast_fail(error, BEAMCAST_ERR_IO,
+                         "%s is damaged: it claims %u x %u pixels, and is far too small for them",
+                         file->path, page.width, page.height);
   }
   const char *slash = strrchr(file->path, '/');
   volume *v = volumes_add(file, "/", slash != NULL ? slash + 1 : file->path);

@@ -116,12 +116,15 @@ public:
   ///@}
 
   ///@{
-  /** Whether the file may be growing: what is not written yet is left out, and Refresh looks again.
-   */
+  /** Whether the file may be growing: what is not written yet is left out. Refresh looks again, on
+   * each rank. GetNeedsUpdate is for the root alone, called while the other ranks wait for remote
+   * calls: it says whether the file has changed since, and has all ranks look again. It looks once
+   * a second at most, less often where a read takes long. */
   vtkSetMacro(Live, bool);
   vtkGetMacro(Live, bool);
   vtkBooleanMacro(Live, bool);
   void Refresh();
+  bool GetNeedsUpdate();
   ///@}
 
   ///@{
@@ -158,6 +161,8 @@ private:
   bool Open(size_t file, bool look_again, std::string &problem);
   bool Plan(std::string &problem);
   bool Agree(bool well, std::string &problem);
+  void Follow();
+  void Unfollow();
   size_t FileOfTime(vtkInformation *out, double &time, uint64_t &step) const;
   void Geometry(size_t volume, double spacing[3], double origin[3], std::string &unit) const;
   uint64_t SharedMemoryLimit() const;
