@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  *
- * Sessions: start a parallel ParaView server, show a volume in it, ask about it, stop it.
+ * Sessions: start a parallel ParaView server, show a volume in it, take a picture of it, stop it.
  *
- *   beamcast_start_options options = {.paraview = 1, .ranks = 2};
+ *   beamcast_start_options options = {.ranks = 2};
  *   beamcast_session *session = beamcast_start(&options, &error);
  *   beamcast_render_volume(session, &volume, &error);
+ *   beamcast_screenshot(session, NULL, &picture, &error);
  *   beamcast_stop(session, &error);
  *   beamcast_session_close(session);
  *
@@ -31,7 +32,8 @@ typedef struct beamcast_session beamcast_session;
 
 /* Zero-initialise; every zero means the default. */
 typedef struct beamcast_start_options {
-  int paraview;        /* not 0: for ParaView clients. 0, the headless viewer, is not built yet */
+  int paraview;        /* not 0: for ParaView clients; 0: the headless viewer, which draws pictures
+                          by itself */
   int ranks;           /* processes of the server; 1 */
   double idle_minutes; /* unused for so long, the session ends by itself; 60. Below 0: never */
   const char *slurm;   /* not NULL: run as a Slurm job. Options for sbatch, separated by blanks,
@@ -41,6 +43,8 @@ typedef struct beamcast_start_options {
                           job asks for that memory (--mem), unless `slurm` asks for another */
   int type;            /* their type, one of beamcast_type; 0: float32 */
   double time_limit;   /* seconds until a session on this machine has to run; 120 */
+  const char *script;  /* the headless viewer runs this Python script at each step; NULL: none */
+  int web;             /* not 0: the headless viewer has a web page; its address is in `url` */
 } beamcast_start_options;
 
 /* Starts a session. On this machine it waits until the session runs; for Slurm it returns when the
@@ -83,6 +87,7 @@ typedef struct beamcast_session_info {
   int64_t start_time; /* Unix time since when it runs; while pending when Slurm expects to start it,
                          0: not known */
   int64_t created;    /* Unix time of beamcast_start */
+  char url[300];      /* of the session's web page; "" if it has none */
 } beamcast_session_info;
 
 /* Asks how a session is. BEAMCAST_ERR_ARGUMENT when its record is gone (it was stopped);
@@ -131,6 +136,56 @@ BEAMCAST_API int beamcast_render_volume(beamcast_session *session, const beamcas
 BEAMCAST_API int beamcast_retrieve(beamcast_session *session, const char *array,
                                    const uint64_t start[3], const uint64_t shape[3],
                                    beamcast_volume_data *out, beamcast_error *error);
+
+/* --- pictures, files: the headless viewer ------------------------------------------------------
+ */
+
+/* Zero-initialise; every zero means the view as it is. The options count for this picture alone. */
+typedef struct beamcast_picture_options {
+  int width, height; /* pixels, 16 to 8192 */
+  double camera[3];  /* azimuth and elevation in degrees, zoom. Azimuth 0 looks from the front (from
+                        -y, z up), 90 from +x; elevation 90 from above; zoom 1 shows all of it. Zoom
+                        0: the camera as it is */
+  const char *preset; /* colours: bone, grey, rock, soft matter, or one of ParaView's */
+  double window[2];   /* values at the colours' ends; both 0: as it is */
+  const char *kernel; /* plain, local, scatter, occlusion, local+occlusion, scatter+occlusion, or a
+                         kernel file's path on the server */
+  char slice_axis;    /* 'x', 'y', 'z': the picture is a plane of voxels; 0: the volume */
+  uint64_t slice;     /* its number along that axis, from 0 */
+  int png;            /* not 0: the data are a PNG file, which carries `about` as text */
+  double time_limit;  /* seconds; 120 */
+} beamcast_picture_options;
+
+typedef struct beamcast_picture {
+  int width, height;
+  unsigned char *data; /* [height][width][4], red first, top row first; or a PNG file; malloc'ed */
+  size_t size;         /* bytes of it */
+  char *about; /* what it shows, as a JSON object: source, step, window, versions; malloc'ed */
+} beamcast_picture;
+
+/* A picture of what a session shows. options: may be NULL. Free it with beamcast_picture_free.
+ * BEAMCAST_ERR_UNSUPPORTED for a session for ParaView clients; BEAMCAST_ERR_REFUSED while there is
+ * nothing to show. */
+BEAMCAST_API int beamcast_screenshot(beamcast_session *session,
+                                     const beamcast_picture_options *options,
+                                     beamcast_picture *picture, beamcast_error *error);
+/* The same by a contact (file, or beamcast://host:port with $BEAMCAST_TOKEN), with full or view
+ * rights. */
+BEAMCAST_API int beamcast_screenshot_from(const char *contact,
+                                          const beamcast_picture_options *options,
+                                          beamcast_picture *picture, beamcast_error *error);
+BEAMCAST_API void beamcast_picture_free(beamcast_picture *picture);
+
+/* Has the server read a volume of a file that it can reach (HDF5, NeXus, TIFF, raw), all ranks at
+ * once, and show it. path: absolute on the server. dataset: NULL for the likeliest. stride: every
+ * how many voxels along x, y, z, 0 as many as memory allows; may be NULL. Needs full rights. */
+BEAMCAST_API int beamcast_load_file(beamcast_session *session, const char *path,
+                                    const char *dataset, const uint64_t stride[3],
+                                    beamcast_error *error);
+
+/* Any call of viewer/README.md, as JSON objects: {"verb": "state"}. answer: malloc'ed. */
+BEAMCAST_API int beamcast_call_viewer(const char *contact, const char *call, double time_limit,
+                                      char **answer, beamcast_error *error);
 
 /* --- rights ---------------------------------------------------------------------------------- */
 

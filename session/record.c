@@ -109,12 +109,14 @@ int bs_record_write(const bs_record *record, const char *folder, beamcast_error 
   put_path(path, folder, "record.json");
   (void)snprintf(ticks, sizeof ticks, "%llu", keeper->ticks);
   json_t *json = json_pack(
-      "{s:s, s:s, s:s, s:s, s:b, s:i, s:f, s:i, s:I, s:I, s:{s:I, s:s, s:s, s:s}}", "id", info->id,
-      "state", beamcast_session_state_name(info->state), "reason", info->reason, "host", info->host,
-      "slurm", (int)record->slurm, "ranks", info->ranks, "idle_minutes", record->idle_minutes,
-      "port", record->port, "created", (json_int_t)info->created, "start_time",
-      (json_int_t)info->start_time, "keeper", "pid", (json_int_t)keeper->pid, "ticks", ticks,
-      "boot", keeper->boot, "host", keeper->host);
+      "{s:s, s:s, s:s, s:s, s:b, s:b, s:b, s:s, s:s, s:i, s:f, s:i, s:I, s:I, s:{s:I, s:s, s:s, "
+      "s:s}}",
+      "id", info->id, "state", beamcast_session_state_name(info->state), "reason", info->reason,
+      "host", info->host, "slurm", (int)record->slurm, "paraview", (int)record->paraview, "web",
+      (int)record->web, "script", record->script, "url", info->url, "ranks", info->ranks,
+      "idle_minutes", record->idle_minutes, "port", record->port, "created",
+      (json_int_t)info->created, "start_time", (json_int_t)info->start_time, "keeper", "pid",
+      (json_int_t)keeper->pid, "ticks", ticks, "boot", keeper->boot, "host", keeper->host);
   if (json == NULL) {
     return beamcast_fail(error, BEAMCAST_ERR_MEMORY, "the record could not be made");
   }
@@ -145,7 +147,11 @@ bool bs_record_read(bs_record *record, const char *id, const char *folder) {
   info->start_time = json_integer_value(json_object_get(json, "start_time"));
   take_text(info->reason, sizeof info->reason, json, "reason");
   take_text(info->host, sizeof info->host, json, "host");
+  take_text(info->url, sizeof info->url, json, "url");
+  take_text(record->script, sizeof record->script, json, "script");
   record->slurm = json_is_true(json_object_get(json, "slurm"));
+  record->paraview = json_is_true(json_object_get(json, "paraview"));
+  record->web = json_is_true(json_object_get(json, "web"));
   record->idle_minutes = json_number_value(json_object_get(json, "idle_minutes"));
   record->port = (int)json_integer_value(json_object_get(json, "port"));
   const json_t *keeper = json_object_get(json, "keeper");
@@ -155,7 +161,7 @@ bool bs_record_read(bs_record *record, const char *id, const char *folder) {
   record->keeper.ticks = strtoull(ticks, NULL, 10);
   take_text(record->keeper.boot, sizeof record->keeper.boot, keeper, "boot");
   take_text(record->keeper.host, sizeof record->keeper.host, keeper, "host");
-  if (info->state == BEAMCAST_SESSION_RUNNING) {
+  if (info->state == BEAMCAST_SESSION_RUNNING && record->port > 0) {
     (void)snprintf(info->paraview, sizeof info->paraview, "cs://localhost:%d", record->port);
   }
   bool good = info->state != 0;

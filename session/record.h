@@ -14,10 +14,13 @@
 
 typedef struct bs_record {
   beamcast_session_info info;
-  bool slurm;          /* runs, or is going to, as a Slurm job */
-  double idle_minutes; /* 0: never */
-  int port;            /* for ParaView clients */
-  uint64_t memory;     /* bytes that the announced volumes take, 0: unknown; not in the file */
+  bool slurm;                             /* runs, or is going to, as a Slurm job */
+  double idle_minutes;                    /* 0: never */
+  int port;                               /* for ParaView clients; 0: none */
+  bool paraview;                          /* beamcast-server runs; else beamcast-viewer */
+  bool web;                               /* with a web page */
+  char script[BEAMCAST_SESSION_PATH_MAX]; /* that the viewer runs; "" for none */
+  uint64_t memory; /* bytes that the announced volumes take, 0: unknown; not in the file */
   bs_process keeper;
 } bs_record;
 

@@ -11,6 +11,7 @@
 #include "files.h"
 #include "local.h"
 #include "paraview_entry.h"
+#include "pictures.h"
 #include "slurm.h"
 
 static const double default_idle = 60, default_limit = 120, default_wait = 30;
@@ -26,10 +27,10 @@ struct beamcast_session {
 /* --- start, open, close ---------------------------------------------------------------------- */
 
 static int check_options(const beamcast_start_options *o, beamcast_error *error) {
-  if (!o->paraview) {
-    return beamcast_fail(error, BEAMCAST_ERR_UNSUPPORTED,
-                         "the headless viewer is not part of this version: start a session for "
-                         "ParaView clients (--paraview)");
+  if (o->paraview && (o->web || o->script != NULL)) {
+    return beamcast_fail(error, BEAMCAST_ERR_ARGUMENT,
+                         "a web page and scripts (--web, --script) belong to the headless viewer: "
+                         "start it without --paraview");
   }
   if (o->ranks < 0 || o->ranks > RANKS_MAX) {
     return beamcast_fail(error, BEAMCAST_ERR_ARGUMENT, "%d ranks are not possible: 1 to %d are",
@@ -70,6 +71,18 @@ static int estimate(const beamcast_start_options *o, uint64_t *bytes, beamcast_e
   return BEAMCAST_OK;
 }
 
+/* Its path from anywhere, since the viewer runs elsewhere. */
+static int take_script(bs_record *record, const char *script, beamcast_error *error) {
+  char *path = realpath(script, NULL);
+  if (path == NULL || access(path, R_OK) != 0 || strlen(path) >= sizeof record->script) {
+    free(path);
+    return beamcast_fail(error, BEAMCAST_ERR_ARGUMENT, "the script %.300s can't be read", script);
+  }
+  (void)snprintf(record->script, sizeof record->script, "%s", path);
+  free(path);
+  return BEAMCAST_OK;
+}
+
 beamcast_session *beamcast_start(const beamcast_start_options *options, beamcast_error *error) {
   beamcast_start_options o = {0};
   bs_record record = {.info = {.state = BEAMCAST_SESSION_PENDING}};
@@ -83,7 +96,12 @@ beamcast_session *beamcast_start(const beamcast_start_options *options, beamcast
   }
   record.info.ranks = o.ranks > 0 ? o.ranks : 1;
   record.idle_minutes = o.idle_minutes < 0 ? 0 : o.idle_minutes > 0 ? o.idle_minutes : default_idle;
+  record.paraview = o.paraview != 0;
+  record.web = o.web != 0;
   int code = check_options(&o, error);
+  if (code == BEAMCAST_OK && o.script != NULL) {
+    code = take_script(&record, o.script, error);
+  }
   code = code == BEAMCAST_OK ? estimate(&o, &record.memory, error) : code;
   code = code == BEAMCAST_OK ? bs_draw_id(record.info.id, error) : code;
   code = code == BEAMCAST_OK
@@ -149,7 +167,9 @@ static int look(bs_record *record, const char *id, const char *folder, beamcast_
                    "its processes are gone: killed, or the machine was restarted");
   }
   if (info->state != BEAMCAST_SESSION_RUNNING) {
-    info->contact[0] = info->paraview[0] = info->connect_id_file[0] = '\0';
+    info->contact[0] = info->paraview[0] = info->connect_id_file[0] = info->url[0] = '\0';
+  } else if (!record->paraview) {
+    info->connect_id_file[0] = '\0';
   }
   return code;
 }
@@ -245,6 +265,19 @@ static int await_running(beamcast_session *session, double limit, beamcast_sessi
     }
     bs_sleep_ms(WAIT_MS);
   }
+}
+
+int bs_contact_of(beamcast_session *session, double limit, char contact[BEAMCAST_SESSION_PATH_MAX],
+                  beamcast_error *error) {
+  beamcast_session_info info;
+  if (session == NULL || !(limit >= 0)) {
+    return beamcast_fail(error, BEAMCAST_ERR_ARGUMENT, "a session and a time limit are needed");
+  }
+  int code = await_running(session, limit > 0 ? limit : default_wait, &info, error);
+  if (code == BEAMCAST_OK) {
+    memcpy(contact, info.contact, sizeof info.contact);
+  }
+  return code;
 }
 
 static int push(beamcast_session *session, const beamcast_volume *v, beamcast_error *error) {

@@ -22,7 +22,8 @@ int verb_push(int argc, char **argv);
 int verb_retrieve(int argc, char **argv);
 int verb_contact(int argc, char **argv);
 int verb_info(int argc, char **argv);
-int verb_of_viewer(int argc, char **argv); /* those that need the headless viewer */
+int verb_open(int argc, char **argv);
+int verb_screenshot(int argc, char **argv);
 
 /* One line on standard error; returns FAILED or WRONG_USAGE. */
 int say_failed(const char *format, ...) __attribute__((format(printf, 1, 2)));
@@ -32,6 +33,11 @@ int say_wrong(const char *verb, const char *format, ...) __attribute__((format(p
 /* getopt_long for a verb: -1 at the end, '?' after what was wrong has been said. Options may stand
  * after other arguments. */
 int next_option(int argc, char **argv, const struct option *options);
+
+/* The contact that a word on the command line stands for: a session's id becomes its contact file;
+ * a file that is not there is said at once, while the library would wait for it. */
+enum { CONTACT_LIMIT = 4096 };
+int find_contact(const char *given, char path[CONTACT_LIMIT]);
 
 bool read_number(const char *text, double low, double high, double *number);
 bool read_whole(const char *text, long low, long high, int *number);

@@ -39,7 +39,7 @@ static const char info_help[] = "Usage: beamcast info FILE [--json]\n"
 enum { HELP = 1, JSON, TO, FROM, AS, STREAM, LIMIT, ROI, ARRAY, PUSH_ONLY, VIEW_ONLY };
 
 static const double default_limit = 30;
-enum { PATH_LIMIT = 4096, RETRY_MS = 100 };
+enum { RETRY_MS = 100 };
 
 static double now(void) {
   struct timespec t;
@@ -47,13 +47,11 @@ static double now(void) {
   return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
 }
 
-/* A session's id becomes its contact file; a file that is not there is said at once, while the
- * library would wait for it. */
-static int find_contact(const char *given, char path[PATH_LIMIT]) {
+int find_contact(const char *given, char path[CONTACT_LIMIT]) {
   beamcast_session_info info;
   beamcast_error error = {0};
   if (strncmp(given, "beamcast://", 11) == 0 || access(given, F_OK) == 0) {
-    (void)snprintf(path, PATH_LIMIT, "%s", given);
+    (void)snprintf(path, CONTACT_LIMIT, "%s", given);
     return DONE;
   }
   beamcast_session *session =
@@ -72,7 +70,7 @@ static int find_contact(const char *given, char path[PATH_LIMIT]) {
     return say_failed("session %s is %s%s%s", info.id, beamcast_session_state_name(info.state),
                       info.reason[0] != '\0' ? ": " : "", info.reason);
   }
-  (void)snprintf(path, PATH_LIMIT, "%s", info.contact);
+  (void)snprintf(path, CONTACT_LIMIT, "%s", info.contact);
   return DONE;
 }
 
@@ -166,7 +164,7 @@ int verb_push(int argc, char **argv) {
   if (o.to == NULL) {
     return say_wrong(argv[0], "where to? --to CONTACT is missing");
   }
-  char contact[PATH_LIMIT];
+  char contact[CONTACT_LIMIT];
   beamcast_error error = {0};
   beamcast_stream_info info = {0};
   volume_source *source = source_open(argv[optind], &error);
@@ -250,7 +248,7 @@ static int retrieve(const char *contact, const retrieve_options *o, beamcast_vol
 }
 
 static int retrieve_into_file(const retrieve_options *o) {
-  char contact[PATH_LIMIT];
+  char contact[CONTACT_LIMIT];
   beamcast_error error = {0};
   beamcast_volume_data volume;
   if (target_check(o->output, &error) != BEAMCAST_OK) {
@@ -374,7 +372,7 @@ int verb_contact(int argc, char **argv) {
   if (optind + 1 != argc || rights == 0) {
     return say_wrong(argv[0], "CONTACT and either --push-only or --view-only are needed");
   }
-  char path[PATH_LIMIT];
+  char path[CONTACT_LIMIT];
   beamcast_error error = {0};
   int status = find_contact(argv[optind], path);
   if (status != DONE) {

@@ -18,6 +18,8 @@ static const char help[] =
     "  status    how the sessions are\n"
     "  stop      end a session\n"
     "  push      show a volume from a file\n"
+    "  open      have the viewer read a file that it can reach\n"
+    "  screenshot  a picture of what is shown\n"
     "  retrieve  get what is shown back, into a file\n"
     "  contact   make a contact that may only push, or only view\n"
     "  info      what volumes a file holds\n"
@@ -25,22 +27,16 @@ static const char help[] =
     "Every verb knows --json: one JSON object on standard output, messages on standard error.\n"
     "Exit status: 0 done, 1 failed, 2 wrong usage.\n"
     "\n"
-    "  beamcast start --paraview --ranks 2\n"
-    "  beamcast push scan.npy --to CONTACT\n";
+    "  beamcast start --ranks 2\n"
+    "  beamcast push scan.npy --to CONTACT\n"
+    "  beamcast screenshot --from CONTACT -o scan.png\n";
 
 static const struct {
   const char *name;
   int (*run)(int argc, char **argv);
-} verbs[] = {{"start", verb_start},
-             {"status", verb_status},
-             {"stop", verb_stop},
-             {"push", verb_push},
-             {"retrieve", verb_retrieve},
-             {"contact", verb_contact},
-             {"info", verb_info},
-             {"open", verb_of_viewer},
-             {"screenshot", verb_of_viewer},
-             {"send-network", verb_of_viewer}};
+} verbs[] = {{"start", verb_start}, {"status", verb_status},     {"stop", verb_stop},
+             {"push", verb_push},   {"retrieve", verb_retrieve}, {"contact", verb_contact},
+             {"info", verb_info},   {"open", verb_open},         {"screenshot", verb_screenshot}};
 enum { VERBS = sizeof verbs / sizeof verbs[0] };
 
 /* --- messages -------------------------------------------------------------------------------- */
@@ -161,13 +157,6 @@ static int say_unknown(const char *given) {
                   given);
   }
   return WRONG_USAGE;
-}
-
-int verb_of_viewer(int argc, char **argv) {
-  (void)argc;
-  return say_failed("%s needs the headless viewer, which is not part of this version: connect a "
-                    "ParaView client to a --paraview session instead",
-                    argv[0]);
 }
 
 int main(int argc, char **argv) {

@@ -8,11 +8,14 @@
 #include "command.h"
 
 static const char start_help[] =
-    "Usage: beamcast start --paraview [OPTIONS]\n"
-    "Starts a parallel ParaView server that takes volumes, and waits until it runs. It outlives\n"
-    "this shell; `beamcast stop ID` ends it.\n"
+    "Usage: beamcast start [OPTIONS]\n"
+    "Starts a parallel viewer that takes volumes and draws them, and waits until it runs. It\n"
+    "outlives this shell; `beamcast stop ID` ends it.\n"
     "\n"
-    "  --paraview          for ParaView clients, on localhost (from afar: an SSH tunnel)\n"
+    "  --paraview          a server for ParaView clients instead, on localhost (from afar: an SSH\n"
+    "                      tunnel)\n"
+    "  --web               with a web page\n"
+    "  --script FILE       runs a Python script at each step, see viewer/README.md\n"
     "  --ranks N           processes of the server; 1\n"
     "  --idle MIN          ends by itself, unused for so many minutes; 60; 0: never\n"
     "  --slurm[=OPTIONS]   as a Slurm job; OPTIONS for sbatch, separated by blanks, such as\n"
@@ -29,7 +32,7 @@ static const char stop_help[] =
     "Usage: beamcast stop ID [--json]\n"
     "Ends a session and removes what it left. Fine for one that has ended already.\n";
 
-enum { HELP = 1, JSON, PARAVIEW, RANKS, IDLE, SLURM, SIZE, TYPE, LIMIT, NOT_YET };
+enum { HELP = 1, JSON, PARAVIEW, RANKS, IDLE, SLURM, SIZE, TYPE, LIMIT, WEB, SCRIPT, NOT_YET };
 
 static json_t *text_or_null(const char *text) {
   return text[0] != '\0' ? json_string(text) : json_null();
@@ -47,10 +50,10 @@ static json_t *time_or_null(int64_t seconds) {
 }
 
 static json_t *describe(const beamcast_session_info *info) {
-  return json_pack("{s:s, s:s, s:o, s:o, s:n, s:o, s:o, s:o, s:s, s:s, s:o, s:i}", "id", info->id,
+  return json_pack("{s:s, s:s, s:o, s:o, s:o, s:o, s:o, s:o, s:s, s:s, s:o, s:i}", "id", info->id,
                    "state", beamcast_session_state_name(info->state), "contact",
                    text_or_null(info->contact), "paraview", text_or_null(info->paraview), "url",
-                   "start_time", time_or_null(info->start_time), "reason",
+                   text_or_null(info->url), "start_time", time_or_null(info->start_time), "reason",
                    text_or_null(info->reason), "connect_id_file",
                    text_or_null(info->connect_id_file), "log", info->log, "host", info->host,
                    "slurm_job", text_or_null(info->slurm_job), "ranks", info->ranks);
@@ -73,6 +76,9 @@ static void print_session(const beamcast_session_info *info) {
          info->slurm_job[0] != '\0' ? ", Slurm job " : "", info->slurm_job);
   if (info->contact[0] != '\0') {
     printf("contact   %s\n", info->contact);
+  }
+  if (info->url[0] != '\0') {
+    printf("page      %s\n", info->url);
   }
   if (info->paraview[0] != '\0') {
     printf("ParaView  %s, in the Connect dialog as \"Beamcast %s\"; connect id in %s\n",
@@ -115,9 +121,9 @@ static int read_start(int argc, char **argv, beamcast_start_options *o, bool *js
                                         {"size", required_argument, NULL, SIZE},
                                         {"type", required_argument, NULL, TYPE},
                                         {"time-limit", required_argument, NULL, LIMIT},
-                                        {"web", no_argument, NULL, NOT_YET},
+                                        {"web", no_argument, NULL, WEB},
+                                        {"script", required_argument, NULL, SCRIPT},
                                         {"host", required_argument, NULL, NOT_YET},
-                                        {"script", required_argument, NULL, NOT_YET},
                                         {NULL, 0, NULL, 0}};
   for (int chosen = next_option(argc, argv, names); chosen != -1;
        chosen = next_option(argc, argv, names)) {
@@ -162,8 +168,14 @@ static int read_start(int argc, char **argv, beamcast_start_options *o, bool *js
         return say_wrong(argv[0], "--time-limit is a number of seconds, not \"%s\"", optarg);
       }
       break;
+    case WEB:
+      o->web = 1;
+      break;
+    case SCRIPT:
+      o->script = optarg;
+      break;
     case NOT_YET:
-      return say_failed("--web, --host and --script are not part of this version");
+      return say_failed("--host is not part of this version");
     default:
       return WRONG_USAGE;
     }
@@ -233,7 +245,7 @@ static int report_all(bool json) {
   }
   json_decref(sessions);
   if (count == 0) {
-    (void)fputs("beamcast: there is no session; `beamcast start --paraview` starts one\n", stderr);
+    (void)fputs("beamcast: there is no session; `beamcast start` starts one\n", stderr);
   }
   return DONE;
 }

@@ -82,6 +82,10 @@ static bool read_request(bs_keeper *keeper, int link) {
   (void)snprintf(info->id, sizeof info->id, "%s", id ? id : "");
   info->ranks = (int)json_integer_value(json_object_get(json, "ranks"));
   keeper->record.idle_minutes = json_number_value(json_object_get(json, "idle_minutes"));
+  keeper->record.paraview = json_is_true(json_object_get(json, "paraview"));
+  keeper->record.web = json_is_true(json_object_get(json, "web"));
+  const char *script = json_string_value(json_object_get(json, "script"));
+  (void)snprintf(keeper->record.script, sizeof keeper->record.script, "%s", script ? script : "");
   json_decref(json);
   return id != NULL && info->ranks > 0;
 }
@@ -119,7 +123,10 @@ static int prepare(bs_keeper *keeper, char connect_id[16], beamcast_error *error
     }
   }
   (void)snprintf(connect_id, 16, "%u", (unsigned)(number & 0x7fffffff));
-  int code = bs_write_file(record->info.connect_id_file, connect_id, strlen(connect_id), error);
+  int code = BEAMCAST_OK;
+  if (record->paraview) {
+    code = bs_write_file(record->info.connect_id_file, connect_id, strlen(connect_id), error);
+  }
   return code == BEAMCAST_OK ? bs_record_write(record, keeper->folder, error) : code;
 }
 
@@ -131,7 +138,8 @@ static void last_word(const char *log, char *word, size_t size) {
   (void)snprintf(word, size, "see the log");
   while (file != NULL && fgets(line, sizeof line, file) != NULL) {
     line[strcspn(line, "\n")] = '\0';
-    bool from_server = strncmp(line, "beamcast-server: ", 17) == 0;
+    bool from_server =
+        strncmp(line, "beamcast-server: ", 17) == 0 || strncmp(line, "beamcast-viewer: ", 17) == 0;
     if (strlen(line) > 3 && line[0] != '-' && (from_server || !of_server)) {
       (void)snprintf(word, size, "%.200s", from_server ? line + 17 : line);
       of_server = from_server;
@@ -157,8 +165,10 @@ static bool read_ready(bs_keeper *keeper, char *line, size_t *length) {
     json_t *json = json_loads(line, 0, NULL);
     keeper->record.port = (int)json_integer_value(json_object_get(json, "port"));
     keeper->root = (pid_t)json_integer_value(json_object_get(json, "pid"));
+    const char *url = json_string_value(json_object_get(json, "url"));
+    (void)snprintf(keeper->record.info.url, sizeof keeper->record.info.url, "%s", url ? url : "");
     json_decref(json);
-    if (keeper->record.port > 0) {
+    if (keeper->root > 0) {
       return true;
     }
     (void)dprintf(keeper->log, "%s\n", line);
@@ -175,7 +185,9 @@ static void become_ready(bs_keeper *keeper, starter *s, const char *connect_id) 
   beamcast_error error = {0};
   keeper->record.info.state = BEAMCAST_SESSION_RUNNING;
   keeper->record.info.start_time = (int64_t)time(NULL);
-  bs_add_paraview_entry(keeper->record.info.id, keeper->record.port, connect_id);
+  if (keeper->record.port > 0) {
+    bs_add_paraview_entry(keeper->record.info.id, keeper->record.port, connect_id);
+  }
   if (bs_record_write(&keeper->record, keeper->folder, &error) != BEAMCAST_OK) {
     (void)dprintf(keeper->log, "beamcast-keeper: %s\n", error.message);
   }
@@ -211,7 +223,7 @@ static outcome attend(bs_keeper *keeper, starter *s, const char *connect_id) {
       s->link = -1;
     }
     if (fds[1].revents != 0) {
-      if (keeper->record.port != 0) {
+      if (keeper->root > 0) {
         length = 0; /* later lines only go to the log */
         ssize_t got = read(keeper->output, line, sizeof line);
         if (got <= 0) {
@@ -282,7 +294,7 @@ static int keep(bs_keeper *keeper, starter *s) {
     why = attend(keeper, s, connect_id);
   }
   bs_end_all(keeper);
-  if (code == BEAMCAST_OK && keeper->record.port == 0 && why == SERVER_ENDED) {
+  if (code == BEAMCAST_OK && keeper->root == 0 && why == SERVER_ENDED) {
     last_word(keeper->record.info.log, word, sizeof word);
     code = beamcast_fail(&error, BEAMCAST_ERR_UNSUPPORTED, "the server did not start: %s", word);
   } else if (code == BEAMCAST_OK && why == ASKED_TO_END && s->link >= 0) {

@@ -161,19 +161,29 @@ static void forget_callers_job(void) {
   }
 }
 
+/* The program that the ranks run; $BEAMCAST_SERVER names another one. */
+static int find_server(const bs_keeper *keeper, char *path, size_t size, beamcast_error *error) {
+  const char *name = keeper->record.paraview ? "beamcast-server" : "beamcast-viewer";
+  const char *given = getenv("BEAMCAST_SERVER");
+  bool found = given != NULL ? bs_join(path, size, "%s", given) : bs_find_program(name, path, size);
+  return found ? BEAMCAST_OK
+               : beamcast_fail(error, BEAMCAST_ERR_UNSUPPORTED,
+                               "%s is missing: Beamcast was built without ParaView (see "
+                               "cmake/packages/paraview.txt)",
+                               name);
+}
+
 int bs_launch(bs_keeper *keeper, beamcast_error *error) {
   char mpiexec[BEAMCAST_SESSION_PATH_MAX], server[BEAMCAST_SESSION_PATH_MAX], ranks[16], idle[32];
-  const beamcast_session_info *info = &keeper->record.info;
-  const char *given = getenv("BEAMCAST_SERVER");
+  bs_record *record = &keeper->record;
+  beamcast_session_info *info = &record->info;
   if (!bs_find_program("mpiexec", mpiexec, sizeof mpiexec)) {
     return beamcast_fail(error, BEAMCAST_ERR_UNSUPPORTED,
                          "mpiexec is missing: install openmpi-bin, or load your site's MPI module");
   }
-  if (given != NULL ? !bs_join(server, sizeof server, "%s", given)
-                    : !bs_find_program("beamcast-server", server, sizeof server)) {
-    return beamcast_fail(error, BEAMCAST_ERR_UNSUPPORTED,
-                         "beamcast-server is missing: Beamcast was built without ParaView (see "
-                         "cmake/packages/paraview.txt)");
+  int code = find_server(keeper, server, sizeof server, error);
+  if (code != BEAMCAST_OK) {
+    return code;
   }
   set_mpi_defaults();
   forget_callers_job();
@@ -184,19 +194,22 @@ int bs_launch(bs_keeper *keeper, beamcast_error *error) {
   }
   (void)snprintf(ranks, sizeof ranks, "%d", info->ranks);
   (void)snprintf(idle, sizeof idle, "%.9g", keeper->record.idle_minutes);
-  char *const argv[] = {mpiexec,
-                        "-n",
-                        ranks,
-                        server,
-                        "--json",
-                        "--force-offscreen-rendering",
-                        "--contact",
-                        (char *)(uintptr_t)info->contact,
-                        "--connect-id-file",
-                        (char *)(uintptr_t)info->connect_id_file,
-                        "--idle",
-                        idle,
-                        NULL};
+  char *argv[24] = {mpiexec,     "-n",          ranks,    server, "--json",
+                    "--contact", info->contact, "--idle", idle};
+  size_t count = 9;
+  if (record->paraview) {
+    argv[count++] = "--force-offscreen-rendering";
+    argv[count++] = "--connect-id-file";
+    argv[count++] = info->connect_id_file;
+  }
+  if (record->web) {
+    argv[count++] = "--front";
+    argv[count++] = "beamcast_web";
+  }
+  if (record->script[0] != '\0') {
+    argv[count++] = "--script";
+    argv[count++] = record->script;
+  }
   int ends[2];
   if (pipe2(ends, O_CLOEXEC) != 0) {
     return beamcast_fail(error, BEAMCAST_ERR_MEMORY, "no pipe: %s", strerror(errno));

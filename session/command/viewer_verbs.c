@@ -1,0 +1,300 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ *
+ * screenshot and open: what the headless viewer does.
+ */
+#include <errno.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "command.h"
+
+static const char screenshot_help[] =
+    "Usage: beamcast screenshot --from CONTACT -o FILE.png [OPTIONS]\n"
+    "A picture of what a session shows; the options count for this picture alone.\n"
+    "\n"
+    "  --size WxH              pixels\n"
+    "  --camera AZ,EL,ZOOM     degrees round and above, 0,0 from the front; zoom 1 shows all\n"
+    "  --preset P              bone, grey, rock, soft matter, or one of ParaView's by name\n"
+    "  --window LO,HI          values at the colours' ends\n"
+    "  --kernel K              plain, local, scatter, occlusion, local+occlusion,\n"
+    "                          scatter+occlusion, or a kernel file on the server\n"
+    "  --slice AXIS=N          the plane of voxels number N along x, y or z, from 0\n"
+    "  --time-limit SEC        120\n"
+    "  --json                  one JSON object: file, width, height, provenance\n";
+static const char open_help[] =
+    "Usage: beamcast open FILE[:DATASET] --to CONTACT [OPTIONS]\n"
+    "Has the server read a volume of a file that it can reach, all its ranks at once, and show "
+    "it:\n"
+    "HDF5, NeXus, TIFF stacks, raw.\n"
+    "\n"
+    "  --stride X,Y,Z          every how many voxels; else as many as fit memory\n"
+    "  --time-limit SEC        600\n"
+    "  --json                  one JSON object: shown\n";
+
+enum { HELP = 1, JSON, FROM, TO, SIZE, CAMERA, PRESET, WINDOW, KERNEL, SLICE, STRIDE, LIMIT };
+
+/* count numbers with `separator` between them. */
+static bool read_list(const char *text, char separator, int count, double *numbers) {
+  char *end = (char *)(uintptr_t)text;
+  for (int i = 0; i < count; i++) {
+    const char *from = end;
+    numbers[i] = strtod(from, &end);
+    if (end == from || !(numbers[i] >= -1e300 && numbers[i] <= 1e300) ||
+        *end != (i + 1 < count ? separator : '\0')) {
+      return false;
+    }
+    end += i + 1 < count;
+  }
+  return true;
+}
+
+static bool read_pixels(const char *text, beamcast_picture_options *o) {
+  double size[2];
+  if (!read_list(text, 'x', 2, size) || size[0] < 16 || size[1] < 16 || size[0] > 8192 ||
+      size[1] > 8192) {
+    return false;
+  }
+  o->width = (int)size[0];
+  o->height = (int)size[1];
+  return o->width == size[0] && o->height == size[1];
+}
+
+static bool read_slice(const char *text, beamcast_picture_options *o) {
+  int number;
+  if (text[0] < 'x' || text[0] > 'z' || text[1] != '=' ||
+      !read_whole(text + 2, 0, 1L << 30, &number)) {
+    return false;
+  }
+  o->slice_axis = text[0];
+  o->slice = (uint64_t)number;
+  return true;
+}
+
+static int write_file(const char *path, const beamcast_picture *picture) {
+  FILE *file = fopen(path, "wbe");
+  bool good = file != NULL && fwrite(picture->data, 1, picture->size, file) == picture->size;
+  int why = errno;
+  if (file != NULL && fclose(file) != 0) {
+    good = false;
+    why = errno;
+  }
+  return good ? DONE : say_failed("%s can't be written: %s", path, strerror(why));
+}
+
+/* --- screenshot ------------------------------------------------------------------------------ */
+
+typedef struct screenshot_options {
+  beamcast_picture_options picture;
+  const char *from, *to;
+  bool json;
+} screenshot_options;
+
+/* One option; DONE, WRONG_USAGE, or -1 when help was shown. */
+static int take(int chosen, const char *verb, screenshot_options *o) {
+  switch (chosen) {
+  case HELP:
+    (void)fputs(screenshot_help, stdout);
+    return -1;
+  case JSON:
+    o->json = true;
+    break;
+  case FROM:
+    o->from = optarg;
+    break;
+  case 'o':
+    o->to = optarg;
+    break;
+  case SIZE:
+    if (!read_pixels(optarg, &o->picture)) {
+      return say_wrong(verb, "--size is WxH, 16 to 8192 pixels each, not \"%s\"", optarg);
+    }
+    break;
+  case CAMERA:
+    if (!read_list(optarg, ',', 3, o->picture.camera) || o->picture.camera[2] <= 0) {
+      return say_wrong(verb, "--camera is AZ,EL,ZOOM, such as 30,20,1, not \"%s\"", optarg);
+    }
+    break;
+  case PRESET:
+    o->picture.preset = optarg;
+    break;
+  case WINDOW:
+    if (!read_list(optarg, ',', 2, o->picture.window) ||
+        o->picture.window[0] >= o->picture.window[1]) {
+      return say_wrong(verb, "--window is LO,HI, the smaller one first, not \"%s\"", optarg);
+    }
+    break;
+  case KERNEL:
+    o->picture.kernel = optarg;
+    break;
+  case SLICE:
+    if (!read_slice(optarg, &o->picture)) {
+      return say_wrong(verb, "--slice is x, y or z and a number, such as z=60, not \"%s\"", optarg);
+    }
+    break;
+  case LIMIT:
+    if (!read_number(optarg, 0.1, 1e6, &o->picture.time_limit)) {
+      return say_wrong(verb, "--time-limit is a number of seconds, not \"%s\"", optarg);
+    }
+    break;
+  default:
+    return WRONG_USAGE;
+  }
+  return DONE;
+}
+
+int verb_screenshot(int argc, char **argv) {
+  static const struct option names[] = {{"help", no_argument, NULL, HELP},
+                                        {"json", no_argument, NULL, JSON},
+                                        {"from", required_argument, NULL, FROM},
+                                        {"size", required_argument, NULL, SIZE},
+                                        {"camera", required_argument, NULL, CAMERA},
+                                        {"preset", required_argument, NULL, PRESET},
+                                        {"window", required_argument, NULL, WINDOW},
+                                        {"kernel", required_argument, NULL, KERNEL},
+                                        {"slice", required_argument, NULL, SLICE},
+                                        {"time-limit", required_argument, NULL, LIMIT},
+                                        {NULL, 0, NULL, 0}};
+  screenshot_options o = {.picture = {.png = 1}};
+  for (int chosen = next_option(argc, argv, names); chosen != -1;
+       chosen = next_option(argc, argv, names)) {
+    int status = take(chosen, argv[0], &o);
+    if (status != DONE) {
+      return status < 0 ? DONE : status;
+    }
+  }
+  if (optind < argc) {
+    return say_wrong(argv[0], "\"%s\" is one word too many", argv[optind]);
+  }
+  if (o.from == NULL || o.to == NULL) {
+    return say_wrong(argv[0], o.from == NULL ? "of what? --from CONTACT is missing"
+                                             : "where to? -o FILE.png is missing");
+  }
+  char contact[CONTACT_LIMIT];
+  beamcast_error error = {0};
+  beamcast_picture picture;
+  int status = find_contact(o.from, contact);
+  if (status != DONE) {
+    return status;
+  }
+  if (beamcast_screenshot_from(contact, &o.picture, &picture, &error) != BEAMCAST_OK) {
+    return say_error(&error);
+  }
+  status = write_file(o.to, &picture);
+  if (status == DONE && o.json) {
+    status = print_json(json_pack("{s:s, s:i, s:i, s:o}", "file", o.to, "width", picture.width,
+                                  "height", picture.height, "provenance",
+                                  json_loads(picture.about, JSON_DECODE_ANY, NULL)));
+  }
+  beamcast_picture_free(&picture);
+  return status;
+}
+
+/* --- open ------------------------------------------------------------------------------------ */
+
+/* FILE:DATASET, unless there is a file of the whole name; of a file that is not on this machine,
+ * after the first colon. A path of this machine becomes absolute. Both results are malloc'ed. */
+static bool split(const char *given, char **path, char **dataset) {
+  const char *colon = NULL;
+  if (access(given, F_OK) != 0) {
+    char *part = NULL;
+    for (const char *at = strchr(given, ':'); at != NULL; at = strchr(at + 1, ':')) {
+      free(part);
+      part = strndup(given, (size_t)(at - given));
+      colon = colon == NULL || (part != NULL && access(part, F_OK) == 0) ? at : colon;
+    }
+    free(part);
+  }
+  char *name = colon != NULL ? strndup(given, (size_t)(colon - given)) : strdup(given);
+  *dataset = strdup(colon != NULL ? colon + 1 : "");
+  *path = name != NULL ? realpath(name, NULL) : NULL;
+  if (*path == NULL && name != NULL && name[0] == '/') {
+    *path = name; /* of the server's */
+    name = NULL;
+  }
+  free(name);
+  return *path != NULL && *dataset != NULL;
+}
+
+static int open_file(const char *given, const char *to, const double stride[3], double limit,
+                     bool json) {
+  char contact[CONTACT_LIMIT], *path, *dataset, *answer = NULL;
+  beamcast_error error = {0};
+  int status = find_contact(to, contact);
+  if (status != DONE) {
+    return status;
+  }
+  if (!split(given, &path, &dataset)) {
+    free(path);
+    free(dataset);
+    return say_failed("there is no file %s here; of a file on the server give the whole path",
+                      given);
+  }
+  json_t *call =
+      json_pack("{s:s, s:s, s:s, s:[I, I, I]}", "verb", "open", "path", path, "dataset", dataset,
+                "stride", (json_int_t)stride[0], (json_int_t)stride[1], (json_int_t)stride[2]);
+  char *text = call ? json_dumps(call, JSON_COMPACT) : NULL;
+  if (text == NULL) {
+    status = say_failed("the file's name is not UTF-8");
+  } else if (beamcast_call_viewer(contact, text, limit, &answer, &error) != BEAMCAST_OK) {
+    status = say_error(&error);
+  } else if (json) {
+    status = print_json(json_loads(answer, 0, NULL));
+  } else {
+    json_t *result = json_loads(answer, 0, NULL);
+    const char *notice =
+        json_string_value(json_object_get(json_object_get(result, "shown"), "notice"));
+    if (notice != NULL && notice[0] != '\0') {
+      (void)fprintf(stderr, "beamcast: %s\n", notice);
+    }
+    json_decref(result);
+  }
+  json_decref(call);
+  free(text);
+  free(answer);
+  free(path);
+  free(dataset);
+  return status;
+}
+
+int verb_open(int argc, char **argv) {
+  static const struct option names[] = {{"help", no_argument, NULL, HELP},
+                                        {"json", no_argument, NULL, JSON},
+                                        {"to", required_argument, NULL, TO},
+                                        {"stride", required_argument, NULL, STRIDE},
+                                        {"time-limit", required_argument, NULL, LIMIT},
+                                        {NULL, 0, NULL, 0}};
+  const char *to = NULL;
+  double stride[3] = {0, 0, 0}, limit = 600;
+  bool json = false;
+  for (int chosen = next_option(argc, argv, names); chosen != -1;
+       chosen = next_option(argc, argv, names)) {
+    switch (chosen) {
+    case HELP:
+      (void)fputs(open_help, stdout);
+      return DONE;
+    case JSON:
+      json = true;
+      break;
+    case TO:
+      to = optarg;
+      break;
+    case STRIDE:
+      if (!read_list(optarg, ',', 3, stride) || stride[0] < 1 || stride[1] < 1 || stride[2] < 1) {
+        return say_wrong(argv[0], "--stride is X,Y,Z, each at least 1, not \"%s\"", optarg);
+      }
+      break;
+    case LIMIT:
+      if (!read_number(optarg, 0.1, 1e6, &limit)) {
+        return say_wrong(argv[0], "--time-limit is a number of seconds, not \"%s\"", optarg);
+      }
+      break;
+    default:
+      return chosen == 'o' ? say_wrong(argv[0], "there is no option -o") : WRONG_USAGE;
+    }
+  }
+  if (optind + 1 != argc) {
+    return say_wrong(argv[0], optind == argc ? "which file?" : "one file at a time");
+  }
+  return to == NULL ? say_wrong(argv[0], "where to? --to CONTACT is missing")
+                    : open_file(argv[optind], to, stride, limit, json);
+}
