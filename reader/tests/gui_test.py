@@ -1,6 +1,7 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: BSD-3-Clause
-"""In the ParaView program a .nxs file opens through File > Open, with nothing to pick, and is shown.
+"""In the ParaView program a .nxs file opens through File > Open, with nothing to pick, and is shown; and a file
+that grows is followed, here on a server of two ranks.
 
     gui_test.py PLUGIN_FOLDER [PICTURE]
 
@@ -8,6 +9,7 @@ Keys and clicks go to a screen that nobody sees; what is on it is looked at as a
 
 import os
 import shutil
+import socket
 import subprocess
 import sys
 import tempfile
@@ -15,6 +17,8 @@ import time
 
 import h5py
 import numpy as np
+
+from growing_test import WRITER
 
 WIDTH, HEIGHT = 1500, 1000
 VIEW = np.s_[250:950, 400:1300]  # the middle of the render view, of the screen's rows and columns
@@ -112,8 +116,77 @@ def play(screen, path):
     wait("the volume", shown)
 
 
+FOLLOW = """
+from paraview.simple import *
+Connect("localhost", {port})
+view = GetActiveViewOrCreate("RenderView")
+reader = BeamcastVolumeReader(FileName=["{path}"], Dataset="/frames", Live=1, Unit="voxel")
+Show(reader, view).SetRepresentationType("Surface")
+view.CameraPosition, view.CameraFocalPoint, view.CameraViewUp = [120, 90, 20], [3, 3, 20], [0, 0, 1]
+Render()
+"""
+
+
+class Server:
+    """pvserver on two ranks, at a port that was free."""
+
+    def __init__(self, environment):
+        with socket.socket() as free:
+            free.bind(("localhost", 0))
+            self.port = free.getsockname()[1]
+        self.process = subprocess.Popen(["mpiexec", "--oversubscribe", "-n", "2", "pvserver", f"--server-port={self.port}"],
+                                        env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+        for line in self.process.stdout:
+            if "Accepting connection" in line:
+                return
+        raise AssertionError("pvserver did not start")
+
+    def stop(self):
+        self.process.terminate()
+        self.process.communicate()
+
+
+def follow(folder, screen, environment):
+    """What the writer adds is shown, without a click."""
+    path, script = os.path.join(folder, "scan.h5"), os.path.join(folder, "follow.py")
+    writer = subprocess.Popen([sys.executable, "-c", WRITER, path], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+                              text=True, bufsize=1)
+
+    def more(count):
+        print(count, file=writer.stdin, flush=True)
+        assert writer.stdout.readline() == "flushed\n"
+
+    assert writer.stdout.readline() == "ready\n"
+    more(4)
+    server = Server(environment)
+    with open(script, "w") as f:
+        f.write(FOLLOW.format(port=server.port, path=path))
+    with open(os.path.join(folder, "log"), "ab") as log:
+        paraview = subprocess.Popen(["paraview", "--script=" + script], env=environment, stdout=log, stderr=log)
+    try:
+        wait("the first frames", lambda: covered(screen) > 0.001)
+        before = covered(screen)
+        more(36)
+        wait("the frames that came", lambda: covered(screen) > 3 * before)
+        assert covered(screen) < 0.9
+        print("a file that grows is followed on two ranks")
+    finally:
+        paraview.kill()
+        paraview.wait()
+        server.stop()
+        writer.kill()
+        writer.communicate()
+
+
+def covered(screen):
+    """The part of the view that has the colours of the frames' map, not of its background or the dialogs."""
+    screen.do("key", "Escape")  # the welcome dialog may come late
+    picture = screen.picture()[VIEW].astype(int)
+    return float(np.mean(np.abs(picture[..., 0] - picture[..., 2]) > 60))
+
+
 def main():
-    for program in ("paraview", "Xvfb", "xdotool", "import"):
+    for program in ("paraview", "pvserver", "mpiexec", "Xvfb", "xdotool", "import"):
         if shutil.which(program) is None:
             skip(f"{program} is missing")
     with tempfile.TemporaryDirectory() as folder:
@@ -125,10 +198,13 @@ def main():
             paraview = subprocess.Popen(["paraview"], env=environment, stdout=log, stderr=log)
         try:
             play(screen, path)
-            print("a .nxs file opens through File > Open and is shown")
-        finally:
+            print("a .nxs file opens through File > Open and is shown", flush=True)
             if len(sys.argv) > 2:
                 subprocess.run(["import", "-window", "root", sys.argv[2]], env=screen.environment)
+            paraview.kill()
+            paraview.wait()
+            follow(folder, screen, environment)
+        finally:
             paraview.kill()
             paraview.wait()
             screen.server.terminate()
