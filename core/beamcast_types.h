@@ -29,7 +29,8 @@ typedef enum beamcast_code {
   BEAMCAST_ERR_PROTOCOL = 6,    /* the peer said something that makes no sense */
   BEAMCAST_ERR_IO = 7,          /* a file could not be read or written */
   BEAMCAST_ERR_UNSUPPORTED = 8, /* this build, machine or peer can't do it */
-  BEAMCAST_DROPPED = 9          /* the step was not accepted; its data go nowhere; go on */
+  BEAMCAST_DROPPED = 9,         /* the step was not accepted; its data go nowhere; go on */
+  BEAMCAST_ERR_SCRIPT = 10      /* a script has an error and is left out from now on; go on */
 } beamcast_code;
 
 enum { BEAMCAST_MESSAGE_MAX = 480 };

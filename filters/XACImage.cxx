@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "XACImage.h"
+#include "XACParts.h"
 
 #include "vtkCellData.h"
 #include "vtkCommunicator.h"
@@ -175,6 +176,23 @@ void IndexToWorld(const XACWhole &whole, const double *matrix, double *m) {
     }
   }
 }
+
+// Everything stays where it is; skip: bytes from a point's first component to the one to be drawn.
+void TakeParts(const XACParts &parts, int64_t skip, xac_volume *v) {
+  auto at = [skip](const void *data) {
+    return data ? static_cast<const void *>(static_cast<const char *>(data) + skip) : nullptr;
+  };
+  v->data = at(parts.Core);
+  for (int a = 0; a < 3; a++) {
+    v->stride[a] = parts.Stride[a];
+    v->last[a] = at(parts.Last[a]);
+    std::copy(parts.LastStride[a], parts.LastStride[a] + 2, v->last_stride[a]);
+  }
+  for (int face = 0; face < 6; face++) {
+    v->border[face] = at(parts.Border[face]);
+    std::copy(parts.BorderStride[face], parts.BorderStride[face] + 2, v->border_stride[face]);
+  }
+}
 } // namespace
 
 int XACMakeVolume(vtkImageData *image, vtkDataArray *array, int component, const int owned[6],
@@ -191,7 +209,8 @@ int XACMakeVolume(vtkImageData *image, vtkDataArray *array, int component, const
     return BEAMCAST_OK;
   }
   v->type = TypeOf(array);
-  if (v->type == 0 || !array->HasStandardMemoryLayout()) {
+  const auto *parts = dynamic_cast<const XACParts *>(array);
+  if (v->type == 0 || (!parts && !array->HasStandardMemoryLayout())) {
     return beamcast_fail(error, BEAMCAST_ERR_UNSUPPORTED,
                          "array %s of type %s can't be drawn in place; convert it to float or an "
                          "integer of up to 32 bits",
@@ -209,6 +228,15 @@ int XACMakeVolume(vtkImageData *image, vtkDataArray *array, int component, const
   }
   const int64_t stride[3] = {components, components * dims[0], components * dims[0] * dims[1]};
   const size_t size = beamcast_type_size(v->type);
+  if (parts && std::equal(owned, owned + 6, extent)) {
+    const int64_t skip = std::min<int64_t>(std::max(component, 0), components - 1);
+    TakeParts(*parts, skip * static_cast<int64_t>(size), v);
+    for (int a = 0; a < 3; a++) {
+      v->dims[a] = dims[a];
+      v->start[a] = owned[2 * a] - whole.Extent[2 * a];
+    }
+    return BEAMCAST_OK;
+  }
   const char *data = static_cast<const char *>(array->GetVoidPointer(0));
   auto point = [&](int64_t x, int64_t y, int64_t z) -> const void * {
     int64_t at = x * stride[0] + y * stride[1] + z * stride[2] +

@@ -10,9 +10,9 @@
 
 struct XACParts {
   virtual ~XACParts() = default;
-  const void *Core = nullptr;        // the image's first point
-  int64_t Stride[3] = {0, 0, 0};     // from point to point in x, y, z
-  const void *Last[3] = {};          // see xac_volume
+  const void *Core = nullptr;    // the image's first point
+  int64_t Stride[3] = {0, 0, 0}; // from point to point in x, y, z
+  const void *Last[3] = {};      // see xac_volume
   int64_t LastStride[3][2] = {};
   const void *Border[6] = {};
   int64_t BorderStride[6][2] = {};

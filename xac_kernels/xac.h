@@ -102,8 +102,8 @@ XAC_API int xac_histogram(xac_renderer *renderer, double lo, double hi, int64_t 
 XAC_API double xac_percentile(const int64_t *bins, int count, double lo, double hi, double part);
 
 /* Colours and opacities made for CT, over a window of values: "grey", "bone", "rock", "soft
- * matter", "labels". Fills [entries][4], opacities for one voxel. Labels: entry i is label i of a window 0
- * to entries - 1, label 0 shows nothing. Error: an unknown name. */
+ * matter", "labels". Fills [entries][4], opacities for one voxel. Labels: entry i is label i of a
+ * window 0 to entries - 1, label 0 shows nothing. Error: an unknown name. */
 XAC_API int xac_preset(const char *name, float *rgba, int entries, beamcast_error *error);
 /* The number-th preset's name, NULL beyond the last. */
 XAC_API const char *xac_preset_name(int number);

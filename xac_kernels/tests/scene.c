@@ -49,10 +49,11 @@ void scene_look(scene *s, int side, double x, double y, double z, double zoom) {
 }
 
 /* One brick with a tight copy of its core and of each border plane, so that a read outside of
- * either is caught by the sanitizers. */
+ * either is caught by the sanitizers. With border planes, a plane shared with an upper neighbour
+ * lies apart from the core, too. */
 typedef struct brick {
   xac_volume volume;
-  void *memory[7];
+  void *memory[10]; /* border planes, core, last planes */
   xac_renderer *renderer;
   double distance; /* of its middle from the eye */
 } brick;
@@ -84,7 +85,19 @@ static void make_brick(const scene *s, const int lo[3], const int hi[3], int bor
   memset(b, 0, sizeof *b);
   xac_volume *v = &b->volume;
   v->type = s->type;
-  v->data = b->memory[6] = copy_box(s, lo, hi);
+  int end[3], whole_end[3] = {hi[0], hi[1], hi[2]};
+  for (int a = 0; a < 3; a++) {
+    end[a] = borders && hi[a] < s->n[a] ? hi[a] - 1 : hi[a];
+  }
+  v->data = b->memory[6] = copy_box(s, lo, end);
+  for (int a = 2; a >= 0; a--) { /* in x of what is left by those in z and y */
+    int from[3] = {lo[0], lo[1], lo[2]};
+    from[a] = end[a];
+    if (end[a] < hi[a]) {
+      v->last[a] = b->memory[7 + a] = copy_box(s, from, whole_end);
+    }
+    whole_end[a] = end[a];
+  }
   for (int a = 0; a < 3; a++) {
     v->dims[a] = hi[a] - lo[a];
     v->start[a] = lo[a];
@@ -173,7 +186,7 @@ float *scene_draw(const scene *s, const int cuts[3], int empty, int borders) {
     }
     xac_over(result, one, pixels);
     xac_destroy(r);
-    for (int m = 0; m < 7; m++) {
+    for (int m = 0; m < 10; m++) {
       free(bricks[i].memory[m]);
     }
   }

@@ -1,0 +1,150 @@
+// SPDX-License-Identifier: BSD-3-Clause
+//
+// VTK arrays over a producer's voxels, which stay where they are.
+//   WholeBrickArray   all points of the image lie in one block of memory
+//   PartedBrickArray  the image's last planes, shared with the next ranks, lie apart. Reads like
+//   any
+//                     array; a filter that wants one block (GetVoidPointer) gets a copy, made then.
+// Both tell XAC Volume where the planes beyond the faces are (XACParts).
+#ifndef BeamcastCatalystBrickArray_h
+#define BeamcastCatalystBrickArray_h
+
+#include "XACParts.h"
+
+#include "vtkAOSDataArrayTemplate.h"
+#include "vtkGenericDataArray.h"
+
+#include <cstddef>
+#include <vector>
+
+namespace beamcast {
+
+// What a filter makes of such an array by NewInstance is an ordinary one.
+template <class Value> vtkObjectBase *NewOrdinaryArray() {
+  return vtkDataArray::CreateDataArray(vtkTypeTraits<Value>::VTK_TYPE_ID);
+}
+
+// Arrays whose memory is the producer's again after the step.
+struct BorrowedArray {
+  virtual ~BorrowedArray() = default;
+  virtual void Release() = 0; // frees what was copied for filters
+};
+
+template <class Value>
+class WholeBrickArray : public vtkAOSDataArrayTemplate<Value>, public XACParts {
+public:
+  static WholeBrickArray *New() {
+    auto *made = new WholeBrickArray;
+    made->InitializeObjectBase();
+    return made;
+  }
+
+protected:
+  vtkObjectBase *NewInstanceInternal() const override {
+    return NewOrdinaryArray<Value>();
+  }
+};
+
+template <class Value>
+class PartedBrickArray : public vtkGenericDataArray<PartedBrickArray<Value>, Value>,
+                         public XACParts,
+                         public BorrowedArray {
+  using Generic = vtkGenericDataArray<PartedBrickArray<Value>, Value>;
+  friend Generic;
+
+public:
+  using ValueType = Value;
+  vtkAbstractTemplateTypeMacro(PartedBrickArray, Generic);
+  static PartedBrickArray *New() {
+    auto *made = new PartedBrickArray;
+    made->InitializeObjectBase();
+    return made;
+  }
+
+  // points: of the image in x, y, z. XACParts is filled by the caller.
+  void SetShape(const int64_t points[3]) {
+    std::copy(points, points + 3, this->Points);
+    this->Size = points[0] * points[1] * points[2] * this->NumberOfComponents;
+    this->MaxId = this->Size - 1;
+  }
+
+  Value GetTypedComponent(vtkIdType tuple, int component) const {
+    return *(this->Find(tuple) + component);
+  }
+  Value GetValue(vtkIdType value) const {
+    return this->GetTypedComponent(value / this->NumberOfComponents,
+                                   static_cast<int>(value % this->NumberOfComponents));
+  }
+  void GetTypedTuple(vtkIdType tuple, Value *values) const {
+    const Value *from = this->Find(tuple);
+    std::copy(from, from + this->NumberOfComponents, values);
+  }
+
+  // The producer's voxels are never written to.
+  void SetValue(vtkIdType, Value) {}
+  void SetTypedTuple(vtkIdType, const Value *) {}
+  void SetTypedComponent(vtkIdType, int, Value) {}
+
+  void *GetVoidPointer(vtkIdType value) override {
+    if (this->Copy.empty()) {
+      this->Copy.resize(static_cast<size_t>(this->Size));
+      for (vtkIdType tuple = 0; tuple < this->GetNumberOfTuples(); tuple++) {
+        this->GetTypedTuple(tuple, this->Copy.data() + tuple * this->NumberOfComponents);
+      }
+    }
+    return this->Copy.data() + value;
+  }
+  void ExportToVoidPointer(void *to) override {
+    for (vtkIdType tuple = 0; to && tuple < this->GetNumberOfTuples(); tuple++) {
+      this->GetTypedTuple(tuple, static_cast<Value *>(to) + tuple * this->NumberOfComponents);
+    }
+  }
+  bool HasStandardMemoryLayout() const override {
+    return false;
+  }
+  int GetArrayType() const override {
+    return vtkAbstractArray::DataArray;
+  }
+  void Release() override {
+    std::vector<Value>().swap(this->Copy);
+  }
+
+protected:
+  vtkObjectBase *NewInstanceInternal() const override {
+    return NewOrdinaryArray<Value>();
+  }
+  bool AllocateTuples(vtkIdType) {
+    return false;
+  }
+  bool ReallocateTuples(vtkIdType) {
+    return false;
+  }
+
+private:
+  const Value *Find(vtkIdType tuple) const {
+    const int64_t row = tuple / this->Points[0];
+    const int64_t x = tuple - row * this->Points[0];
+    const int64_t z = row / this->Points[1];
+    const int64_t y = row - z * this->Points[1];
+    if (this->Last[2] && z == this->Points[2] - 1) {
+      return At(this->Last[2], x * this->LastStride[2][0] + y * this->LastStride[2][1]);
+    }
+    if (this->Last[1] && y == this->Points[1] - 1) {
+      return At(this->Last[1], x * this->LastStride[1][0] + z * this->LastStride[1][1]);
+    }
+    if (this->Last[0] && x == this->Points[0] - 1) {
+      return At(this->Last[0], y * this->LastStride[0][0] + z * this->LastStride[0][1]);
+    }
+    return At(this->Core, x * this->Stride[0] + y * this->Stride[1] + z * this->Stride[2]);
+  }
+  static const Value *At(const void *data, int64_t offset) {
+    return static_cast<const Value *>(data) + offset;
+  }
+
+  int64_t Points[3] = {1, 1, 1};
+  std::vector<Value> Copy;
+};
+
+} // namespace beamcast
+
+#endif
