@@ -79,6 +79,18 @@ void bc_producers_settle(bc_receiver *r) {
   }
 }
 
+void bc_producers_awaited(bc_receiver *r) {
+  for (bc_producer *p = r->producers; p != NULL; p = p->next) {
+    const bc_step *step = p->awaits != 0 ? bc_step_find(p->stream, p->awaits) : NULL;
+    const bool complete = step == NULL || step->state == BC_STEP_COMPLETE; /* or is gone again */
+    if (p->awaits != 0 && p->conn != NULL && (complete || step->state >= BC_STEP_ABORTING)) {
+      say(r, p->conn, BC_AWAITED, p->awaits, complete ? BEAMCAST_OK : BEAMCAST_DROPPED,
+          complete ? "" : step->reason);
+      p->awaits = 0;
+    }
+  }
+}
+
 void bc_producer_lost(bc_receiver *r, bc_producer *p, int code, const char *reason) {
   if (p->gone) {
     return;
@@ -366,6 +378,13 @@ static void on_producer(bc_receiver *r, bc_conn *conn, uint32_t type, bc_reader 
     break;
   case BC_END:
     bc_step_end(r, p, reader);
+    break;
+  case BC_AWAIT:
+    p->awaits = bc_get_u64(reader);
+    if (p->awaits == 0) {
+      nonsense(r, conn, type);
+    }
+    bc_producers_awaited(r);
     break;
   case BC_PULSE:
     break;

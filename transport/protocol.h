@@ -42,6 +42,8 @@ typedef enum bc_message_type {
   BC_GONE = 10,
   BC_PULSE = 11,
   BC_BYE = 12,
+  BC_AWAIT = 13,
+  BC_AWAITED = 14,
   /* producer or viewer, and any rank: where voxels go */
   BC_BIND = 20,
   BC_BOUND = 21,

@@ -162,6 +162,7 @@ void bc_step_abort(bc_receiver *r, bc_stream_state *s, bc_step *step, const char
       p->declare = NULL;
     }
   }
+  bc_producers_awaited(r);
   bc_steps_settle(r, s);
 }
 
@@ -616,6 +617,7 @@ void bc_step_end(bc_receiver *r, bc_producer *p, bc_reader *reader) {
     bc_step_abort(r, s, step, wrong);
   } else if (step->ended == step->producers && step->arrays == 0) {
     bc_step_remove(r, s, step); /* nobody put anything */
+    bc_producers_awaited(r);
     bc_root_slots_changed(r, s);
   } else if (step->ended == step->producers) {
     seal(r, step);
@@ -656,6 +658,7 @@ void bc_step_sealed(bc_receiver *r, const bc_verdict *verdict, uint32_t wires) {
   s->status.bytes_received += step->bytes;
   s->status.rate = seconds > 0 ? (double)step->bytes / seconds : 0;
   name_wires(step->wires, s->status.wire);
+  bc_producers_awaited(r);
   bc_producers_settle(r);
   bc_root_slots_changed(r, s);
 }

@@ -129,6 +129,10 @@ static int take_verdict(bc_sender *s, const bc_message *message) {
                    : BEAMCAST_ERR_CONNECTION;
     return dead(s, code, verdict.sentence);
   }
+  if (s->state == STEP_NONE && verdict.about == s->serial) {
+    s->late_drop = true;
+    (void)snprintf(s->reason, sizeof s->reason, "%s", verdict.sentence);
+  }
   if (s->state == STEP_OPEN && verdict.about == s->serial) {
     s->state = STEP_DROPPED;
     s->stats.dropped++;
@@ -146,6 +150,8 @@ static int take_aside(bc_sender *s, const bc_message *message) {
   case BC_DROPPED:
   case BC_GONE:
     return take_verdict(s, message);
+  case BC_AWAITED: /* a late one */
+    return BEAMCAST_OK;
   default:
     return dead(s, BEAMCAST_ERR_PROTOCOL, "the server sent what was not asked for");
   }
@@ -356,6 +362,7 @@ static int take_grant(bc_sender *s, bc_message *message, uint64_t step, bool *ou
   s->serial = serial;
   s->slot = slot;
   s->state = STEP_OPEN;
+  s->late_drop = false;
   return BEAMCAST_OK;
 }
 
@@ -574,6 +581,41 @@ int bc_sender_end(bc_sender *s, const char *header, beamcast_error *error) {
   s->state = STEP_NONE;
   s->stats.steps++;
   return BEAMCAST_OK;
+}
+
+int bc_sender_await(bc_sender *s, beamcast_error *error) {
+  int64_t deadline = bc_deadline(s->options.limit);
+  if (s->dead) {
+    return fail_dead(s, error);
+  }
+  if (s->state != STEP_NONE || s->serial == 0) {
+    return beamcast_fail(error, BEAMCAST_ERR_ARGUMENT, "no step has been ended to wait for");
+  }
+  int code = settle_overlap(s, deadline, error);
+  bc_writer writer = {0};
+  bc_put_number(&writer, BC_AWAIT, s->serial);
+  code = code == BEAMCAST_OK ? send_control(s, &writer, deadline, error) : code;
+  bc_writer_free(&writer);
+  for (bool answered = false; code == BEAMCAST_OK && !answered;) {
+    bc_message message;
+    code = receive_control(s, &message, deadline, error);
+    if (code != BEAMCAST_OK) {
+      break;
+    }
+    bc_reader reader = bc_reader_of(message.body, message.size);
+    bc_verdict verdict;
+    if (message.type != BC_AWAITED) {
+      code = take_aside(s, &message) == BEAMCAST_OK ? code : fail_dead(s, error);
+    } else if (bc_get_verdict(&reader, &verdict) && verdict.about == s->serial) {
+      answered = true;
+      code = s->late_drop ? dropped(s, error)
+             : verdict.code == BEAMCAST_OK
+                 ? BEAMCAST_OK
+                 : beamcast_fail(error, BEAMCAST_DROPPED, "%.440s", verdict.sentence);
+    } /* else: a late one, of a wait that ran into the time limit */
+    bc_message_free(&message);
+  }
+  return code;
 }
 
 const char *bc_sender_request(bc_sender *s, uint64_t *number) {

@@ -39,6 +39,9 @@ int bc_sender_put(bc_sender *s, const bc_array_spec *spec, const bc_grid *grid, 
 int bc_sender_flush(bc_sender *s, beamcast_error *error);
 /* header: JSON object of the step, at most BC_HEADER_MAX bytes. */
 int bc_sender_end(bc_sender *s, const char *header, beamcast_error *error);
+/* Waits until the step ended last is complete: from then on whoever looks finds it, or a newer one.
+ * With several producers all must have ended it. BEAMCAST_DROPPED if it was given up. */
+int bc_sender_await(bc_sender *s, beamcast_error *error);
 /* The next request that came with this step: its JSON (the sender's, until the next call), or NULL.
  */
 const char *bc_sender_request(bc_sender *s, uint64_t *number);

@@ -36,6 +36,7 @@ struct bc_sender {
   uint64_t serial, epoch, arrays;
   uint32_t slot;
   char reason[BC_SENTENCE_MAX];
+  bool late_drop; /* the step was given up after it had been ended */
   bool sync_owed; /* overlap: the last step's SYNCs are out */
   bool dead;
   int dead_code;

@@ -144,6 +144,7 @@ struct bc_producer {
   bool gone;     /* its connection has ended; expelled as soon as its last bytes are settled */
   bool expelled; /* EXPEL was sent; freed when all ranks have answered */
   bc_declare *declare; /* waits for the step to be opened; NULL for none */
+  uint64_t awaits;     /* serial of the step whose completion it waits for; 0: none */
 };
 
 typedef enum bc_step_state {
@@ -339,6 +340,8 @@ bool bc_producer_alive(bc_receiver *r, uint64_t session);
 /* producers.c: who is connected to the root, and what they and the ranks say */
 void bc_producer_lost(bc_receiver *r, bc_producer *p, int code, const char *reason);
 void bc_producers_settle(bc_receiver *r);
+/* Answers those who wait for a step that has been completed or given up. */
+void bc_producers_awaited(bc_receiver *r);
 void bc_root_message(bc_receiver *r, bc_conn *conn, uint32_t type, const unsigned char *body,
                      size_t size);
 /* A message from a rank of the server. */

@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
 #include <time.h>
@@ -202,6 +203,18 @@ static void usage(answer *a) {
   }
 }
 
+/* A child that has all our files and does nothing, as between a program's fork and its exec. */
+static void fork_idle(void) {
+  pid_t parent = getpid(), pid = fork();
+  if (pid == 0) {
+    (void)prctl(PR_SET_PDEATHSIG, SIGKILL);
+    while (getppid() == parent) {
+      (void)pause();
+    }
+    _exit(0);
+  }
+}
+
 static void obey(receiver *me, const order *o, answer *a) {
   beamcast_error error = {0};
   bc_frame **place;
@@ -253,6 +266,9 @@ static void obey(receiver *me, const order *o, answer *a) {
     break;
   case R_LOGGED:
     a->number = count_logged(&me->log, o->text);
+    break;
+  case R_FORK:
+    fork_idle();
     break;
   default:
     (void)wrong(a, "this is no order for a receiver");
@@ -484,6 +500,9 @@ static void produce(producer *me, const order *o, answer *a) {
   case P_END:
     note(a, beamcast_end_step(me->stream, &error), &error);
     spoil(me);
+    break;
+  case P_AWAIT:
+    note(a, beamcast_await(me->stream, &error), &error);
     break;
   case P_ANNOTATE:
     note(a, beamcast_annotate(me->stream, o->stream, o->text, &error), &error);

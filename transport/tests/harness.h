@@ -32,6 +32,7 @@ typedef enum order_kind {
   R_VIEW,
   R_USAGE,
   R_LOGGED,
+  R_FORK,
   R_CLOSE,
   /* producers */
   P_CONNECT,
@@ -39,6 +40,7 @@ typedef enum order_kind {
   P_PUT,
   P_SPOIL,
   P_END,
+  P_AWAIT,
   P_ANNOTATE,
   P_REQUEST,
   P_DESCRIBE,

@@ -525,9 +525,9 @@ static void random_body(bc_writer *writer, uint64_t serial, uint64_t session) {
  */
 static void random_message(bc_writer *writer, uint64_t serial, uint64_t session) {
   random_state *random = &harness_random;
-  static const uint32_t types[] = {BC_JOIN, BC_BEGIN, BC_DECLARE, BC_END,       BC_PULSE,
-                                   BC_BYE,  BC_BIND,  BC_WRITE,   BC_WROTE,     BC_SYNC,
-                                   BC_READ, BC_LOOK,  BC_ATTACH,  BC_VERBS_OPEN};
+  static const uint32_t types[] = {BC_JOIN, BC_BEGIN, BC_DECLARE, BC_END,        BC_PULSE,
+                                   BC_BYE,  BC_BIND,  BC_WRITE,   BC_WROTE,      BC_SYNC,
+                                   BC_READ, BC_LOOK,  BC_ATTACH,  BC_VERBS_OPEN, BC_AWAIT};
   bc_join join = {
       .stream = "forged", .run_id = draw(random, 1, 3), .ranks = (uint32_t)draw(random, 1, 2)};
   bc_declare declare = {.serial = serial + draw(random, 0, 1), .grid = tiny_grid()};
@@ -540,7 +540,7 @@ static void random_message(bc_writer *writer, uint64_t serial, uint64_t session)
                   .array = (uint32_t)draw(random, 0, 2),
                   .box = {.shape = {draw(random, 0, 8), 8, draw(random, 1, 9)}}};
   span.bytes = bc_box_count(&span.box) * draw(random, 1, 4);
-  uint32_t type = draw(random, 0, 9) ? types[draw(random, 0, 13)] : (uint32_t)draw(random, 1, 63);
+  uint32_t type = draw(random, 0, 9) ? types[draw(random, 0, 14)] : (uint32_t)draw(random, 1, 63);
   size_t begin;
   join.rank = (uint32_t)draw(random, 0, join.ranks - 1);
   switch (draw(random, 0, 4) ? type : 0) {
@@ -556,6 +556,9 @@ static void random_message(bc_writer *writer, uint64_t serial, uint64_t session)
     break;
   case BC_DECLARE:
     bc_put_declare(writer, &declare);
+    break;
+  case BC_AWAIT:
+    bc_put_number(writer, BC_AWAIT, serial);
     break;
   case BC_BIND:
   case BC_SYNC:

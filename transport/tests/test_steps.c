@@ -250,6 +250,37 @@ static void policy_all_waits_no_longer_than_the_limit(void **state) {
   server_stop(&s);
 }
 
+static void what_is_awaited_is_there(void **state) {
+  (void)state;
+  server s = server_start(2, 0);
+  child producer[2];
+  test_scene scene = plain(6, 1);
+  producers_connect(producer, 1, &s, "volume", 7);
+  order await = {.kind = P_AWAIT};
+  assert_int_equal(ask(&producer[0], &await).code, BEAMCAST_ERR_ARGUMENT);
+  for (uint64_t i = 0; i < 100; i++) {
+    assert_int_equal(producers_step(producer, 1, &scene, i), BEAMCAST_OK);
+    assert_int_equal(ask(&producer[0], &await).code, BEAMCAST_OK);
+    uint64_t step = 0, serial = server_take(&s, "volume", 0, BC_PICK_NEWEST, &step);
+    assert_int_equal(step, i);
+    server_release(&s, serial);
+    if (i % 10 == 0) { /* again, though it is complete */
+      assert_int_equal(ask(&producer[0], &await).code, BEAMCAST_OK);
+    }
+  }
+  producer_exit(&producer[0]);
+  test_scene shared = plain(6, 2);
+  producers_connect(producer, 2, &s, "given up", 8);
+  assert_int_equal(producer_begin(&producer[0], 0, 0), BEAMCAST_OK);
+  assert_int_equal(producer_begin(&producer[1], 0, 0), BEAMCAST_OK);
+  assert_int_equal(producer_put(&producer[0], &shared), BEAMCAST_OK);
+  assert_int_equal(producer_end(&producer[0]), BEAMCAST_OK);
+  child_kill(&producer[1]);
+  assert_int_equal(ask(&producer[0], &await).code, BEAMCAST_DROPPED);
+  producer_exit(&producer[0]);
+  server_stop(&s);
+}
+
 /* --- keep ----------------------------------------------------------------------------------------
  */
 
@@ -827,6 +858,7 @@ int main(int argc, char **argv) {
       TEST(with_one_slot_what_is_shown_is_written_over),
       TEST(policy_all_loses_no_step_and_keeps_their_order),
       TEST(policy_all_waits_no_longer_than_the_limit),
+      TEST(what_is_awaited_is_there),
       TEST(kept_steps_can_be_gone_back_to),
       TEST(a_held_step_pushes_no_kept_one_out),
       TEST(kept_steps_stay_within_their_bytes),
