@@ -9,6 +9,7 @@
 #include <math.h>
 #include <stdlib.h>
 
+#include "backend.h"
 #include "contact.h"
 #include "fetch.h"
 #include "memory.h"
@@ -21,8 +22,12 @@
 static const double default_limit = 30;
 
 struct beamcast_stream {
-  bc_sender *sender;
-  json_t *header; /* of the current step; NULL: empty */
+  bc_sender *sender;          /* NULL: nothing is streamed */
+  const bc_catalyst_api *api; /* of catalyst */
+  bc_catalyst *catalyst;      /* NULL: no scripts in this process */
+  json_t *header;             /* of the current step; NULL: empty */
+  beamcast_error kept;        /* both: what went wrong with the server in this step */
+  bool begun;                 /* both: the server's step is to be ended */
 };
 
 /* --- connecting ------------------------------------------------------------------------------ */
@@ -68,43 +73,85 @@ static int find_run_id(const beamcast_connect_options *o, uint64_t *id, beamcast
   return code;
 }
 
+static int check_options(const beamcast_connect_options *o, beamcast_error *error) {
+  if (strlen(o->name) == 0 || strlen(o->name) >= BC_NAME_MAX) {
+    return beamcast_fail(error, BEAMCAST_ERR_ARGUMENT, "a stream's name has 1 to %d bytes",
+                         BC_NAME_MAX - 1);
+  }
+  if (o->ranks < 1 || o->ranks > BC_RANKS_MAX || o->rank < 0 || o->rank >= o->ranks) {
+    return beamcast_fail(error, BEAMCAST_ERR_ARGUMENT,
+                         "producer %d of %d is not possible (at most %d)", o->rank, o->ranks,
+                         BC_RANKS_MAX);
+  }
+  if (!(o->time_limit >= 0 && o->time_limit <= 1e6) || o->connections < 0 || o->connections > 32) {
+    return beamcast_fail(error, BEAMCAST_ERR_ARGUMENT,
+                         "time_limit may be 0 to 1e6 seconds, connections 0 to 32");
+  }
+  return BEAMCAST_OK;
+}
+
+static bc_sender *open_sender(const char *contact, const beamcast_connect_options *o,
+                              beamcast_error *error) {
+  const char *wire = o->wire ? o->wire : getenv("BEAMCAST_WIRE");
+  const char *connections = getenv("BEAMCAST_CONNECTIONS");
+  bc_sender_options s = {.stream = o->name,
+                         .rank = (uint32_t)o->rank,
+                         .ranks = (uint32_t)o->ranks,
+                         .limit = o->time_limit > 0 ? o->time_limit : default_limit,
+                         .wire = wire && wire[0] != '\0' ? wire : NULL,
+                         .connections = o->connections,
+                         .overlap = o->overlap != 0};
+  if (s.connections == 0 && connections != NULL) {
+    long given = strtol(connections, NULL, 10);
+    s.connections = given < 1 ? 0 : given > 32 ? 32 : (int)given;
+  }
+  if (find_run_id(o, &s.run_id, error) != BEAMCAST_OK) {
+    return NULL;
+  }
+  return bc_sender_open(contact, o->token, &s, error);
+}
+
+/* Opens what the back end asks for. Catalyst last: a rank that could not stream says so there, and
+ * then all ranks fail. */
+static int open_backends(beamcast_stream *stream, int backend, const char *contact,
+                         const beamcast_connect_options *o, beamcast_error *error) {
+  beamcast_error why = {0};
+  if (backend & BC_TO_CATALYST) {
+    stream->api = bc_backend_catalyst(error);
+    if (stream->api == NULL) {
+      return BEAMCAST_ERR_UNSUPPORTED;
+    }
+  }
+  if (backend & BC_TO_STREAM) {
+    stream->sender = open_sender(contact, o, &why);
+  }
+  const int ready = stream->sender != NULL || !(backend & BC_TO_STREAM);
+  if (backend & BC_TO_CATALYST) {
+    bc_catalyst_options c = {.channel = o->name,
+                             .rank = o->rank,
+                             .ranks = o->ranks,
+                             .communicator = o->mpi_comm,
+                             .scripts =
+                                 o->scripts ? o->scripts : getenv("BEAMCAST_CATALYST_SCRIPTS"),
+                             .ready = ready};
+    stream->catalyst = stream->api->open(&c, ready ? &why : NULL);
+  }
+  if (!ready || (stream->api != NULL && stream->catalyst == NULL)) {
+    return beamcast_fail(error, why.code, "%s", why.message);
+  }
+  return BEAMCAST_OK;
+}
+
 beamcast_stream *beamcast_connect(const char *contact, const beamcast_connect_options *options,
                                   beamcast_error *error) {
   beamcast_connect_options o = {0};
   if (options != NULL) {
     o = *options;
   }
-  const char *name = o.name ? o.name : "volume";
+  o.name = o.name ? o.name : "volume";
   o.ranks = o.ranks == 0 ? 1 : o.ranks;
-  if (strlen(name) == 0 || strlen(name) >= BC_NAME_MAX) {
-    beamcast_fail(error, BEAMCAST_ERR_ARGUMENT, "a stream's name has 1 to %d bytes",
-                  BC_NAME_MAX - 1);
-    return NULL;
-  }
-  if (o.ranks < 1 || o.ranks > BC_RANKS_MAX || o.rank < 0 || o.rank >= o.ranks) {
-    beamcast_fail(error, BEAMCAST_ERR_ARGUMENT, "producer %d of %d is not possible (at most %d)",
-                  o.rank, o.ranks, BC_RANKS_MAX);
-    return NULL;
-  }
-  if (!(o.time_limit >= 0 && o.time_limit <= 1e6) || o.connections < 0 || o.connections > 32) {
-    beamcast_fail(error, BEAMCAST_ERR_ARGUMENT,
-                  "time_limit may be 0 to 1e6 seconds, connections 0 to 32");
-    return NULL;
-  }
-  const char *wire = o.wire ? o.wire : getenv("BEAMCAST_WIRE");
-  const char *connections = getenv("BEAMCAST_CONNECTIONS");
-  bc_sender_options s = {.stream = name,
-                         .rank = (uint32_t)o.rank,
-                         .ranks = (uint32_t)o.ranks,
-                         .limit = o.time_limit > 0 ? o.time_limit : default_limit,
-                         .wire = wire && wire[0] != '\0' ? wire : NULL,
-                         .connections = o.connections,
-                         .overlap = o.overlap != 0};
-  if (s.connections == 0 && connections != NULL) {
-    long given = strtol(connections, NULL, 10);
-    s.connections = given < 1 ? 0 : given > 32 ? 32 : (int)given;
-  }
-  if (find_run_id(&o, &s.run_id, error) != BEAMCAST_OK) {
+  const int backend = bc_backend_find(o.backend, error);
+  if (backend < 0 || check_options(&o, error) != BEAMCAST_OK) {
     return NULL;
   }
   beamcast_stream *stream = calloc(1, sizeof *stream);
@@ -112,9 +159,8 @@ beamcast_stream *beamcast_connect(const char *contact, const beamcast_connect_op
     beamcast_fail(error, BEAMCAST_ERR_MEMORY, "out of memory");
     return NULL;
   }
-  stream->sender = bc_sender_open(contact, o.token, &s, error);
-  if (stream->sender == NULL) {
-    free(stream);
+  if (open_backends(stream, backend, contact, &o, error) != BEAMCAST_OK) {
+    beamcast_close(stream);
     return NULL;
   }
   return stream;
@@ -124,7 +170,12 @@ void beamcast_close(beamcast_stream *stream) {
   if (stream == NULL) {
     return;
   }
-  bc_sender_close(stream->sender);
+  if (stream->catalyst != NULL) {
+    stream->api->close(stream->catalyst);
+  }
+  if (stream->sender != NULL) {
+    bc_sender_close(stream->sender);
+  }
   json_decref(stream->header);
   free(stream);
 }
@@ -141,7 +192,16 @@ int beamcast_begin_step(beamcast_stream *stream, uint64_t step, double time,
   }
   json_decref(stream->header);
   stream->header = NULL;
-  return bc_sender_begin(stream->sender, step, time, error);
+  if (stream->catalyst == NULL) {
+    return stream->sender ? bc_sender_begin(stream->sender, step, time, error) : BEAMCAST_OK;
+  }
+  int code = stream->api->begin(stream->catalyst, step, time, error);
+  memset(&stream->kept, 0, sizeof stream->kept);
+  if (code == BEAMCAST_OK && stream->sender != NULL) {
+    stream->kept.code = bc_sender_begin(stream->sender, step, time, &stream->kept);
+    stream->begun = stream->kept.code == BEAMCAST_OK || stream->kept.code == BEAMCAST_DROPPED;
+  }
+  return code;
 }
 
 static int check_brick(const beamcast_brick *b, beamcast_error *error) {
@@ -224,18 +284,16 @@ static int take_grid(const beamcast_brick *b, bc_grid *grid, beamcast_error *err
   return BEAMCAST_OK;
 }
 
-int beamcast_put(beamcast_stream *stream, const beamcast_brick *b, beamcast_error *error) {
-  if (stream == NULL || b == NULL) {
-    return beamcast_fail(error, BEAMCAST_ERR_ARGUMENT, "put needs a stream and a brick");
+static void fill_strides(const beamcast_brick *b, int64_t stride[3]) {
+  const uint64_t components = b->components > 0 ? (uint64_t)b->components : 1;
+  memcpy(stride, b->stride, sizeof b->stride);
+  if (stride[0] == 0 && stride[1] == 0 && stride[2] == 0) {
+    bc_strides_of(b->shape, beamcast_type_size(b->type) * components, stride);
   }
-  bc_grid grid;
-  int code = check_brick(b, error);
-  if (code == BEAMCAST_OK) {
-    code = take_grid(b, &grid, error);
-  }
-  if (code != BEAMCAST_OK) {
-    return code;
-  }
+}
+
+static int put_sender(beamcast_stream *stream, const beamcast_brick *b, const bc_grid *grid,
+                      beamcast_error *error) {
   bc_array_spec spec;
   memset(&spec, 0, sizeof spec);
   const char *name = b->name ? b->name : "volume";
@@ -250,15 +308,47 @@ int beamcast_put(beamcast_stream *stream, const beamcast_brick *b, beamcast_erro
   memcpy(box.start, b->start, sizeof box.start);
   memcpy(box.shape, b->shape, sizeof box.shape);
   int64_t stride[3];
-  memcpy(stride, b->stride, sizeof stride);
-  if (stride[0] == 0 && stride[1] == 0 && stride[2] == 0) {
-    bc_strides_of(b->shape, beamcast_type_size(b->type) * spec.components, stride);
-  }
-  code = bc_sender_put(stream->sender, &spec, &grid, &box, b->data, stride, error);
+  fill_strides(b, stride);
+  int code = bc_sender_put(stream->sender, &spec, grid, &box, b->data, stride, error);
   if (code == BEAMCAST_OK && b->copy) {
     code = bc_sender_flush(stream->sender, error);
   }
   return code;
+}
+
+static int put_catalyst(beamcast_stream *stream, const beamcast_brick *b, const bc_grid *grid,
+                        beamcast_error *error) {
+  beamcast_brick brick = *b;
+  brick.name = b->name ? b->name : "volume";
+  brick.components = b->components > 0 ? b->components : 1;
+  fill_strides(b, brick.stride);
+  memcpy(brick.spacing, grid->spacing, sizeof brick.spacing);
+  memcpy(brick.direction, grid->direction, sizeof brick.direction);
+  return stream->api->put(stream->catalyst, &brick, error);
+}
+
+int beamcast_put(beamcast_stream *stream, const beamcast_brick *b, beamcast_error *error) {
+  if (stream == NULL || b == NULL) {
+    return beamcast_fail(error, BEAMCAST_ERR_ARGUMENT, "put needs a stream and a brick");
+  }
+  bc_grid grid;
+  int code = check_brick(b, error);
+  if (code == BEAMCAST_OK) {
+    code = take_grid(b, &grid, error);
+  }
+  if (code == BEAMCAST_OK && stream->catalyst != NULL) {
+    code = put_catalyst(stream, b, &grid, error);
+  }
+  if (code != BEAMCAST_OK || stream->sender == NULL) {
+    return code;
+  }
+  if (stream->catalyst == NULL) {
+    return put_sender(stream, b, &grid, error);
+  }
+  if (stream->kept.code == BEAMCAST_OK) {
+    stream->kept.code = put_sender(stream, b, &grid, &stream->kept);
+  }
+  return BEAMCAST_OK;
 }
 
 int beamcast_annotate(beamcast_stream *stream, const char *key, const char *json,
@@ -293,9 +383,25 @@ int beamcast_end_step(beamcast_stream *stream, beamcast_error *error) {
   if (stream == NULL) {
     return beamcast_fail(error, BEAMCAST_ERR_ARGUMENT, "end_step needs a stream");
   }
-  char *header = stream->header ? json_dumps(stream->header, JSON_COMPACT) : NULL;
-  int code = bc_sender_end(stream->sender, header ? header : "{}", error);
-  free(header);
+  char *text = stream->header ? json_dumps(stream->header, JSON_COMPACT) : NULL;
+  const char *header = text ? text : "{}";
+  int code = BEAMCAST_OK;
+  if (stream->catalyst == NULL) {
+    code = stream->sender ? bc_sender_end(stream->sender, header, error) : BEAMCAST_OK;
+  } else {
+    beamcast_error *kept = &stream->kept;
+    if (stream->begun) {
+      const bool fine = kept->code == BEAMCAST_OK;
+      const int ended = bc_sender_end(stream->sender, header, fine ? kept : NULL);
+      kept->code = fine ? ended : kept->code;
+      stream->begun = false;
+    }
+    code = stream->api->end(stream->catalyst, header, error);
+    if (code == BEAMCAST_OK && kept->code != BEAMCAST_OK) {
+      code = beamcast_fail(error, kept->code, "%s", kept->message);
+    }
+  }
+  free(text);
   json_decref(stream->header);
   stream->header = NULL;
   return code;
@@ -312,11 +418,18 @@ int beamcast_request(beamcast_stream *stream, beamcast_message *message, beamcas
   if (stream == NULL || message == NULL) {
     return beamcast_fail(error, BEAMCAST_ERR_ARGUMENT, "request needs a stream and a message");
   }
-  message->json = bc_sender_request(stream->sender, &message->number);
+  *message = (beamcast_message){0};
+  if (stream->sender != NULL) {
+    message->json = bc_sender_request(stream->sender, &message->number);
+  }
   return BEAMCAST_OK;
 }
 
 void beamcast_stream_describe(const beamcast_stream *stream, beamcast_stream_info *info) {
+  if (stream->sender == NULL) {
+    *info = (beamcast_stream_info){.wire = stream->catalyst ? "in process" : "none"};
+    return;
+  }
   bc_sender_stats stats;
   bc_sender_describe(stream->sender, &stats);
   *info = (beamcast_stream_info){.steps_sent = stats.steps,

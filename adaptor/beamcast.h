@@ -12,6 +12,9 @@
  *   beamcast_end_step(stream, &error);
  *   beamcast_close(stream);
  *
+ * The same calls drive ParaView inside the producer, on the bricks where they are: see `backend`
+ * below and docs/catalyst.md.
+ *
  * No call aborts the process, prints, or touches signal handlers. Every call returns within the
  * stream's time limit, and at most half of it more where voxels must be called back, whatever the
  * server does. A failure is a code (beamcast_code) and a sentence; after one, the producer's own
@@ -39,23 +42,33 @@ typedef struct beamcast_stream beamcast_stream;
 
 /* Zero-initialise; every zero means the default. */
 typedef struct beamcast_connect_options {
-  const char *name;  /* the stream's name; "volume" */
-  int rank;          /* this producer's number, 0 <= rank < ranks */
-  int ranks;         /* how many producers make one step together; 1 */
-  uint64_t run_id;   /* the same on all producers of a run, another for the next run. 0: drawn at
-                        random for one producer; for several taken from the launcher's environment
-                        (Slurm, PMIx, Open MPI), an error where there is none */
-  double time_limit; /* seconds, for every call; 30. The server not being there yet counts */
-  const char *token; /* the token's text; NULL: the contact file's, else $BEAMCAST_TOKEN */
-  const char *wire;  /* "verbs", "shm" or "tcp"; NULL: $BEAMCAST_WIRE, else the best that works */
-  int connections;   /* tcp connections to each server rank; $BEAMCAST_CONNECTIONS, else 1 on one
-                        host and 4 between hosts */
-  int overlap;       /* not 0: end_step does not wait until the bytes have landed; the next call
-                        does, and reports what went wrong */
+  const char *name;    /* the stream's name; "volume" */
+  int rank;            /* this producer's number, 0 <= rank < ranks */
+  int ranks;           /* how many producers make one step together; 1 */
+  uint64_t run_id;     /* the same on all producers of a run, another for the next run. 0: drawn at
+                          random for one producer; for several taken from the launcher's environment
+                          (Slurm, PMIx, Open MPI), an error where there is none */
+  double time_limit;   /* seconds, for every call; 30. The server not being there yet counts */
+  const char *token;   /* the token's text; NULL: the contact file's, else $BEAMCAST_TOKEN */
+  const char *wire;    /* "verbs", "shm" or "tcp"; NULL: $BEAMCAST_WIRE, else the best that works */
+  int connections;     /* tcp connections to each server rank; $BEAMCAST_CONNECTIONS, else 1 on one
+                          host and 4 between hosts */
+  int overlap;         /* not 0: end_step does not wait until the bytes have landed; the next call
+                          does, and reports what went wrong */
+  const char *backend; /* where steps go: "stream" to the server; "catalyst" to ParaView's scripts
+                          in this process, which then needs MPI; "both"; "none" nowhere. NULL:
+                          $BEAMCAST_BACKEND, else "stream" */
+  const char *scripts; /* catalyst: Python scripts, paths or names of ours, ':' between them; NULL:
+                          $BEAMCAST_CATALYST_SCRIPTS */
+  int mpi_comm; /* catalyst: MPI_Comm_c2f() of the producers' communicator, in which rank and ranks
+                   are theirs; 0: MPI_COMM_WORLD. The library works in a duplicate of it */
 } beamcast_connect_options;
 
 /* Connects to the server that wrote a contact file, or to "beamcast://host:port".
- * contact: path or address. options: may be NULL. Waits for a server that is not there yet, up to
+ * contact: path or address; not looked at by the back ends catalyst and none. options: may be NULL.
+ * With catalyst or both this call, beamcast_end_step and beamcast_close are collective over the
+ * producers, and a failure on one of them is one on all; catalyst without libbeamcast_catalyst.so
+ * is BEAMCAST_ERR_UNSUPPORTED. Waits for a server that is not there yet, up to
  * the time limit. Returns NULL on failure. The stream is the caller's; close it. */
 BEAMCAST_API beamcast_stream *beamcast_connect(const char *contact,
                                                const beamcast_connect_options *options,
@@ -88,7 +101,9 @@ typedef struct beamcast_brick {
 
 /* Begins a step. step: a number that grows with each step. time: the physical time it stands for.
  * Returns BEAMCAST_OK; or BEAMCAST_DROPPED when the server has no room for it now: put and end_step
- * then do nothing and return BEAMCAST_DROPPED, and the producer goes on. */
+ * then do nothing and return BEAMCAST_DROPPED, and the producer goes on. With the back end both it
+ * is end_step that says so, and what goes wrong with the server: the scripts see the step anyhow.
+ */
 BEAMCAST_API int beamcast_begin_step(beamcast_stream *stream, uint64_t step, double time,
                                      beamcast_error *error);
 
@@ -106,7 +121,11 @@ BEAMCAST_API int beamcast_annotate(beamcast_stream *stream, const char *key, con
 
 /* Ends the step: returns BEAMCAST_OK when all bytes of this producer are in the server's memory
  * (with `overlap`: when the arrays are the caller's again). The step is shown once all producers
- * have ended it. */
+ * have ended it.
+ * With catalyst or both it runs the scripts. Each rank's bricks of a step must make up one box, the
+ * same for all arrays, else BEAMCAST_ERR_UNSUPPORTED there and BEAMCAST_DROPPED on the others. A
+ * script with an error is BEAMCAST_ERR_SCRIPT once, on one rank, with its file and line; it is not
+ * run again, and the other scripts and the producer go on. */
 BEAMCAST_API int beamcast_end_step(beamcast_stream *stream, beamcast_error *error);
 
 /* Waits until the step ended last is complete in the server: who retrieves or looks from then on
@@ -133,7 +152,8 @@ typedef struct beamcast_stream_info {
   uint64_t steps_dropped; /* not accepted, or given up by the server */
   uint64_t bytes_sent;    /* bytes of voxels handed to the wire */
   int server_ranks;
-  const char *wire; /* "verbs", "shm", "tcp", "tcp (relayed)"; the slowest in use; static */
+  const char *wire; /* "verbs", "shm", "tcp", "tcp (relayed)"; the slowest in use; "in process" and
+                       "none" without a server; static */
 } beamcast_stream_info;
 
 BEAMCAST_API void beamcast_stream_describe(const beamcast_stream *stream,
