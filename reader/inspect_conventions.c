@@ -124,22 +124,44 @@ void find_vtkhdf(walk *w) {
   H5Gclose(group);
 }
 
-/* --- Data Exchange (APS): /exchange/data, _white, _dark; also what TomoPy and TomocuPy write
- * ------ */
+/* --- Data Exchange (APS): /exchange/data, _white, _dark; TomoCuPy writes /exchange/recon ---------
+ * Sources: dxfile.readthedocs.io; tomopy-cli's file_io.py (effective size of a pixel), TomoCuPy. */
 
-static void exchange_scale(const walk *w, volume *v) {
-  static const char *const detector = "/measurement/instrument/detector/";
+#define INSTRUMENT "/measurement/instrument/"
+
+/* The detector's pixels, divided by the magnification before them. */
+static void detector_pixels(const walk *w, axis_scale scale[3]) {
   static const char *const names[][2] = {
       {"x_pixel_size", "y_pixel_size"}, {"pixel_size_x", "pixel_size_y"}, {"pixel_size", ""}};
-  axis_scale scale[3] = {{0}};
+  const char *const magnification = INSTRUMENT "detection_system/objective/magnification";
+  double times = 1;
+  if (h5_exists(w->file->id, magnification) &&
+      (h5_dataset_numbers(w->file->id, magnification, &times, 1) != 1 || !(times > 0))) {
+    times = 1;
+  }
   for (int i = 0; i < 3 && !scale[0].known; i++) {
     for (int axis = 0; axis < 2; axis++) {
       char path[128];
-      snprintf(path, sizeof path, "%s%s", detector, names[i][axis]);
+      snprintf(path, sizeof path, INSTRUMENT "detector/%s", names[i][axis]);
       if (names[i][axis][0] != 0 && h5_exists(w->file->id, path)) {
         scale[axis] = read_axis(w->file->id, path, 0);
+        scale[axis].spacing /= times;
       }
     }
+  }
+}
+
+static void exchange_scale(const walk *w, volume *v) {
+  const char *const resolution = INSTRUMENT "detection_system/objective/resolution";
+  axis_scale scale[3] = {{0}};
+  if (h5_exists(w->file->id, resolution)) { /* in um, magnified already */
+    scale[0] = read_axis(w->file->id, resolution, 0);
+    if (scale[0].metres <= 0) {
+      scale[0].metres = unit_metres("um", scale[0].unit);
+    }
+  }
+  if (!scale[0].known) {
+    detector_pixels(w, scale);
   }
   apply_scales(v, scale);
 }
@@ -148,9 +170,11 @@ void find_exchange(walk *w) {
   static const struct {
     const char *path;
     int score;
-  } arrays[] = {
-      {"/exchange/data", 860}, {"/exchange/data_white", 290}, {"/exchange/data_dark", 280}};
-  for (int i = 0; i < 3; i++) {
+  } arrays[] = {{"/exchange/recon", 900},
+                {"/exchange/data", 860},
+                {"/exchange/data_white", 290},
+                {"/exchange/data_dark", 280}};
+  for (size_t i = 0; i < sizeof arrays / sizeof arrays[0]; i++) {
     uint8_t token[24];
     if (!h5_exists(w->file->id, "/exchange") ||
         object_token(w->file->id, arrays[i].path, token) != 0 || walk_used(w, token)) {
@@ -213,6 +237,22 @@ static void dataset_attributes(const walk *w, const char *path, volume *v) {
   H5Dclose(dataset);
 }
 
+/* HTTomo (httomo/methods.py, httomolibgpu): /data beside /data_dims and /angles. Projections are
+ * [angle][z][x]; reconstructions are [y][z][x], with the detector's rows in the middle. */
+static void httomo(const walk *w, volume *v) {
+  snprintf(v->convention, sizeof v->convention, "HTTomo");
+  v->about.score += 200;
+  hid_t angles = H5Dopen2(w->file->id, "/angles", H5P_DEFAULT);
+  hid_t space = angles >= 0 ? H5Dget_space(angles) : -1;
+  const hssize_t count = space >= 0 ? H5Sget_simple_extent_npoints(space) : 0;
+  if (v->about.dimensions == 3 && count > 0 && (uint64_t)count != v->about.shape[0]) {
+    static const int roles[] = {BEAMCAST_HDF5_Y, BEAMCAST_HDF5_Z, BEAMCAST_HDF5_X};
+    memcpy(v->about.role, roles, sizeof roles);
+  }
+  H5Sclose(space);
+  H5Dclose(angles);
+}
+
 static int likelihood(const volume *v) {
   static const char *const words[] = {"recon", "volume", "vol", "data", "image", "tomo", "result"};
   int spatial = 0, score = 0;
@@ -256,8 +296,7 @@ static void find_others(walk *w) {
     v->about.score = likelihood(v);
     if (object->path[1] == 'd' && strcmp(object->path, "/data") == 0 &&
         h5_exists(w->file->id, "/data_dims")) {
-      snprintf(v->convention, sizeof v->convention, "HTTomo");
-      v->about.score += 200;
+      httomo(w, v);
     }
     uint8_t token[24];
     memcpy(token, object->token, sizeof token);

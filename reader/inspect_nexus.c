@@ -129,31 +129,28 @@ static int speaks_of_reconstruction(const char *path) {
          strcasestr(path, "volume") != NULL;
 }
 
-/* nabu keeps the size of a voxel among the options it ran with. */
+/* nabu keeps the size of a voxel among the options it ran with, beside its results
+ * (nabu/io/writer.py, tomoscan's hdf5volume.py): z first, or one number; before 2023 as a pixel. */
 static void nabu_scale(const walk *w, const char *group, volume *v) {
-  char path[PATH_LENGTH];
-  double size[3];
   static const char *const options[] = {
-      "../configuration/processing_options/reconstruction/voxel_size_cm",
-      "../../configuration/processing_options/reconstruction/voxel_size_cm"};
-  for (int i = 0; i < 2 && !v->about.spacing_known; i++) {
-    /* HDF5 knows no "..": cut the path */
-    char base[PATH_LENGTH];
-    snprintf(base, sizeof base, "%s", group);
-    const char *option = options[i];
-    while (strncmp(option, "../", 3) == 0) {
-      char *slash = strrchr(base, '/');
-      if (slash == NULL) {
-        return;
-      }
-      *slash = 0;
-      option += 3;
+      "configuration/processing_options/reconstruction/voxel_size_cm",
+      "configuration/processing_options/reconstruction/pixel_size_cm"};
+  char base[PATH_LENGTH], path[PATH_LENGTH];
+  double size[3];
+  snprintf(base, sizeof base, "%s", group);
+  for (int up = 0; up < 2; up++) { /* the results' group, or one in it */
+    char *slash = strrchr(base, '/');
+    if (slash == NULL || slash == base) {
+      return;
     }
-    join(path, base, option);
-    const size_t count = h5_exists(w->file->id, base[0] != 0 ? base : "/")
-                             ? h5_dataset_numbers(w->file->id, path, size, 3)
-                             : 0;
-    if (count == 1 || count == 3) {
+    *slash = 0;
+    for (int i = 0; i < 2 && !v->about.spacing_known; i++) {
+      join(path, base, options[i]);
+      const size_t count =
+          h5_exists(w->file->id, path) ? h5_dataset_numbers(w->file->id, path, size, 3) : 0;
+      if (count != 1 && count != 3) {
+        continue;
+      }
       axis_scale scale[3] = {{0}};
       for (int axis = 0; axis < 3; axis++) { /* centimetres, z first */
         scale[axis] = (axis_scale){.known = 1,

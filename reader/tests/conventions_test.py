@@ -113,6 +113,30 @@ def other_conventions(folder, probe):
         f["process/other"] = values(50, 50, 50)
     v, info = first(probe, path)
     assert v["path"] == "/exchange/data" and v["unit"] == "um" and v["spacing"][0] == 1.3, v
+    with h5py.File(path, "a") as f:  # a detector behind a lens, as APS' scans have it
+        f["measurement/instrument/detection_system/objective/magnification"] = [5.0]
+    v, _ = first(probe, path)
+    assert v["unit"] == "um" and np.isclose(v["spacing"][0], 1.3 / 5), v
+    with h5py.File(path, "a") as f:
+        f["measurement/instrument/detection_system/objective/resolution"] = [0.69]
+    v, _ = first(probe, path)
+    assert v["unit"] == "um" and v["spacing"] == [0.69] * 3, v
+    with h5py.File(path, "w") as f:  # TomoCuPy: parts in files of their own
+        for i in range(2):
+            with h5py.File(path + f"_part{i}.h5", "w") as part:
+                part.create_dataset("/exchange/recon", data=values(4, 5, 6)[2 * i:2 * i + 2], chunks=(1, 5, 6))
+        layout = h5py.VirtualLayout((4, 5, 6), "u4")
+        for i in range(2):
+            layout[2 * i:2 * i + 2] = h5py.VirtualSource(path + f"_part{i}.h5", "/exchange/recon", (2, 5, 6))
+        f.create_virtual_dataset("/exchange/recon", layout)
+    v, _ = first(probe, path)
+    assert v["path"] == "/exchange/recon" and v["convention"] == "Data Exchange", v
+    assert np.array_equal(read(probe, folder, v["path"], "u4"), values(4, 5, 6))
+    with h5py.File(path, "w") as f:  # tomopy-cli
+        f.create_dataset("volume", data=values(4, 5, 6).astype("f4"), fillvalue=np.nan)
+        f["theta"] = np.zeros((40, 50))
+    v, _ = first(probe, path)
+    assert v["path"] == "/volume", v
     with h5py.File(path, "w") as f:  # VTKHDF
         g = f.create_group("VTKHDF")
         g.attrs["Version"], g.attrs["Type"] = (1, 0), np.bytes_("ImageData")
@@ -127,13 +151,27 @@ def other_conventions(folder, probe):
     with h5py.File(path, "w") as f:  # nabu
         f.attrs["default"] = "entry0000"
         e = f.create_group("entry0000")
-        e.attrs.update(NX_class="NXentry", default="reconstruction/results")
+        e.attrs.update(NX_class="NXentry", default="/entry0000/reconstruction/results")
         r = e.create_group("reconstruction/results")
         r.attrs.update(NX_class="NXdata", signal="data")
         r["data"] = values(4, 5, 6).astype("f4")
         e["reconstruction/configuration/processing_options/reconstruction/voxel_size_cm"] = [0.0003, 0.0001, 0.0001]
     v, _ = first(probe, path)
     assert v["convention"] == "nabu" and v["unit"] == "um" and np.allclose(v["spacing"], [1, 1, 3]), v
+    with h5py.File(path, "a") as f:  # before 2023
+        options = f["entry0000/reconstruction/configuration/processing_options/reconstruction"]
+        del options["voxel_size_cm"]
+        options["pixel_size_cm"] = 0.0002
+    v, _ = first(probe, path)
+    assert v["convention"] == "nabu" and v["unit"] == "um" and np.allclose(v["spacing"], 2), v
+    with h5py.File(path, "w") as f:  # Savu: the data in another file, the axes' names with the group
+        with h5py.File(path + "_tomo.h5", "w") as other:
+            other["2-AstraReconCpu-tomo/data"] = values(4, 5, 6)
+        g = f.create_group("entry/final_result_tomo")
+        g.attrs.update(NX_class="NXdata", signal="data", axes=["voxel_x", "voxel_y", "voxel_z"])
+        g["data"] = h5py.ExternalLink(path + "_tomo.h5", "/2-AstraReconCpu-tomo/data")
+    v, _ = first(probe, path)
+    assert v["path"] == "/entry/final_result_tomo/data" and v["dimensions"] == ["x", "y", "z"], v
     with h5py.File(path, "w") as f:  # Savu: x first
         g = f.create_group("entry/final_result_tomo")
         g.attrs.update(NX_class="NXdata", signal="data", axes=["voxel_x", "voxel_y", "voxel_z"])
@@ -150,8 +188,14 @@ def other_conventions(folder, probe):
         f["data"], f["angles"], f["data_dims/detector_x_y"] = values(3, 4, 5), np.arange(3), [5, 4]
         f["unrelated"] = values(20, 20, 20)
     v, _ = first(probe, path)
-    assert v["path"] == "/data" and v["convention"] == "HTTomo", v
-    print("Data Exchange, VTKHDF, nabu, Savu, HTTomo, scripts")
+    assert v["path"] == "/data" and v["convention"] == "HTTomo" and v["size"] == [5, 4, 3], v
+    with h5py.File(path, "w") as f:  # a reconstruction: the detector's rows lie in the middle
+        f["data"], f["angles"], f["data_dims/detector_x_y"] = values(5, 4, 5), np.arange(3), [5, 4]
+        f["out.h5"] = [0, 0]
+    v, _ = first(probe, path)
+    assert v["dimensions"] == ["y", "z", "x"] and v["size"] == [5, 5, 4], v
+    assert np.array_equal(read(probe, folder, "/data", "u4"), values(5, 4, 5).transpose(1, 0, 2))
+    print("Data Exchange, TomoCuPy, tomopy-cli, VTKHDF, nabu, Savu, HTTomo, scripts")
 
 
 def dimensions(folder, probe):

@@ -28,7 +28,8 @@ with h5py.File(sys.argv[1], "w", libver="latest") as f:
             n += 1
             d.resize(n, 0)
             d[n - 1] = n
-            k[n - 1] = n
+            if n <= len(k):
+                k[n - 1] = n
         d.flush()
         k.flush()
         print("flushed", flush=True)
