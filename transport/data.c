@@ -400,6 +400,8 @@ static void conn_free(bc_receiver *r, bc_data_conn *c) {
   }
   /* over TCP and RDMA nothing lands any more; shared memory may still be written by a live peer */
   bool clean = c->clean || !c->local;
+  /* closing is not enough while a child of this process has it, too */
+  (void)epoll_ctl(c->thread->epoll, EPOLL_CTL_DEL, c->fd, NULL);
   (void)close(c->fd);
   bc_memory_release(c->memory);
   bc_memory_release(c->from);

@@ -357,6 +357,9 @@ void bc_door_sweep(bc_receiver *r, int64_t now) {
       continue;
     }
     *at = conn->next;
+    if (conn->fd >= 0) { /* closing is not enough while a child of this process has it, too */
+      (void)epoll_ctl(r->epoll, EPOLL_CTL_DEL, conn->fd, NULL);
+    }
     bc_close_fd(&conn->fd);
     free(conn->body);
     bc_writer_free(&conn->out);

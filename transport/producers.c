@@ -114,13 +114,14 @@ void bc_producer_lost(bc_receiver *r, bc_producer *p, int code, const char *reas
   bool again;
   do { /* from the start each time: giving one up may change the list */
     again = false;
-    for (bc_step *step = s->steps; step != NULL && !again; step = step->next) {
+    for (bc_step *step = s->steps; step != NULL; step = step->next) {
       bool waits = step->state == BC_STEP_WAITING || step->state == BC_STEP_OPENING ||
                    step->state == BC_STEP_OPEN;
       if (waits && step->run_id == p->run_id && p->rank < step->producers &&
           (step->flags[p->rank] & BC_FLAG_ENDED) == 0) {
         bc_step_abort(r, s, step, reason);
         again = true;
+        break;
       }
     }
   } while (again);
@@ -193,11 +194,12 @@ static bool new_run(bc_receiver *r, bc_stream_state *s, const bc_join *join) {
   bool again;
   do { /* steps that nobody had begun who is still there */
     again = false;
-    for (bc_step *step = s->steps; step != NULL && !again; step = step->next) {
+    for (bc_step *step = s->steps; step != NULL; step = step->next) {
       if (step->state == BC_STEP_WAITING || step->state == BC_STEP_OPENING ||
           step->state == BC_STEP_OPEN) {
         bc_step_abort(r, s, step, "another run has taken over the stream");
         again = true;
+        break;
       }
     }
   } while (again);

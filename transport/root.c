@@ -171,9 +171,12 @@ void bc_steps_rank_gone(bc_receiver *r) {
     bool again;
     do { /* from the start each time: giving one up may change the list */
       again = false;
-      for (bc_step *step = s->steps; step != NULL && !again; step = step->next) {
-        again = active(step);
-        bc_step_abort(r, s, step, r->rank_gone);
+      for (bc_step *step = s->steps; step != NULL; step = step->next) {
+        if (active(step)) {
+          bc_step_abort(r, s, step, r->rank_gone);
+          again = true;
+          break;
+        }
       }
     } while (again);
   }
@@ -355,13 +358,14 @@ static void give_up_others(bc_receiver *r, bc_producer *p, uint64_t number) {
   bool again;
   do { /* from the start each time: giving one up may change the list */
     again = false;
-    for (bc_step *step = s->steps; step != NULL && !again; step = step->next) {
+    for (bc_step *step = s->steps; step != NULL; step = step->next) {
       unsigned char *flags = step->run_id == p->run_id ? &step->flags[p->rank] : NULL;
       if (flags != NULL && active(step) && (*flags & BC_FLAG_ENDED) == 0 &&
           ((*flags & BC_FLAG_ASKED) != 0 || step->step < number)) {
         *flags |= BC_FLAG_ENDED;
         bc_step_abort(r, s, step, "a producer began another step before it had ended this one");
         again = true;
+        break;
       }
     }
   } while (again);

@@ -238,7 +238,8 @@ bool network_begin(uint64_t seed, char *missing, unsigned size) {
   if (child == 0) {
     (void)prctl(PR_SET_PDEATHSIG, SIGKILL);
     (void)close(pair[0]);
-    carrier c = {.random = {seed}, .ways = {{tun[0], tun[1]}, {tun[1], tun[0]}}};
+    carrier c = {.random = {seed},
+                 .ways = {{.from = tun[0], .to = tun[1]}, {.from = tun[1], .to = tun[0]}}};
     if (getppid() == parent) {
       carry(&c, pair[1]);
     }

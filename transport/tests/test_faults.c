@@ -318,6 +318,28 @@ static void a_stopped_server_ends_in_errors_within_the_limit(void **state) {
   server_stop(&s);
 }
 
+/* Its children have its connections, too, until they start another program. */
+static void a_server_that_forks_ends_its_connections(void **state) {
+  (void)state;
+  server s = server_start(2, 0);
+  const uint64_t volume[3] = {16, 16, 16};
+  test_scene scene = scene_plain(39, 1, volume, BEAMCAST_UINT8);
+  child producer = producer_start();
+  for (uint64_t run = 1; run <= 5; run++) {
+    assert_int_equal(producer_connect(&producer, &s, "volume", 0, 1, run).code, BEAMCAST_OK);
+    assert_int_equal(producers_step(&producer, 1, &scene, 1), BEAMCAST_OK);
+    server_wait_received(&s, "volume", run);
+    for (int i = 0; i < 2; i++) {
+      (void)ask(&s.rank[i], &(order){.kind = R_FORK});
+    }
+    assert_int_equal(ask(&producer, &(order){.kind = P_CLOSE}).code, BEAMCAST_OK);
+    server_wait_producers(&s, "volume", 0);
+    server_check_newest(&s, "volume", &scene, 1);
+  }
+  producer_exit(&producer);
+  server_stop(&s);
+}
+
 /* --- what it takes -------------------------------------------------------------------------------
  */
 
@@ -395,6 +417,7 @@ int main(int argc, char **argv) {
       TEST(no_byte_of_a_stopped_run_lands_in_the_next_one),
       TEST(a_stopped_producer_gives_way_when_its_slot_is_wanted),
       TEST(a_stopped_server_ends_in_errors_within_the_limit),
+      TEST(a_server_that_forks_ends_its_connections),
       TEST(a_server_takes_its_slots_and_little_more),
       TEST(hundreds_of_connections_leave_nothing_behind),
   };
