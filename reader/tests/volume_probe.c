@@ -11,7 +11,7 @@
 #include "beamcast_hdf5.h"
 
 #include <stdlib.h>
-#include <sys/mman.h>
+#include <sys/resource.h>
 #include <time.h>
 
 static beamcast_hdf5_file *file;
@@ -20,6 +20,13 @@ static double now(void) {
   struct timespec t;
   clock_gettime(CLOCK_MONOTONIC, &t);
   return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
+}
+
+/* The most memory that this process had at any time, in bytes. */
+static unsigned long long peak(void) {
+  struct rusage usage;
+  getrusage(RUSAGE_SELF, &usage);
+  return (unsigned long long)usage.ru_maxrss * 1024;
 }
 
 static const char *option(char **word, const char *key) {
@@ -96,6 +103,7 @@ static int do_read(char **word, beamcast_error *error) {
     return beamcast_fail(error, BEAMCAST_ERR_MEMORY, "no memory");
   }
   memset(memory, 0xab, bytes);
+  const unsigned long long before = peak();
   double best = 1e300, worst = 0;
   const long repeat = number(word, "repeat", 1);
   for (long i = 0; i < repeat && result == BEAMCAST_OK && bytes > 0; i++) {
@@ -114,7 +122,8 @@ static int do_read(char **word, beamcast_error *error) {
         "{\"extent\": [%lld, %lld, %lld, %lld, %lld, %lld], \"type\": \"%s\", \"components\": %d, "
         "\"stride\": [%llu, %llu, %llu], \"window\": [%.17g, %.17g], \"bytes\": %llu, "
         "\"seconds\": %.6f, \"worst\": %.6f, \"threads\": %d, \"way\": \"%s\", \"chunks\": %llu, "
-        "\"absent\": %llu, \"scratch\": %llu, \"bytes_read\": %llu, \"note\": \"%s\", "
+        "\"absent\": %llu, \"scratch\": %llu, \"grown\": %llu, \"bytes_read\": %llu, \"note\": "
+        "\"%s\", "
         "\"cut_axis\": %d, \"origin\": [%.17g, %.17g, %.17g], \"spacing\": [%.17g, %.17g, "
         "%.17g]}\n",
         (long long)e[0], (long long)e[1], (long long)e[2], (long long)e[3], (long long)e[4],
@@ -126,9 +135,9 @@ static int do_read(char **word, beamcast_error *error) {
         (unsigned long long)plan.stride[2], plan.window[0], plan.window[1],
         (unsigned long long)bytes, best, worst, report.threads, report.way,
         (unsigned long long)report.chunks, (unsigned long long)report.chunks_absent,
-        (unsigned long long)report.scratch_bytes, (unsigned long long)report.bytes_read, plan.note,
-        plan.cut_axis, plan.origin[0], plan.origin[1], plan.origin[2], plan.spacing[0],
-        plan.spacing[1], plan.spacing[2]);
+        (unsigned long long)report.scratch_bytes, peak() - before,
+        (unsigned long long)report.bytes_read, plan.note, plan.cut_axis, plan.origin[0],
+        plan.origin[1], plan.origin[2], plan.spacing[0], plan.spacing[1], plan.spacing[2]);
   }
   return result;
 }
