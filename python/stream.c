@@ -256,22 +256,31 @@ static PyObject *stream_annotate(PyObject *object, PyObject *arguments) {
   Py_RETURN_NONE;
 }
 
-static PyObject *stream_end_step(PyObject *object, PyObject *nothing) {
+static PyObject *ending(PyObject *object, int (*call)(beamcast_stream *, beamcast_error *)) {
   stream_object *self = (stream_object *)object;
   beamcast_error error = {0};
   int code;
-  (void)nothing;
   if (!claim(self)) {
     return NULL;
   }
   Py_BEGIN_ALLOW_THREADS
-  code = beamcast_end_step(self->stream, &error);
+  code = call(self->stream, &error);
   Py_END_ALLOW_THREADS
   self->busy = false;
   if (code == BEAMCAST_OK || code == BEAMCAST_DROPPED) {
     release_held(self); /* after a failure, close does it */
   }
   return verdict(self, code, &error);
+}
+
+static PyObject *stream_end_step(PyObject *object, PyObject *nothing) {
+  (void)nothing;
+  return ending(object, beamcast_end_step);
+}
+
+static PyObject *stream_wait(PyObject *object, PyObject *nothing) {
+  (void)nothing;
+  return ending(object, beamcast_await);
 }
 
 /* --- state ----------------------------------------------------------------------------------- */
@@ -324,6 +333,7 @@ static PyMethodDef methods[] = {{"begin_step", stream_begin_step, METH_VARARGS, 
                                 {"put", stream_put, METH_VARARGS, NULL},
                                 {"annotate", stream_annotate, METH_VARARGS, NULL},
                                 {"end_step", stream_end_step, METH_NOARGS, NULL},
+                                {"wait", stream_wait, METH_NOARGS, NULL},
                                 {"request", stream_request, METH_NOARGS, NULL},
                                 {"describe", stream_describe, METH_NOARGS, NULL},
                                 {"close", stream_close, METH_NOARGS, NULL},

@@ -294,7 +294,8 @@ static int push(beamcast_session *session, const beamcast_volume *v, beamcast_er
   memcpy(brick.origin, v->origin, sizeof brick.origin);
   int code = beamcast_begin_step(session->stream, session->step, (double)session->step, error);
   code = code == BEAMCAST_OK ? beamcast_put(session->stream, &brick, error) : code;
-  return code == BEAMCAST_OK ? beamcast_end_step(session->stream, error) : code;
+  code = code == BEAMCAST_OK ? beamcast_end_step(session->stream, error) : code;
+  return code == BEAMCAST_OK ? beamcast_await(session->stream, error) : code;
 }
 
 int beamcast_render_volume_within(beamcast_session *session, const beamcast_volume *volume,

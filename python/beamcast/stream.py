@@ -116,6 +116,12 @@ class Stream:
         with self._lock:
             return self._core.end_step()
 
+    def wait(self) -> bool:
+        """Waits until the step ended last is complete: who retrieves or looks from then on finds it, or a
+        newer one. Not needed between steps. False: it was given up after all, see why_dropped."""
+        with self._lock:
+            return self._core.wait()
+
     def request(self) -> Optional[Dict[str, Any]]:
         """The next request of the viewer that came with this step, such as {"stop": True}; None: no more.
         All producers have it at the same step."""

@@ -32,6 +32,16 @@ class RoundTrip(Case):
             with self.subTest(dtype):
                 self.check(numbers(SHAPE, dtype))
 
+    def test_waited_for(self):
+        for step in range(30):
+            array = numpy.full(SHAPE, step, "uint8")
+            while not self.stream.begin_step(step):
+                pass
+            self.stream.put(array)
+            self.assertTrue(self.stream.end_step() and self.stream.wait())
+            got, info = self.retrieve(return_info=True)
+            self.assertEqual((info.step, got.min(), got.max()), (step, step, step))
+
     def test_special_values(self):
         values = numbers(SHAPE, "float32")
         values[0, 0, :4] = numpy.nan, numpy.inf, -numpy.inf, -0.0

@@ -114,6 +114,7 @@ static int push(volume_source *source, const char *file, const char *contact, co
     code = beamcast_annotate(stream, "source", text, error);
   }
   code = code == BEAMCAST_OK ? beamcast_end_step(stream, error) : code;
+  code = code == BEAMCAST_OK ? beamcast_await(stream, error) : code; /* what comes next finds it */
   show_progress("", -1);
   beamcast_stream_describe(stream, info);
   free(text);
