@@ -36,8 +36,7 @@ class Calls:
         """Answers all calls that wait."""
         while (call := self.receiver.next_call()) is not None:
             number, full, text, data = call
-            code, sentence, answer, payload = self._answer(full, text, data)
-            self.receiver.reply(number, code, sentence, json.dumps(answer), payload)
+            self.receiver.reply(number, *self._answer(full, text, data))
 
     def _answer(self, full, text, data):
         try:
@@ -52,14 +51,14 @@ class Calls:
                 raise errors.Refused(errors.REFUSED, "this contact is for viewing only")
             result = function(arguments, data)
             answer, payload = result if isinstance(result, tuple) else (result, b"")
-            return 0, "", answer or {}, payload
+            return 0, "", json.dumps(answer or {}), payload
         except errors.Refused as refused:
-            return refused.code, str(refused), {}, b""
+            return refused.code, str(refused), "{}", b""
         except (TypeError, ValueError) as wrong:
-            return errors.ARGUMENT, "the call makes no sense: %s" % wrong, {}, b""
+            return errors.ARGUMENT, "the call makes no sense: %s" % wrong, "{}", b""
         except Exception as wrong:  # whatever a call does, the viewer goes on
             traceback.print_exc()
-            return errors.UNSUPPORTED, "the viewer failed: %s" % wrong, {}, b""
+            return errors.UNSUPPORTED, "the viewer failed: %s" % wrong, "{}", b""
 
     def _state(self, arguments, _):
         return self.viewer.state()

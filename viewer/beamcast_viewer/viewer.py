@@ -14,7 +14,7 @@ from . import camera, colours, errors, pictures
 BACKGROUND = (0.0, 0.0, 0.0)
 SIZE = (1024, 768)
 LARGEST = 8192  # pixels along a side of a picture
-SAMPLES = 64  # along an axis, to find the window of a file's values
+PLANES, SAMPLES = 9, 1 << 22  # at most so many, to find the window of a file's values
 AXES = "xyz"
 
 
@@ -36,6 +36,7 @@ class Viewer:
         self.preset, self.kernel, self.window = "bone", "local", None  # window None: by itself
         self.used_window = (0.0, 1.0)
         self.warnings = []
+        self._sampled = self._seen = None  # the window, and the bounds that the camera was placed for
         self._listeners = []
         self._changes = 0
         simple._DisableFirstRenderCameraReset()
@@ -79,7 +80,7 @@ class Viewer:
             raise errors.Refused(errors.IO, "there is no file %s on %s" % (path, socket.gethostname()))
         reader = simple.BeamcastVolumeReader(FileName=[path])
         reader.UpdatePipelineInformation()
-        names = list(reader.DatasetList) if reader.DatasetList else []
+        names = _texts(reader, "DatasetList")
         if dataset and dataset not in names:
             simple.Delete(reader)
             raise errors.Refused(errors.ARGUMENT, "%s has no volume %s; it has %s"
@@ -92,7 +93,8 @@ class Viewer:
             simple.Delete(reader)
             raise errors.Refused(errors.IO, "%s can't be shown: %s" % (path, self._last_warning()))
         self._show(reader)
-        self.path, self.dataset = os.path.abspath(path), reader.Dataset
+        self.path, self.dataset = os.path.abspath(path), _text(reader, "Dataset")
+        self._sampled = None
         self._adopt(True)
         self.changed()
         return self.state()["shown"]
@@ -122,7 +124,7 @@ class Viewer:
             self.array, fresh = names[0], True
         window = self._find_window() if self.window is None else self.window
         bounds = self.bounds()
-        if fresh or getattr(self, "_seen", None) != bounds:
+        if fresh or self._seen != bounds:
             self._seen = bounds
             simple.ColorBy(self.display, ("POINTS", self.array))
             self.display.SetScalarBarVisibility(self.view, False)
@@ -137,13 +139,18 @@ class Viewer:
         if self.source is self._live:
             low, high = self.receiver.step(self.stream)["window"]
             return (low, high) if low < high else (low, low + 1.0)
-        if fresh_key := (self.path, self.dataset):
-            if getattr(self, "_window_of", None) != fresh_key:
-                size = self.geometry()["size"]
-                steps = [max(1, -(-n // SAMPLES)) for n in size]
-                self._sampled = colours.percentiles(self.values(steps=steps))
-                self._window_of = fresh_key
+        if self._sampled is None:
+            self._sampled = colours.percentiles(self._sample())
         return self._sampled
+
+    def _sample(self):
+        """Values from some planes, for the window of a file."""
+        extent, size = self.geometry()["extent"], self.geometry()["size"]
+        planes = max(3, min(PLANES, SAMPLES // (size[0] * size[1])))
+        every = max(1, size[0] * size[1] * planes // SAMPLES)
+        places = sorted({(2 * i + 1) * size[2] // (2 * planes) for i in range(planes)})
+        return numpy.concatenate([self.values(extent[:4] + (extent[4] + z,) * 2).ravel()[::every]
+                                  for z in places])
 
     def _apply_look(self, window):
         self.used_window = tuple(window)
@@ -152,7 +159,7 @@ class Viewer:
             self.display.XACKernel = self.kernel
 
     def _representation(self):
-        return self.display.SMProxy.GetProperty("Representation").GetElement(0)
+        return _text(self.display, "Representation")
 
     # --- how it is shown -----------------------------------------------------------------------
 
@@ -267,14 +274,11 @@ class Viewer:
 
     # --- voxels --------------------------------------------------------------------------------
 
-    def values(self, region=None, steps=(1, 1, 1)):
-        """Voxels of the shown array on rank 0, [z][y][x]; region: (x0, x1, y0, y1, z0, z1), the last
-        ones included. For parts that fit one rank's memory: planes and samples."""
+    def values(self, region):
+        """Voxels of the shown array on rank 0, [z][y][x]; region: (x0, x1, y0, y1, z0, z1) of VTK's
+        extent, the last ones included. For parts that fit one rank's memory: planes."""
         from paraview import servermanager
-        first = self.geometry()["extent"]
-        subset = simple.ExtractSubset(Input=self.source, VOI=list(region or first),
-                                      SampleRateI=steps[0], SampleRateJ=steps[1],
-                                      SampleRateK=steps[2], IncludeBoundary=0)
+        subset = simple.ExtractSubset(Input=self.source, VOI=list(region))
         try:
             subset.UpdatePipeline()
             whole = subset.GetDataInformation().GetExtent()
@@ -362,9 +366,19 @@ class Viewer:
                          length_unit=step["length_unit"], spacing=step["spacing"],
                          source=header.get("source"), header=header)
         else:
-            shown.update(source=self.path, dataset=self.dataset, notice=str(self.source.Notice or ""),
-                         length_unit=str(self.source.OutputUnit or ""))
+            shown.update(source=self.path, dataset=self.dataset, notice=_text(self.source, "Notice"),
+                         length_unit=_text(self.source, "OutputUnit"))
         return shown
+
+
+def _texts(proxy, name):
+    """A property's texts, which paraview.simple wraps in various ways."""
+    found = proxy.SMProxy.GetProperty(name)
+    return [found.GetElement(i) for i in range(found.GetNumberOfElements())]
+
+
+def _text(proxy, name):
+    return (_texts(proxy, name) or [""])[0]
 
 
 def _camera_save(view):
