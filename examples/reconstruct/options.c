@@ -15,6 +15,7 @@ static const char usage[] =
     "  -o, --output FILE     writes the volume (HDF5, NeXus)\n"
     "  --show CONTACT        shows the volume while it is made: contact file or "
     "beamcast://HOST:PORT\n"
+    "  --stream NAME         of the stream (volume)\n"
     "  --limit SECONDS       the longest that showing one step may take (5)\n"
     "  --linger SECONDS      the longest to wait at the end for a viewer that is busy (5)\n"
     "  --centre COLUMN       where the axis of rotation is seen; found by itself in a finished "
@@ -35,6 +36,7 @@ static const char usage[] =
 
 enum {
   SHOW = 256,
+  STREAM,
   LIMIT,
   LINGER,
   CENTRE,
@@ -51,23 +53,16 @@ enum {
   EVERY
 };
 
-static const struct option names[] = {{"output", required_argument, NULL, 'o'},
-                                      {"show", required_argument, NULL, SHOW},
-                                      {"limit", required_argument, NULL, LIMIT},
-                                      {"linger", required_argument, NULL, LINGER},
-                                      {"centre", required_argument, NULL, CENTRE},
-                                      {"size", required_argument, NULL, SIZE},
-                                      {"hounsfield", required_argument, NULL, WATER},
-                                      {"name", required_argument, NULL, NAME},
-                                      {"angles", required_argument, NULL, ANGLES},
-                                      {"live", no_argument, NULL, LIVE},
-                                      {"patience", required_argument, NULL, PATIENCE},
-                                      {"batch", required_argument, NULL, BATCH},
-                                      {"progressive", required_argument, NULL, COARSE},
-                                      {"passes", required_argument, NULL, PASSES},
-                                      {"slab", required_argument, NULL, SLAB},
-                                      {"every", required_argument, NULL, EVERY},
-                                      {NULL, 0, NULL, 0}};
+static const struct option names[] = {
+    {"output", required_argument, NULL, 'o'},    {"show", required_argument, NULL, SHOW},
+    {"stream", required_argument, NULL, STREAM}, {"limit", required_argument, NULL, LIMIT},
+    {"linger", required_argument, NULL, LINGER}, {"centre", required_argument, NULL, CENTRE},
+    {"size", required_argument, NULL, SIZE},     {"hounsfield", required_argument, NULL, WATER},
+    {"name", required_argument, NULL, NAME},     {"angles", required_argument, NULL, ANGLES},
+    {"live", no_argument, NULL, LIVE},           {"patience", required_argument, NULL, PATIENCE},
+    {"batch", required_argument, NULL, BATCH},   {"progressive", required_argument, NULL, COARSE},
+    {"passes", required_argument, NULL, PASSES}, {"slab", required_argument, NULL, SLAB},
+    {"every", required_argument, NULL, EVERY},   {NULL, 0, NULL, 0}};
 
 /* A number in [low, high] and nothing after it. */
 static int real(const char *text, double low, double high, double *value) {
@@ -90,6 +85,9 @@ static int one(int name, const char *text, options *o) {
     return 1;
   case SHOW:
     o->contact = text;
+    return 1;
+  case STREAM:
+    o->stream = text;
     return 1;
   case LIMIT:
     return real(text, 0.01, 1e6, &o->limit);

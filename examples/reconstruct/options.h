@@ -8,7 +8,7 @@
 #include <stdint.h>
 
 typedef struct options {
-  const char *scan, *output, *contact, *angles, *name;
+  const char *scan, *output, *contact, *stream, *angles, *name;
   double centre; /* NAN: found */
   double water;  /* attenuation of water per unit of length: values are Hounsfield units; 0: not */
   double patience, limit, linger;      /* seconds */

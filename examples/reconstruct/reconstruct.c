@@ -43,12 +43,17 @@ typedef struct reconstruction {
   float offset, gain;           /* a voxel is offset + gain * mean of the filtered lines */
   uint64_t step;
   double seconds_showing;
+  double first_shown, last_shown; /* seconds since 1970, when the server had the step */
 } reconstruction;
 
-static double seconds(void) {
+static double clock_time(clockid_t clock) {
   struct timespec now;
-  clock_gettime(CLOCK_MONOTONIC, &now);
+  clock_gettime(clock, &now);
   return (double)now.tv_sec + 1e-9 * (double)now.tv_nsec;
+}
+
+static double seconds(void) {
+  return clock_time(CLOCK_MONOTONIC);
 }
 
 /* All ranks end together, with the sentence of the one that knows why. */
@@ -166,6 +171,10 @@ static void show_planes(reconstruction *r) {
   show(&r->viewer, &planes, r->step++, &r->wish);
   MPI_Bcast(&r->wish, sizeof r->wish, MPI_BYTE, 0, MPI_COMM_WORLD); /* obeyed by all, together */
   r->seconds_showing += seconds() - begun;
+  if (r->viewer.taken) {
+    r->last_shown = clock_time(CLOCK_REALTIME);
+    r->first_shown = r->first_shown > 0 ? r->first_shown : r->last_shown;
+  }
 }
 
 /* One pass over the slabs with what has come since `from`; anew with all where the viewer asks. */
@@ -254,9 +263,10 @@ static void begin(reconstruction *r) {
   }
   r->offset = o->water > 0 ? -1000.0F : 0.0F;
   r->gain = (float)(PI / r->scan.pixel[0] * (o->water > 0 ? 1000 / o->water : 1));
-  r->viewer = (viewer){.contact = o->contact,
-                       .options = {.rank = r->rank, .ranks = r->ranks, .time_limit = o->limit},
-                       .together = MPI_COMM_WORLD};
+  r->viewer = (viewer){
+      .contact = o->contact,
+      .options = {.name = o->stream, .rank = r->rank, .ranks = r->ranks, .time_limit = o->limit},
+      .together = MPI_COMM_WORLD};
   need(r,
        allocate(r) ? 0
                    : beamcast_fail(&error, BEAMCAST_ERR_MEMORY,
@@ -287,6 +297,7 @@ static void write_volume(reconstruction *r) {
 
 /* A viewer that had no room for the last step gets it once it has, within a few seconds. */
 static void show_last(reconstruction *r) {
+  const double showing = r->seconds_showing; /* this is no part of the reconstruction */
   for (double begun = seconds(); seconds() - begun < r->options.linger;) {
     int missing = r->viewer.contact != NULL && r->viewer.stream != NULL && !r->viewer.taken;
     MPI_Bcast(&missing, 1, MPI_INT, 0, MPI_COMM_WORLD);
@@ -295,24 +306,34 @@ static void show_last(reconstruction *r) {
     }
     nanosleep(&(struct timespec){.tv_nsec = 50 * 1000 * 1000}, NULL);
     show_planes(r);
+    r->seconds_showing = showing;
   }
 }
 
-static void report(const reconstruction *r, double elapsed) {
+/* Of all ranks, since they began. */
+static double processor_time(void) {
   struct rusage used;
   getrusage(RUSAGE_SELF, &used);
-  double cpu = (double)used.ru_utime.tv_sec + 1e-6 * (double)used.ru_utime.tv_usec +
-               (double)used.ru_stime.tv_sec + 1e-6 * (double)used.ru_stime.tv_usec;
+  double cpu = (double)(used.ru_utime.tv_sec + used.ru_stime.tv_sec) +
+               1e-6 * (double)(used.ru_utime.tv_usec + used.ru_stime.tv_usec);
   MPI_Allreduce(MPI_IN_PLACE, &cpu, 1, MPI_DOUBLE, MPI_SUM, MPI_COMM_WORLD);
-  if (r->rank == 0) {
-    printf("%llu of %llu projections, axis at column %.2f, %llu x %llu x %llu voxels\n",
-           (unsigned long long)r->have, (unsigned long long)r->scan.projections, r->beam.axis,
-           (unsigned long long)r->beam.size[0], (unsigned long long)r->beam.size[1],
-           (unsigned long long)r->scan.rows);
-    printf("%.3f s, of these showing %.3f s; %.3f s of processor time; steps shown %llu, not shown "
-           "%llu\n",
-           elapsed, r->seconds_showing, cpu, (unsigned long long)r->viewer.steps_shown,
-           (unsigned long long)r->viewer.steps_dropped);
+  return cpu;
+}
+
+static void report(const reconstruction *r, double elapsed, double cpu) {
+  if (r->rank != 0) {
+    return;
+  }
+  printf("%llu of %llu projections, axis at column %.2f, %llu x %llu x %llu voxels\n",
+         (unsigned long long)r->have, (unsigned long long)r->scan.projections, r->beam.axis,
+         (unsigned long long)r->beam.size[0], (unsigned long long)r->beam.size[1],
+         (unsigned long long)r->scan.rows);
+  printf("%.3f s, of these showing %.3f s; %.3f s of processor time; steps shown %llu, not shown "
+         "%llu\n",
+         elapsed, r->seconds_showing, cpu, (unsigned long long)r->viewer.steps_shown,
+         (unsigned long long)r->viewer.steps_dropped);
+  if (r->viewer.steps_shown > 0) {
+    printf("first step at %.3f, last at %.3f\n", r->first_shown, r->last_shown);
   }
 }
 
@@ -326,14 +347,15 @@ int main(int argc, char **argv) {
     MPI_Finalize();
     return 2;
   }
-  const double begun = seconds();
+  const double begun = seconds(), before = processor_time();
   begin(&r);
   reconstruct(&r);
-  report(&r, seconds() - begun);
+  const double elapsed = seconds() - begun, cpu = processor_time() - before;
   if (r.options.output != NULL) {
     write_volume(&r);
   }
   show_last(&r);
+  report(&r, elapsed, cpu);
   beamcast_close(r.viewer.stream);
   r.scan.close(&r.scan);
   ramp_filter_free(r.filter);
