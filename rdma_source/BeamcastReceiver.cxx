@@ -333,6 +333,23 @@ bool BeamcastReceiver::Poll(const std::string &name) {
   return true;
 }
 
+bool BeamcastReceiver::ShowArriving(const std::string &name) {
+  const Steps &shown = this->Streams[name].Shown;
+  if (this->Rank > 0 || this->Symmetric || shown.empty() || this->GetStatus(name).arriving == 0) {
+    return false;
+  }
+  Choice choice;
+  choice.Stream = name;
+  choice.Shown.push_back(shown.back()->GetInfo().serial);
+  if (this->Ranks > 1) {
+    std::string message = choice.Pack();
+    this->Controller->TriggerRMIOnAllChildren(&message[0], static_cast<int>(message.size()),
+                                              SHOW_RMI);
+  }
+  this->Show(choice);
+  return true;
+}
+
 void BeamcastReceiver::OnShow(void *self, void *message, int size, int) {
   const Choice choice =
       Choice::Unpack(std::string(static_cast<const char *>(message), static_cast<size_t>(size)));

@@ -85,6 +85,11 @@ public:
    * whoever drives the server, and the other ranks return false. Never waits for a producer. */
   bool Poll(const std::string &stream);
 
+  /* Has what is shown drawn again on all ranks while a later step arrives, in its memory if the
+   * stream has one slot. false where none arrives or nothing is shown, and in symmetric batch jobs.
+   */
+  bool ShowArriving(const std::string &stream);
+
   /* The steps that can be shown on this rank, the same numbers on every rank, oldest first; the
    * last is the newest. More than one only where steps are kept. */
   const Steps &GetSteps(const std::string &stream) const;

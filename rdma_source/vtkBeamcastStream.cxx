@@ -148,7 +148,8 @@ void vtkBeamcastStream::PrintSelf(ostream &os, vtkIndent indent) {
      << indent << "KeepMiB: " << this->KeepMiB << "\n"
      << indent << "GhostLayers: " << this->GhostLayers << "\n"
      << indent << "Split: " << this->Split << "\n"
-     << indent << "FollowNewest: " << this->FollowNewest << "\n";
+     << indent << "FollowNewest: " << this->FollowNewest << "\n"
+     << indent << "Progressive: " << this->Progressive << "\n";
 }
 
 void vtkBeamcastStream::SetStreamName(const char *name) {
@@ -188,8 +189,8 @@ void vtkBeamcastStream::Configure() {
   }
   bc_stream_settings settings{};
   settings.policy = this->Policy;
-  settings.slots = this->Slots;
-  settings.keep = this->Keep;
+  settings.slots = this->Progressive ? 1 : this->Slots;
+  settings.keep = this->Progressive ? 0 : this->Keep;
   settings.keep_bytes = static_cast<uint64_t>(this->KeepMiB) << 20;
   settings.split = this->Split;
   settings.ghosts = this->GhostLayers;
@@ -200,7 +201,11 @@ void vtkBeamcastStream::Configure() {
 
 bool vtkBeamcastStream::GetNeedsUpdate() {
   BeamcastReceiver *receiver = BeamcastReceiver::Get();
-  return receiver != nullptr && this->Stream != nullptr && receiver->Poll(this->Stream->GetName());
+  if (receiver == nullptr || this->Stream == nullptr) {
+    return false;
+  }
+  const std::string &name = this->Stream->GetName();
+  return receiver->Poll(name) || (this->Progressive && receiver->ShowArriving(name));
 }
 
 void vtkBeamcastStream::Refresh() {
@@ -294,7 +299,7 @@ int vtkBeamcastStream::RequestInformation(vtkInformation *, vtkInformationVector
     out->Set(vtkDataObject::DIRECTION(), info.direction, 9);
   }
   out->Set(vtkStreamingDemandDrivenPipeline::WHOLE_EXTENT(), whole, 6);
-  if (this->Keep > 0 && !steps.empty()) {
+  if (this->Keep > 0 && !this->Progressive && !steps.empty()) {
     std::vector<double> times;
     for (const auto &kept : steps) {
       times.push_back(kept->GetInfo().time);

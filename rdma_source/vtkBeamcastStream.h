@@ -53,6 +53,14 @@ public:
   ///@}
 
   ///@{
+  /** Shows a step while it arrives, over the one before: one slot, drawn again whenever ParaView
+   * asks for what is new. */
+  vtkSetMacro(Progressive, bool);
+  vtkGetMacro(Progressive, bool);
+  vtkBooleanMacro(Progressive, bool);
+  ///@}
+
+  ///@{
   /** Whether the newest step is shown whatever time is asked for. Matters only where steps are
    * kept. */
   vtkSetMacro(FollowNewest, bool);
@@ -111,6 +119,7 @@ private:
   int GhostLayers = 1;
   int Split = 0;
   bool FollowNewest = false;
+  bool Progressive = false;
   bool Failed = false; // the receiver could not be opened; said once
   std::string Notice;
   std::string Text; // of the last text that was asked for

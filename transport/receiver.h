@@ -88,6 +88,7 @@ typedef struct bc_stream_status {
   double rate;             /* bytes per second of the last complete step, begin to complete */
   uint64_t newest_step;    /* the newest complete step */
   uint64_t newest_serial;  /* its serial; 0: none yet */
+  uint64_t arriving;       /* serial of the step whose voxels are arriving; 0: none */
   char wire[32];           /* wires in use, "shm", "tcp", "verbs", joined by "+" */
   char last_drop[160];     /* why the last step was dropped; "" if none was */
 } bc_stream_status;

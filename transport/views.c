@@ -41,6 +41,10 @@ void bc_receiver_status(bc_receiver *r, const char *stream, bc_stream_status *st
     status->run_id = state->run_id;
     status->producers_expected = (int)state->producers;
     status->newest_serial = state->newest;
+    for (const bc_step *step = state->steps; step != NULL; step = step->next) {
+      const bool open = step->state == BC_STEP_OPEN || step->state == BC_STEP_SEALING;
+      status->arriving = open ? step->serial : status->arriving;
+    }
     for (uint32_t i = 0; i < state->producers; i++) {
       status->producers += state->producer[i] != NULL;
     }
