@@ -431,11 +431,11 @@ void bc_receiver_close(bc_receiver *r) {
   while (r->relays > 0 || r->jobs > 0) {
     pthread_cond_wait(&r->idle, &r->lock);
   }
+  bc_calls_close(r); /* they know their connections */
   for (bc_conn *conn = r->conns; conn != NULL; conn = conn->next) {
     conn->state = BC_CONN_DEAD;
   }
   bc_door_sweep(r, 0);
-  bc_calls_close(r);
   bc_rank_close(r);
   bc_root_close(r);
   for (bc_queued *item; (item = dequeue(&r->to_rank, &r->to_rank_end)) != NULL;) {

@@ -18,57 +18,12 @@
 #include <unistd.h>
 
 #include "contact.h"
+#include "forger.h"
 #include "handshake.h"
 #include "harness.h"
 #include "socket.h"
 
 static const uint64_t tiny[3] = {8, 8, 8};
-
-static bc_contact contact_of(const server *s) {
-  bc_contact contact;
-  assert_int_equal(bc_contact_read(s->contact, NULL, &contact, NULL), BEAMCAST_OK);
-  return contact;
-}
-
-static int dial(const bc_contact *contact) {
-  beamcast_error error = {0};
-  int fd = bc_connect_tcp(contact->host, contact->port, bc_deadline(60), &error);
-  if (fd < 0) {
-    fail_test("connect: %s", error.message);
-  }
-  return fd;
-}
-
-/* A connection past its handshake; the message's code goes to *code, and -1 comes if it failed. */
-static int shake(const bc_contact *contact, const bc_token *token, int role, int *code) {
-  int fd = dial(contact);
-  *code = bc_handshake(fd, role, 0, token, bc_deadline(60), NULL);
-  if (*code != BEAMCAST_OK) {
-    bc_close_fd(&fd);
-  }
-  return fd;
-}
-
-static int shaken(const bc_contact *contact, int role) {
-  int code, fd = shake(contact, &contact->token, role, &code);
-  assert_int_equal(code, BEAMCAST_OK);
-  return fd;
-}
-
-/* Reads on until the server closes the connection. */
-static void expect_closed(int fd) {
-  char scratch[4096];
-  for (int i = 0; i < 100000; i++) {
-    if (bc_wait(fd, POLLIN, bc_deadline(60), NULL) != BEAMCAST_OK) {
-      fail_test("the server did not close a connection");
-    }
-    ssize_t done = read(fd, scratch, sizeof scratch);
-    if (done == 0 || (done < 0 && errno != EAGAIN && errno != EINTR)) {
-      return;
-    }
-  }
-  fail_test("the server talks without end");
-}
 
 /* A server with a producer on the stream "good" that goes on while others do what they like. */
 typedef struct scenery {
@@ -133,7 +88,7 @@ static void expect_logged(server *s, const char *text, uint64_t count) {
 static void a_wrong_token_is_refused_and_logged_once(void **state) {
   (void)state;
   scenery c = set_up(1);
-  bc_contact contact = contact_of(&c.s);
+  bc_contact contact = forger_contact(&c.s);
   char text[BC_TOKEN_TEXT];
   child stranger = producer_start();
   order connect = {.kind = P_CONNECT, .stream = "good", .ranks = 1, .run = 9, .limit = 60};
@@ -159,7 +114,7 @@ static void a_wrong_token_is_refused_and_logged_once(void **state) {
 static void lesser_rights_allow_what_they_say_and_no_more(void **state) {
   (void)state;
   scenery c = set_up(2);
-  bc_contact contact = contact_of(&c.s);
+  bc_contact contact = forger_contact(&c.s);
   char text[BC_TOKEN_TEXT], path[160];
   bc_token push, view;
   assert_int_equal(bc_token_derive(&contact.token, BC_RIGHTS_PUSH, &push, NULL), BEAMCAST_OK);
@@ -193,7 +148,7 @@ static void lesser_rights_allow_what_they_say_and_no_more(void **state) {
   (void)unlink(path);
   const int allowed[6] = {0, 1, 1, 0, 0, 0};
   for (int role = BC_ROLE_PRODUCER; role <= BC_ROLE_FETCHER; role++) {
-    int code, fd = shake(&contact, &push, role, &code);
+    int code, fd = forger_shake(&contact, &push, role, &code);
     assert_int_equal(code, allowed[role] ? BEAMCAST_OK : BEAMCAST_ERR_REFUSED);
     bc_close_fd(&fd);
   }
@@ -204,14 +159,14 @@ static void lesser_rights_allow_what_they_say_and_no_more(void **state) {
 static void another_version_is_refused_and_logged_once(void **state) {
   (void)state;
   scenery c = set_up(1);
-  bc_contact contact = contact_of(&c.s);
+  bc_contact contact = forger_contact(&c.s);
   unsigned char hello[BC_HELLO_BYTES], claim[BC_CLAIM_BYTES], nonce[BC_NONCE_BYTES] = {0};
-  int fd = dial(&contact);
+  int fd = forger_dial(&contact);
   assert_int_equal(bc_receive_all(fd, hello, sizeof hello, bc_deadline(60), NULL), BEAMCAST_OK);
   bc_claim_make(hello, BC_ROLE_PRODUCER, 0, &contact.token, nonce, claim);
   claim[8] = 77;
   assert_int_equal(bc_send_all(fd, claim, sizeof claim, bc_deadline(60), NULL), BEAMCAST_OK);
-  expect_closed(fd);
+  forger_expect_closed(fd);
   bc_close_fd(&fd);
   expect_logged(&c.s, "the client 77", 1);
   tear_down(&c);
@@ -223,16 +178,16 @@ static void another_version_is_refused_and_logged_once(void **state) {
 static void random_bytes_are_refused(void **state) {
   (void)state;
   scenery c = set_up(1);
-  bc_contact contact = contact_of(&c.s);
+  bc_contact contact = forger_contact(&c.s);
   for (uint64_t i = 1; i <= 40; i++) {
     unsigned char bytes[2000];
-    int fd = dial(&contact);
+    int fd = forger_dial(&contact);
     size_t size = (size_t)draw(&harness_random, BC_CLAIM_BYTES, sizeof bytes);
     for (size_t k = 0; k < size; k++) {
       bytes[k] = (unsigned char)draw64(&harness_random);
     }
     (void)bc_send_all(fd, bytes, size, bc_deadline(60), NULL);
-    expect_closed(fd);
+    forger_expect_closed(fd);
     bc_close_fd(&fd);
     expect_logged(&c.s, "no Beamcast client", i);
   }
@@ -242,10 +197,10 @@ static void random_bytes_are_refused(void **state) {
 static void a_slow_handshake_holds_nobody_up(void **state) {
   (void)state;
   scenery c = set_up(1);
-  bc_contact contact = contact_of(&c.s);
+  bc_contact contact = forger_contact(&c.s);
   unsigned char hello[BC_HELLO_BYTES], claim[BC_CLAIM_BYTES], nonce[BC_NONCE_BYTES] = {0};
   unsigned char answered[BC_ANSWER_BYTES];
-  int fd = dial(&contact);
+  int fd = forger_dial(&contact);
   assert_int_equal(bc_receive_all(fd, hello, sizeof hello, bc_deadline(60), NULL), BEAMCAST_OK);
   bc_claim_make(hello, BC_ROLE_VIEWER, 0, &contact.token, nonce, claim);
   for (size_t i = 0; i < sizeof claim; i += 11) {
@@ -264,9 +219,9 @@ static void hundreds_that_say_nothing_take_no_memory(void **state) {
   enum { MANY = 300 };
   static int fds[MANY];
   scenery c = set_up(1);
-  bc_contact contact = contact_of(&c.s);
+  bc_contact contact = forger_contact(&c.s);
   for (int i = 0; i < MANY; i++) {
-    fds[i] = dial(&contact);
+    fds[i] = forger_dial(&contact);
   }
   go_on(&c);
   answer during = ask(&c.s.rank[0], &(order){.kind = R_USAGE});
@@ -279,7 +234,7 @@ static void hundreds_that_say_nothing_take_no_memory(void **state) {
   assert_int_equal(ask(&producer[0], &connect).code, BEAMCAST_OK);
   assert_int_equal(producers_step(producer, 1, &c.scene, 1), BEAMCAST_OK);
   for (int i = 0; i < MANY; i++) {
-    expect_closed(fds[i]);
+    forger_expect_closed(fds[i]);
     bc_close_fd(&fds[i]);
   }
   expect_logged(&c.s, "more are turned away", 1);
@@ -290,88 +245,10 @@ static void hundreds_that_say_nothing_take_no_memory(void **state) {
 /* --- lies ----------------------------------------------------------------------------------------
  */
 
-static void send_and_free(int fd, bc_writer *writer) {
-  (void)bc_send_writer(fd, writer, bc_deadline(60), NULL);
-  bc_writer_free(writer);
-}
-
-static bc_message receive(int fd, uint32_t type) {
-  bc_message message;
-  for (int i = 0; i < 100; i++) {
-    beamcast_error error = {0};
-    if (bc_receive_message(fd, &message, NULL, bc_deadline(60), &error) != BEAMCAST_OK) {
-      fail_test("message %u did not come: %s", type, error.message);
-    }
-    if (message.type == type) {
-      return message;
-    }
-    bc_message_free(&message);
-  }
-  fail_test("message %u did not come", type);
-}
-
-/* A producer of our own making: joined, with a step of 8 x 8 x 8 uint16 open. */
-typedef struct forger {
-  int control, data;
-  uint64_t session, serial;
-} forger;
-
-static bc_grid tiny_grid(void) {
-  bc_grid grid = {
-      .volume = {8, 8, 8}, .spacing = {1, 1, 1}, .direction = {1, 0, 0, 0, 1, 0, 0, 0, 1}};
-  return grid;
-}
-
-static forger forge(const bc_contact *contact, uint64_t run) {
-  forger f = {.control = shaken(contact, BC_ROLE_PRODUCER)};
-  bc_writer writer = {0};
-  bc_join join = {.stream = "forged", .run_id = run, .ranks = 1};
-  bc_put_join(&writer, &join);
-  send_and_free(f.control, &writer);
-  bc_message message = receive(f.control, BC_WELCOME);
-  bc_reader reader = bc_reader_of(message.body, message.size);
-  f.session = bc_get_u64(&reader);
-  bc_message_free(&message);
-  size_t begin = bc_message_begin(&writer, BC_BEGIN);
-  bc_put_u64(&writer, 1);
-  bc_put_f64(&writer, 0);
-  bc_put_f64(&writer, 10);
-  bc_message_end(&writer, begin);
-  send_and_free(f.control, &writer);
-  message = receive(f.control, BC_GRANT);
-  reader = bc_reader_of(message.body, message.size);
-  f.serial = bc_get_u64(&reader);
-  bc_message_free(&message);
-  bc_declare declare = {.serial = f.serial, .grid = tiny_grid()};
-  declare.array = (bc_array_spec){.name = "volume", .type = BEAMCAST_UINT16, .components = 1};
-  bc_put_declare(&writer, &declare);
-  send_and_free(f.control, &writer);
-  message = receive(f.control, BC_LAYOUT);
-  bc_message_free(&message);
-  f.data = shaken(contact, BC_ROLE_WRITER);
-  bc_put_number(&writer, BC_BIND, f.session);
-  send_and_free(f.data, &writer);
-  message = receive(f.data, BC_BOUND);
-  bc_message_free(&message);
-  return f;
-}
-
-static void forget(forger *f) {
-  bc_close_fd(&f->data);
-  bc_close_fd(&f->control);
-}
-
-static void send_span(const forger *f, uint32_t array, const bc_box *box, uint64_t bytes) {
-  bc_writer writer = {0};
-  bc_span span = {.serial = f->serial, .array = array, .box = *box, .bytes = bytes};
-  bc_put_span(&writer, BC_WRITE, &span);
-  send_and_free(f->data, &writer);
-}
-
 static void lies_about_sizes_and_places_are_refused(void **state) {
   (void)state;
   scenery c = set_up(1);
-  bc_contact contact = contact_of(&c.s);
+  bc_contact contact = forger_contact(&c.s);
   const bc_box inside = {.shape = {8, 8, 8}}, outside = {.start = {0, 0, 8}, .shape = {1, 1, 1}},
                beyond = {.start = {4, 4, 4}, .shape = {5, 1, 1}}, empty = {.shape = {0, 1, 1}},
                vast = {.shape = {UINT64_C(1) << 40, 1, 1}};
@@ -384,12 +261,12 @@ static void lies_about_sizes_and_places_are_refused(void **state) {
       {0, &outside, 2},   {0, &beyond, 10},   {0, &empty, 0},  {0, &vast, UINT64_C(2) << 40},
       {1, &inside, 1024}, {31, &inside, 1024}};
   for (uint64_t i = 0; i < sizeof lies / sizeof lies[0]; i++) {
-    forger f = forge(&contact, 100 + i);
-    send_span(&f, lies[i].array, lies[i].box, lies[i].bytes);
-    bc_message message = receive(f.data, BC_FAIL);
+    forger f = forger_open(&contact, 100 + i);
+    forger_span(&f, lies[i].array, lies[i].box, lies[i].bytes);
+    bc_message message = forger_receive(f.data, BC_FAIL);
     bc_message_free(&message);
-    expect_closed(f.data);
-    forget(&f);
+    forger_expect_closed(f.data);
+    forger_close(&f);
     expect_logged(&c.s, "a producer was disconnected", i + 1);
   }
   assert_int_equal(server_status(&c.s, "forged").steps_received, 0);
@@ -397,32 +274,10 @@ static void lies_about_sizes_and_places_are_refused(void **state) {
   tear_down(&c);
 }
 
-static void send_end(const forger *f, uint64_t arrays, size_t header, uint32_t account_rank,
-                     uint64_t bytes) {
-  bc_writer writer = {0};
-  char *text = malloc(header + 1);
-  assert_non_null(text);
-  memset(text, ' ', header);
-  text[header] = '\0';
-  memcpy(text, "{}", header < 2 ? header : 2);
-  size_t begin = bc_message_begin(&writer, BC_END);
-  bc_put_u64(&writer, f->serial);
-  bc_put_u32(&writer, 0);
-  bc_put_u64(&writer, UINT64_MAX); /* the version */
-  bc_put_u64(&writer, arrays);
-  bc_put_text(&writer, text);
-  bc_put_u32(&writer, 1);
-  bc_put_u32(&writer, account_rank);
-  bc_put_u64(&writer, bytes);
-  bc_message_end(&writer, begin);
-  send_and_free(f->control, &writer);
-  free(text);
-}
-
 static void headers_and_accounts_that_lie_end_the_step(void **state) {
   (void)state;
   scenery c = set_up(1);
-  bc_contact contact = contact_of(&c.s);
+  bc_contact contact = forger_contact(&c.s);
   const struct {
     uint64_t arrays, bytes;
     size_t header;
@@ -435,50 +290,50 @@ static void headers_and_accounts_that_lie_end_the_step(void **state) {
               {1, 0, BC_HEADER_MAX, 0}}; /* no lie: as long as allowed */
   uint64_t count = sizeof lies / sizeof lies[0];
   for (uint64_t i = 0; i < count; i++) {
-    forger f = forge(&contact, 200 + i);
-    send_end(&f, lies[i].arrays, lies[i].header, lies[i].rank, lies[i].bytes);
+    forger f = forger_open(&contact, 200 + i);
+    forger_end(&f, lies[i].arrays, lies[i].header, lies[i].rank, lies[i].bytes);
     server_wait_settled(&c.s, "forged", i + 1);
     assert_int_equal(server_status(&c.s, "forged").steps_received, i == count - 1);
-    forget(&f);
+    forger_close(&f);
     go_on(&c);
   }
   assert_int_equal(server_status(&c.s, "forged").steps_aborted, count - 1);
   /* more bytes than were sent: the step is given up when the connection ends */
-  forger f = forge(&contact, 300);
-  send_end(&f, 1, 2, 0, UINT64_MAX);
+  forger f = forger_open(&contact, 300);
+  forger_end(&f, 1, 2, 0, UINT64_MAX);
   go_on(&c);
-  forget(&f);
+  forger_close(&f);
   server_wait_settled(&c.s, "forged", count + 1);
   assert_int_equal(server_status(&c.s, "forged").steps_received, 1);
   /* fewer: given up at once */
-  f = forge(&contact, 301);
+  f = forger_open(&contact, 301);
   unsigned char voxels[1024] = {0};
-  send_span(&f, 0, &(bc_box){.shape = {8, 8, 8}}, sizeof voxels);
+  forger_span(&f, 0, &(bc_box){.shape = {8, 8, 8}}, sizeof voxels);
   assert_int_equal(bc_send_all(f.data, voxels, sizeof voxels, bc_deadline(60), NULL), BEAMCAST_OK);
   bc_writer writer = {0};
   bc_put_number(&writer, BC_SYNC, 0);
-  send_and_free(f.data, &writer);
-  bc_message message = receive(f.data, BC_SYNCED);
+  forger_send(f.data, &writer);
+  bc_message message = forger_receive(f.data, BC_SYNCED);
   bc_message_free(&message);
-  send_end(&f, 1, 2, 0, 1000);
+  forger_end(&f, 1, 2, 0, 1000);
   server_wait_settled(&c.s, "forged", count + 2);
   assert_int_equal(server_status(&c.s, "forged").steps_received, 1);
-  forget(&f);
+  forger_close(&f);
   tear_down(&c);
 }
 
 static void what_is_no_message_closes_the_connection(void **state) {
   (void)state;
   scenery c = set_up(1);
-  bc_contact contact = contact_of(&c.s);
+  bc_contact contact = forger_contact(&c.s);
   for (int role = BC_ROLE_PRODUCER; role <= BC_ROLE_FETCHER; role++) {
     for (int kind = 0; kind < 3; kind++) {
       unsigned char head[BC_FRAME_BYTES] = {kind == 0 ? 200 : BC_JOIN};
       head[4] = kind == 1;
       head[10] = kind == 2 ? 17 : 0; /* over 1 MiB */
-      int fd = shaken(&contact, role);
+      int fd = forger_shaken(&contact, role);
       assert_int_equal(bc_send_all(fd, head, sizeof head, bc_deadline(60), NULL), BEAMCAST_OK);
-      expect_closed(fd);
+      forger_expect_closed(fd);
       bc_close_fd(&fd);
     }
   }
@@ -530,7 +385,7 @@ static void random_message(bc_writer *writer, uint64_t serial, uint64_t session)
                                    BC_READ, BC_LOOK,  BC_ATTACH,  BC_VERBS_OPEN, BC_AWAIT};
   bc_join join = {
       .stream = "forged", .run_id = draw(random, 1, 3), .ranks = (uint32_t)draw(random, 1, 2)};
-  bc_declare declare = {.serial = serial + draw(random, 0, 1), .grid = tiny_grid()};
+  bc_declare declare = {.serial = serial + draw(random, 0, 1), .grid = forger_grid()};
   declare.grid.volume[2] = draw(random, 1, draw(random, 0, 3) ? 9 : UINT64_C(1) << 40);
   declare.array = (bc_array_spec){.name = "volume",
                                   .type = (uint32_t)draw(random, 1, 9),
@@ -610,7 +465,7 @@ static void messages_in_any_order_do_no_harm(void **state) {
   enum { PEERS = 6 };
   for (int ranks = 1; ranks <= 2; ranks++) {
     scenery c = set_up(ranks);
-    bc_contact contact = contact_of(&c.s);
+    bc_contact contact = forger_contact(&c.s);
     int peers[PEERS];
     uint64_t serial = 0, session = 0;
     for (int i = 0; i < PEERS; i++) {
@@ -622,7 +477,7 @@ static void messages_in_any_order_do_no_harm(void **state) {
         static const int roles[PEERS] = {BC_ROLE_PRODUCER, BC_ROLE_PRODUCER, BC_ROLE_WRITER,
                                          BC_ROLE_WRITER,   BC_ROLE_VIEWER,   BC_ROLE_FETCHER};
         int code;
-        peers[i] = shake(&contact, &contact.token, roles[i], &code);
+        peers[i] = forger_shake(&contact, &contact.token, roles[i], &code);
         continue;
       }
       bc_writer writer = {0};
