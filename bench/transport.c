@@ -1,13 +1,15 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  *
- * Measures one thing once and prints one line of JSON; the script `transport` runs it again and
- * again: bench_transport push WIRE BYTES PRODUCERS RECEIVERS STEPS   bricks from put to final
- * memory bench_transport frames WIRE STEPS                           512 x 512 uint16 steps a
- * second bench_transport memcpy BYTES STEPS                          one core copies the same bytes
- *   bench_transport tcp BYTES CONNECTIONS STEPS                 the same bytes over plain TCP
- * sockets Servers and producers are processes of their own, on this host ($BEAMCAST_HOST says under
- * which address). Rates are bytes per second, steady state: the first steps, which touch fresh
- * memory, do not count.
+ * Measures one thing once and prints one line of JSON; the script `transport` runs it many times:
+ *
+ *   push WIRE BYTES PRODUCERS RECEIVERS STEPS   bricks from put to final memory
+ *   frames WIRE STEPS                           512 x 512 uint16 steps a second
+ *   memcpy BYTES STEPS                          one core copies the same bytes
+ *   tcp BYTES CONNECTIONS STEPS                 the same bytes over plain TCP sockets
+ *
+ * Servers and producers are processes of their own, on this host ($BEAMCAST_HOST says under which
+ * address). Rates are bytes per second, steady state: the first steps, which touch fresh memory, do
+ * not count.
  */
 #include <arpa/inet.h>
 #include <errno.h>

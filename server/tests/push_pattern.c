@@ -2,10 +2,12 @@
  *
  * A producer for the tests of the server and the source: pushes volumes whose every voxel can be
  * told from its place and its step. Prints "step N OK|DROPPED|<error>" for each step.
- *   push_pattern CONTACT [name=volume] [shape=X,Y,Z] [type=float32] [producers=1] [first=0]
- * [steps=1] [every=MS] [run=ID] [linger=MS] Voxel (x, y, z) of array "volume" in step s is (x + 7 y
- * + 13 z + 31 s) mod 100, that of array "step" (float32) is s. The volume is cut into slabs along
- * y, one a producer.
+ *
+ *   push_pattern CONTACT [name=volume] [shape=X,Y,Z] [type=float32] [producers=1]
+ *                [first=0] [steps=1] [every=MS] [run=ID] [linger=MS]
+ *
+ * Voxel (x, y, z) of array "volume" in step s is (x + 7 y + 13 z + 31 s) mod 100, that of array
+ * "step" (float32) is s. The volume is cut into slabs along y, one a producer.
  */
 #include "beamcast.h"
 
