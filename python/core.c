@@ -84,6 +84,7 @@ static PyMethodDef functions[] = {{"connect", core_connect, METH_VARARGS, NULL},
                                   {"open_session", core_open_session, METH_VARARGS, NULL},
                                   {"sessions", core_sessions, METH_NOARGS, NULL},
                                   {"restrict", core_restrict, METH_VARARGS, NULL},
+                                  {"call_viewer", core_call_viewer, METH_VARARGS, NULL},
 #endif
                                   {NULL, NULL, 0, NULL}};
 

@@ -38,6 +38,7 @@ PyObject *core_retrieve(PyObject *module, PyObject *arguments);
 PyObject *core_start(PyObject *module, PyObject *arguments);
 PyObject *core_open_session(PyObject *module, PyObject *arguments);
 PyObject *core_sessions(PyObject *module, PyObject *nothing);
+PyObject *core_call_viewer(PyObject *module, PyObject *arguments);
 PyObject *core_restrict(PyObject *module, PyObject *arguments);
 
 #endif

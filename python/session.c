@@ -28,12 +28,12 @@ static PyObject *text_of(const char *text) {
 }
 
 static PyObject *tuple_of(const beamcast_session_info *i) {
-  return Py_BuildValue("NNNNNNNNNiLL", text_of(i->id),
+  return Py_BuildValue("NNNNNNNNNiLLN", text_of(i->id),
                        text_of(beamcast_session_state_name(i->state)), text_of(i->reason),
                        PyUnicode_DecodeFSDefault(i->contact), text_of(i->paraview),
                        PyUnicode_DecodeFSDefault(i->connect_id_file),
                        PyUnicode_DecodeFSDefault(i->log), text_of(i->host), text_of(i->slurm_job),
-                       i->ranks, (long long)i->start_time, (long long)i->created);
+                       i->ranks, (long long)i->start_time, (long long)i->created, text_of(i->url));
 }
 
 /* --- life ------------------------------------------------------------------------------------ */
@@ -57,16 +57,23 @@ PyObject *core_start(PyObject *module, PyObject *arguments) {
   long long size[3];
   const char *type;
   beamcast_session *session;
-  if (!PyArg_ParseTuple(arguments, "pidz(LLL)zd:start", &options.paraview, &options.ranks,
+  PyObject *script = NULL;
+  if (!PyArg_ParseTuple(arguments, "pidz(LLL)zdOp:start", &options.paraview, &options.ranks,
                         &options.idle_minutes, &options.slurm, &size[0], &size[1], &size[2], &type,
-                        &options.time_limit) ||
+                        &options.time_limit, &script, &options.web) ||
       !core_take_triple("shape", size, options.size)) {
     return NULL;
   }
+  PyObject *path = NULL;
+  if (script != Py_None && !PyUnicode_FSConverter(script, &path)) {
+    return NULL;
+  }
+  options.script = path != NULL ? PyBytes_AsString(path) : NULL;
   options.type = type != NULL ? beamcast_type_from_name(type) : 0;
   Py_BEGIN_ALLOW_THREADS
   session = beamcast_start(&options, &error);
   Py_END_ALLOW_THREADS
+  Py_XDECREF(path);
   return session != NULL ? new_session(module, session) : core_raise(&error);
 }
 
@@ -198,6 +205,35 @@ static PyObject *session_render_volume(PyObject *object, PyObject *arguments) {
     return PyBool_FromLong(code == BEAMCAST_OK);
   }
   return core_raise(&error);
+}
+
+PyObject *core_call_viewer(PyObject *module, PyObject *arguments) {
+  PyObject *contact = NULL;
+  beamcast_error error = {0};
+  const char *call;
+  double limit;
+  char *answer = NULL;
+  unsigned char *data = NULL;
+  size_t size = 0;
+  int code;
+  (void)module;
+  if (!PyArg_ParseTuple(arguments, "O&sd:call_viewer", PyUnicode_FSConverter, &contact, &call,
+                        &limit)) {
+    return NULL;
+  }
+  const char *path = PyBytes_AsString(contact);
+  Py_BEGIN_ALLOW_THREADS
+  code = beamcast_call_viewer(path, call, limit, &answer, &data, &size, &error);
+  Py_END_ALLOW_THREADS
+  Py_DECREF(contact);
+  if (code != BEAMCAST_OK) {
+    return core_raise(&error);
+  }
+  PyObject *bytes = PyBytes_FromStringAndSize((const char *)data, (Py_ssize_t)size);
+  PyObject *result = bytes != NULL ? Py_BuildValue("NN", text_of(answer), bytes) : NULL;
+  free(answer);
+  free(data);
+  return result;
 }
 
 PyObject *core_restrict(PyObject *module, PyObject *arguments) {

@@ -183,9 +183,11 @@ BEAMCAST_API int beamcast_load_file(beamcast_session *session, const char *path,
                                     const char *dataset, const uint64_t stride[3],
                                     beamcast_error *error);
 
-/* Any call of viewer/README.md, as JSON objects: {"verb": "state"}. answer: malloc'ed. */
+/* Any call of viewer/README.md, as JSON objects: {"verb": "state"}. answer, and data where the
+ * answer has bytes, else NULL: malloc'ed. data and size may be NULL for calls that have none. */
 BEAMCAST_API int beamcast_call_viewer(const char *contact, const char *call, double time_limit,
-                                      char **answer, beamcast_error *error);
+                                      char **answer, unsigned char **data, size_t *size,
+                                      beamcast_error *error);
 
 /* --- rights ---------------------------------------------------------------------------------- */
 

@@ -31,17 +31,23 @@ static int call(const char *contact, json_t *arguments, double limit, bc_reply *
 }
 
 int beamcast_call_viewer(const char *contact, const char *text, double time_limit, char **answer,
-                         beamcast_error *error) {
+                         unsigned char **data, size_t *size, beamcast_error *error) {
   bc_reply reply;
-  *answer = NULL;
-  if (contact == NULL || text == NULL || !(time_limit >= 0)) {
+  if (contact == NULL || text == NULL || answer == NULL || !(time_limit >= 0)) {
     return beamcast_fail(error, BEAMCAST_ERR_ARGUMENT,
-                         "a call needs a contact, a JSON object and a time limit");
+                         "a call needs a contact, a JSON object, a time limit and a place for the "
+                         "answer");
   }
+  *answer = NULL;
   int code = bc_call_server(contact, NULL, text, NULL, 0, limit_of(time_limit), &reply, error);
   if (code == BEAMCAST_OK) {
     *answer = reply.json;
     reply.json = NULL;
+    if (data != NULL && size != NULL) {
+      *data = reply.data;
+      *size = (size_t)reply.size;
+      reply.data = NULL;
+    }
     bc_reply_free(&reply);
   }
   return code;

@@ -49,7 +49,7 @@ static int take_reply(const bc_message *message, bc_reply *reply, beamcast_error
   uint32_t length = bc_get_u32(&reader);
   const unsigned char *json = bc_get_bytes(&reader, length);
   if (reader.bad || number != NUMBER || length > BC_CALL_JSON_MAX ||
-      reply->size > BC_REPLY_DATA_MAX || code > BEAMCAST_DROPPED) {
+      reply->size > BC_REPLY_DATA_MAX || code > 64) {
     return nonsense(error);
   }
   if (code != BEAMCAST_OK) {

@@ -1,8 +1,12 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """Sessions: a parallel server that runs as the user, here or as a Slurm job."""
+import base64
+import html
+import json
+import os
 import threading
 from types import TracebackType
-from typing import Any, List, Literal, NamedTuple, Optional, Sequence, Tuple, Type, Union, overload
+from typing import Any, Dict, List, Literal, NamedTuple, Optional, Sequence, Tuple, Type, Union, overload
 
 import numpy
 from numpy.typing import DTypeLike, NDArray
@@ -10,7 +14,7 @@ from numpy.typing import DTypeLike, NDArray
 from . import _core
 from .arguments import Triple, numbers, triple
 from .arrays import as_voxels
-from .errors import ArgumentError, ConnectionError
+from .errors import ArgumentError, ConnectionError, Error
 from .retrieving import VolumeInfo, retrieve
 
 _RIGHTS = {"push": 2, "view": 3}
@@ -31,11 +35,13 @@ class SessionInfo(NamedTuple):
     ranks: int
     start_time: int  #: since when it runs; while pending when Slurm expects to start it, 0: not known
     created: int
+    url: str  #: of its web page; "" if it has none
 
 
 def start(ranks: int = 0, *, paraview: bool = False, idle: float = 60, slurm: Optional[str] = None,
           shape: Optional[Sequence[int]] = None, dtype: Optional[DTypeLike] = None,
-          time_limit: float = 120) -> "Session":
+          time_limit: float = 120, script: Union[str, "os.PathLike[str]", None] = None,
+          web: bool = False) -> "Session":
     """Starts a server. On this machine it waits until the server runs; for Slurm it returns when the job is
     queued.
 
@@ -45,10 +51,13 @@ def start(ranks: int = 0, *, paraview: bool = False, idle: float = 60, slurm: Op
     slurm: run as a Slurm job with these options for sbatch, such as "--partition=gpu"; "" for none.
     shape, dtype: of the volumes that are going to come, to estimate memory and ranks.
     time_limit: seconds until a session on this machine has to run.
+    script: a Python file that the headless viewer runs at each step.
+    web: with a web page, whose address is in status().url.
     """
     kind = None if dtype is None else numpy.dtype(dtype).name
     size = (0, 0, 0) if shape is None else triple("shape", shape)
-    core = _core.start(paraview, ranks, float(idle) if idle else -1.0, slurm, size, kind, time_limit)
+    core = _core.start(paraview, ranks, float(idle) if idle else -1.0, slurm, size, kind, time_limit,
+                       script, web)
     return Session(core.status()[0])
 
 
@@ -124,12 +133,71 @@ class Session:
         got = retrieve(contact, array=array, start=first, shape=shape, time_limit=time_limit, return_info=True)
         return got if return_info else got[0]
 
+    def screenshot(self, size: Optional[Sequence[int]] = None, *, camera: Optional[Sequence[float]] = None,
+                   preset: Optional[str] = None, window: Optional[Sequence[float]] = None,
+                   kernel: Optional[str] = None, slice: Optional[Tuple[str, int]] = None,
+                   time_limit: float = 120) -> NDArray[numpy.uint8]:
+        """A picture of what the session shows: (height, width, 4), red first. The options count for this picture
+        alone. Needs the headless viewer.
+
+        size: (width, height) in pixels.
+        camera: (azimuth, elevation, zoom): degrees round and above, (0, 0) from the front (from -y, z up), zoom 1
+            shows all of it.
+        preset: bone, grey, rock, soft matter, or one of ParaView's.
+        window: the values at the colours' ends.
+        kernel: plain, local, scatter, occlusion, local+occlusion, scatter+occlusion, or a kernel file.
+        slice: ("z", 40): the plane of voxels number 40 along z instead of the volume.
+        """
+        answer, data = self._picture("rgba", time_limit, size=size, camera=camera, preset=preset, window=window,
+                                     kernel=kernel, slice=slice)
+        return numpy.frombuffer(bytearray(data), numpy.uint8).reshape(answer["height"], answer["width"], 4)
+
+    def load_file(self, path: Union[str, "os.PathLike[str]"], dataset: str = "", *,
+                  stride: Sequence[int] = (0, 0, 0), time_limit: float = 600) -> Dict[str, Any]:
+        """Has the server read a volume of a file that it can reach, all its ranks at once, and shows it: HDF5,
+        NeXus, TIFF stacks, raw. stride: every how many voxels along z, y, x; 0: as many as fit memory. Returns what
+        is shown: size (x, y, z), type, notice and the like."""
+        steps = triple("stride", stride)
+        answer, _ = self.call("open", time_limit=time_limit, path=os.path.abspath(path), dataset=dataset,
+                              stride=list(steps[::-1]))
+        return dict(answer["shown"])
+
+    def call(self, verb: str, *, time_limit: float = 120, **arguments: Any) -> Tuple[Dict[str, Any], bytes]:
+        """Any call of the headless viewer, such as call("state") or call("set", preset="rock"): see
+        viewer/README.md. The answer, and bytes that came with it."""
+        given = {name: value for name, value in arguments.items() if value is not None}
+        text, data = _core.call_viewer(self.contact(), json.dumps(dict(given, verb=verb)), time_limit)
+        return json.loads(text), data
+
+    def _picture(self, kind: str, time_limit: float, **options: Any) -> Tuple[Dict[str, Any], bytes]:
+        given = {name: list(value) if isinstance(value, (tuple, numpy.ndarray)) else value
+                 for name, value in options.items()}
+        return self.call("screenshot", time_limit=time_limit, format=kind, **given)
+
+    def _repr_png_(self) -> Optional[bytes]:
+        """In Jupyter a session shows itself; nothing where there is no picture."""
+        try:
+            return self._picture("png", 60, size=(480, 360))[1]
+        except Error:
+            return None
+
+    def _repr_mimebundle_(self, **_: Any) -> Dict[str, str]:
+        """A picture and, below it, the state."""
+        text = repr(self)
+        png = self._repr_png_()
+        bundle = {"text/plain": text}
+        if png is not None:
+            bundle["text/html"] = (f'<figure><img alt="what the session shows" src="data:image/png;base64,'
+                                   f'{base64.b64encode(png).decode()}"><figcaption>{html.escape(text)}</figcaption>'
+                                   "</figure>")
+        return bundle
+
     def __repr__(self) -> str:
         try:
             info = self.status()
         except Exception as error:
             return f"<beamcast.Session {self.id}: {error}>"
-        where = info.paraview or info.reason
+        where = info.url or info.paraview or info.reason
         return f"<beamcast.Session {info.id}, {info.state}, {info.ranks} ranks{', ' + where if where else ''}>"
 
     def __enter__(self) -> "Session":

@@ -4,6 +4,7 @@ import contextlib
 import gc
 import os
 import shutil
+import subprocess
 import tempfile
 import time
 import unittest
@@ -14,6 +15,66 @@ from harness import LIMIT, SERVER, beamcast, numbers, skip
 
 errors = beamcast.errors
 HOME = tempfile.mkdtemp(prefix="beamcast session ")
+VIEWER = os.path.join(os.path.dirname(SERVER), "beamcast-viewer")
+CRANIUM = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "..", "examples", "cranium")
+
+
+def head():
+    """Debian's CT, int16 [108, 256, 256], or numbers where it is not installed."""
+    path = os.path.join(HOME, "ct.raw")
+    if subprocess.run([CRANIUM, path], capture_output=True).returncode != 0:
+        return numbers((54, 64, 64), "int16")
+    return numpy.fromfile(path, "<i2").reshape(108, 256, 256)
+
+
+class Viewing(unittest.TestCase):
+    """On a headless viewer of two ranks, with a real CT where it is installed."""
+
+    @classmethod
+    def setUpClass(cls):
+        if not os.path.exists(VIEWER):
+            raise unittest.SkipTest("beamcast-viewer was not built")
+        cls.session = cls.enterClassContext(beamcast.start(2, time_limit=LIMIT))
+        cls.array = head()
+        while not cls.session.render_volume(cls.array, spacing=(1.5, 0.957, 0.957), unit="HU", length_unit="mm",
+                                            name="density", time_limit=LIMIT):
+            time.sleep(0.02)
+
+    def test_picture(self):
+        picture = self.session.screenshot((320, 200))
+        self.assertEqual((picture.shape, picture.dtype), ((200, 320, 4), numpy.uint8))
+        self.assertTrue((picture[..., 3] == 255).all() and picture[80:120, 130:190, :3].mean() > 30)
+        turned = self.session.screenshot((320, 200), camera=(60, 20, 1.5), preset="rock", kernel="plain")
+        self.assertGreater(abs(turned.astype(int) - picture).mean(), 1)
+        numpy.testing.assert_array_equal(self.session.screenshot((320, 200)), picture)
+        plane = self.session.screenshot((256, 256), slice=("z", 50), window=(-1000, 1000))
+        self.assertEqual(len(numpy.unique(plane[..., 0])) > 20, True)
+        for wrong in (dict(size=(1, 1)), dict(preset="none"), dict(window=(2, 1)), dict(slice=("w", 1)),
+                      dict(camera=(1, 2))):
+            with self.assertRaises(errors.ArgumentError):
+                self.session.screenshot(**wrong)
+
+    def test_there_and_back(self):
+        numpy.testing.assert_array_equal(self.session.retrieve(time_limit=LIMIT), self.array)
+
+    def test_notebook(self):
+        bundle = self.session._repr_mimebundle_()
+        self.assertIn("running, 2 ranks", bundle["text/plain"])
+        self.assertIn("data:image/png;base64,", bundle["text/html"])
+        self.assertEqual(self.session._repr_png_()[:4], b"\x89PNG")
+
+    def test_state_and_settings(self):
+        answer, _ = self.session.call("set", preset="grey", window=[-500, 500])
+        self.assertEqual((answer["look"]["preset"], answer["look"]["window"]), ("grey", [-500, 500]))
+        answer, _ = self.session.call("set", preset="bone", window=[])
+        self.assertTrue(answer["look"]["window_by_itself"])
+        self.assertEqual(answer["shown"]["size"], list(self.array.shape[::-1]))
+        with self.assertRaises(errors.Error):
+            self.session.call("nonsense")
+
+    def test_a_file_that_is_not_there(self):
+        with self.assertRaisesRegex(errors.Error, "there is no file"):
+            self.session.load_file("none.h5")
 
 
 class Running(unittest.TestCase):

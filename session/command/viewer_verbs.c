@@ -235,7 +235,8 @@ static int open_file(const char *given, const char *to, const double stride[3], 
   char *text = call ? json_dumps(call, JSON_COMPACT) : NULL;
   if (text == NULL) {
     status = say_failed("the file's name is not UTF-8");
-  } else if (beamcast_call_viewer(contact, text, limit, &answer, &error) != BEAMCAST_OK) {
+  } else if (beamcast_call_viewer(contact, text, limit, &answer, NULL, NULL, &error) !=
+             BEAMCAST_OK) {
     status = say_error(&error);
   } else if (json) {
     status = print_json(json_loads(answer, 0, NULL));

@@ -8,8 +8,11 @@ import json
 import os
 import sys
 import time
+import traceback
 
 import _beamcast_viewer as receiver
+
+from . import script
 
 POLL = 0.05  # seconds between looks for a new step
 LOOK_AROUND = 0.5  # seconds between looks whether it is time to end
@@ -26,6 +29,7 @@ def parse(arguments):
                         help="end after so long without push and call; 60; 0: never")
     parser.add_argument("--front", action="append", default=[], metavar="MODULE",
                         help="a Python module with start(viewer, loop), for front ends")
+    parser.add_argument("--script", metavar="FILE", help="a Python script that is run at each step")
     parser.add_argument("--json", action="store_true", help="print where it is as a JSON object")
     return parser.parse_args(arguments)
 
@@ -41,6 +45,9 @@ class Loop:
         self.options = options
         self.viewer = viewer
         self.calls = calls
+        self.script = None
+        if options.script:
+            self.script = script.Script(options.script, viewer.live, say)
         self._used = time.monotonic()
         self._activity = 0
         self._ended = asyncio.Event()
@@ -66,6 +73,8 @@ class Loop:
         watch = asyncio.ensure_future(self._watch())
         await self._ended.wait()
         watch.cancel()
+        if self.script is not None:
+            self.script.end()
 
     async def _watch(self):
         looked = 0.0
@@ -73,6 +82,9 @@ class Loop:
             try:
                 if self.viewer.poll():
                     self.used()
+                    if self.script is not None:
+                        shown = receiver.step(self.options.stream)
+                        self.script.step(shown["step"], shown["time"])
             except Exception as wrong:  # a step that can't be shown must not end the session
                 say("a step can't be shown: %s" % wrong)
             if time.monotonic() - looked > LOOK_AROUND:
@@ -99,6 +111,11 @@ def main():
     except SystemExit as wrong:
         return wrong.code or 0
     from . import calls, viewer
-    shown = viewer.Viewer(receiver, options.stream)
-    asyncio.run(Loop(options, shown, calls.Calls(shown, receiver)).run())
+    try:
+        shown = viewer.Viewer(receiver, options.stream)
+        asyncio.run(Loop(options, shown, calls.Calls(shown, receiver)).run())
+    except Exception as wrong:
+        traceback.print_exc()
+        say("it does not run: %s" % wrong)
+        return 1
     return 0

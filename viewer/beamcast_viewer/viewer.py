@@ -40,7 +40,7 @@ class Viewer:
         self._listeners = []
         self._changes = 0
         simple._DisableFirstRenderCameraReset()
-        self._live = simple.BeamcastStream(StreamName=stream)
+        self.live = simple.BeamcastStream(registrationName=stream, StreamName=stream)
         self.view = simple.CreateView("RenderView")
         self.view.ViewSize = list(SIZE)
         self.view.UseColorPaletteForBackground = 0
@@ -63,11 +63,11 @@ class Viewer:
         """Takes a step that has come; True if there was one. Call it often: it costs nothing."""
         if not self.receiver.poll(self.stream):
             return False
-        fresh = self.source is not self._live
-        self._live.SMProxy.MarkModified(self._live.SMProxy)
-        self._live.UpdatePipeline()
+        fresh = self.source is not self.live
+        self.live.SMProxy.MarkModified(self.live.SMProxy)
+        self.live.UpdatePipeline()
         if fresh:
-            self._show(self._live)
+            self._show(self.live)
             self.path = self.dataset = None
         self._adopt(fresh)
         self.changed()
@@ -106,7 +106,7 @@ class Viewer:
         old, old_display = self.source, self.display
         if old_display is not None:
             simple.Delete(old_display)
-        if old not in (None, source, self._live):
+        if old not in (None, source, self.live):
             simple.Delete(old)
         self.source = source
         self.display = simple.Show(source, self.view, "UniformGridRepresentation")
@@ -136,7 +136,7 @@ class Viewer:
             self._apply_look(window)
 
     def _find_window(self):
-        if self.source is self._live:
+        if self.source is self.live:
             low, high = self.receiver.step(self.stream)["window"]
             return (low, high) if low < high else (low, low + 1.0)
         if self._sampled is None:
@@ -359,7 +359,7 @@ class Viewer:
                  "type": info.GetDataTypeAsString(), "components": info.GetNumberOfComponents(),
                  "spacing": geometry["spacing"], "range": list(info.GetComponentRange(0)),
                  "representation": self._representation()}
-        if self.source is self._live:
+        if self.source is self.live:
             step = self.receiver.step(self.stream)
             header = json.loads(step["header"] or "{}")
             shown.update(stream=self.stream, step=step["step"], time=step["time"], run=str(step["run"]),

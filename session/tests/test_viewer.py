@@ -1,0 +1,251 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""The headless viewer from outside: a real CT is pushed, pictures come out with what they were asked for,
+it comes back equal; files are opened; scripts run; rights hold; nothing is left. Also the C example."""
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import numpy as np
+
+import sessions
+
+EXAMPLES = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "..", "examples")
+SIZE = "300x240"
+STARTS = 3
+
+
+def read_png(home, name):
+    """Height x width x 3, and the texts that came with it."""
+    from vtkmodules.util.numpy_support import vtk_to_numpy
+    from vtkmodules.vtkIOImage import vtkPNGReader
+    reader = vtkPNGReader()
+    reader.SetFileName(os.path.join(home.path, name))
+    reader.Update()
+    width, height, _ = reader.GetOutput().GetDimensions()
+    colours = vtk_to_numpy(reader.GetOutput().GetPointData().GetScalars()).reshape(height, width, -1)
+    texts = {reader.GetTextKey(i): reader.GetTextValue(i) for i in range(reader.GetNumberOfTextChunks())}
+    return colours[::-1, :, :3], texts
+
+
+def shoot(home, contact, *options):
+    home.run("screenshot", "--from", contact, "-o", "picture.png", "--size", SIZE, *options)
+    picture, texts = read_png(home, "picture.png")
+    assert picture.shape == (240, 300, 3), picture.shape
+    return picture.astype(int), texts
+
+
+def head(home):
+    """The CT of Debian's package as ct.npy; None where the package is missing."""
+    done = subprocess.run(["/usr/bin/python3", os.path.join(EXAMPLES, "cranium"), "ct.raw"], cwd=home.path,
+                          capture_output=True, text=True)
+    if done.returncode != 0:
+        sessions.skip("invesalius-examples is missing: " + done.stderr.strip())
+    nx, ny, nz = map(int, done.stdout.split()[:3])
+    array = np.fromfile(os.path.join(home.path, "ct.raw"), "<i2").reshape(nz, ny, nx)
+    np.save(os.path.join(home.path, "ct.npy"), array)
+    return array
+
+
+def pictures(home, contact, array):
+    plain, texts = shoot(home, contact)
+    assert "Beamcast" in texts["Software"] and texts["Source"] == "ct.npy", texts
+    notes = json.loads(texts["Beamcast"])
+    assert notes["shown"]["size"] == [256, 256, 108] and notes["shown"]["type"] == "short", notes
+    assert notes["look"]["preset"] == "bone" and notes["versions"]["paraview"], notes
+    low, high = notes["look"]["window"]
+    assert abs(low - np.percentile(array, 0.1)) < 100 and abs(high - np.percentile(array, 99.9)) < 100, notes
+    # seen from the front the skull is in the middle, bright, with black around
+    assert plain[0].max() == 0 and plain[-1].max() == 0
+    assert plain[100:140, 130:170].mean() > 60, plain[100:140, 130:170].mean()
+    again, _ = shoot(home, contact)
+    assert np.array_equal(plain, again)
+    for options in (("--camera", "90,10,1"), ("--camera", "0,0,2"), ("--preset", "soft matter"),
+                    ("--window", "-500,500"), ("--kernel", "plain"), ("--kernel", "scatter+occlusion")):
+        other, texts = shoot(home, contact, *options)
+        assert np.abs(other - plain).mean() > 1, (options, np.abs(other - plain).mean())
+        again, _ = shoot(home, contact)
+        assert np.array_equal(plain, again), options  # they counted for one picture
+
+
+def slices(home, contact, array):
+    """Exact: grey over the window, each voxel a square of pixels, first row on top is the last of y or z."""
+    for axis, plane in (("z=60", array[60]), ("y=100", array[:, 100]), ("x=0", array[:, :, 0])):
+        home.run("screenshot", "--from", contact, "-o", "picture.png", "--size", "512x512", "--slice", axis,
+                 "--window", "-1000,1000")
+        picture, texts = read_png(home, "picture.png")
+        assert json.loads(texts["Beamcast"])["slice"] == axis
+        rows = 2 * plane.shape[0]
+        seen = picture[(512 - rows) // 2:][:rows:2, ::2].astype(int)
+        want = np.rint(255 * np.clip((plane[::-1] + 1000) / 2000, 0, 1)).astype(int)
+        assert np.abs(seen - want[..., None]).max() <= 1, (axis, np.abs(seen - want[..., None]).max())
+
+
+def refusals(home, contact):
+    home.run("contact", contact, "--view-only", "-o", "view.json")
+    home.run("contact", contact, "--push-only", "-o", "push.json")
+    shoot(home, "view.json")
+    for words in (("screenshot", "--from", "push.json", "-o", "no.png"),
+                  ("open", os.path.join(home.path, "ct.h5"), "--to", "view.json"),
+                  ("screenshot", "--from", contact, "-o", "no.png", "--slice", "z=108"),
+                  ("screenshot", "--from", contact, "-o", "no.png", "--preset", "none"),
+                  ("screenshot", "--from", contact, "-o", "no.png", "--kernel", "none"),
+                  ("screenshot", "--from", contact, "-o", "no/where.png"),
+                  ("screenshot", "--from", "none.json", "-o", "no.png"),
+                  ("open", "/none.h5", "--to", contact), ("open", "none.h5", "--to", contact),
+                  ("open", os.path.join(home.path, "ct.h5:/none"), "--to", contact),
+                  ("open", os.path.join(home.path, "ct.npy"), "--to", contact)):
+        out, err = home.run(*words, status=1)
+        assert out == "" and err.startswith("beamcast: ") and err.count("\n") == 1, (words, out, err)
+    for words in (("screenshot", "--from", contact), ("screenshot", "-o", "no.png"), ("open", "--to", contact),
+                  ("screenshot", "--from", contact, "-o", "no.png", "--size", "9x9"),
+                  ("screenshot", "--from", contact, "-o", "no.png", "--camera", "1,2"),
+                  ("screenshot", "--from", contact, "-o", "no.png", "--window", "2,1"),
+                  ("screenshot", "--from", contact, "-o", "no.png", "--slice", "w=1")):
+        out, err = home.run(*words, status=2)
+        assert out == "" and err.count("\n") == 1, (words, out, err)
+    assert not os.path.exists(os.path.join(home.path, "no.png"))
+
+
+def files(home, contact, array):
+    before, _ = shoot(home, contact)
+    shown = home.json("open", "ct.h5", "--to", contact)["shown"]
+    assert shown["size"] == [256, 256, 108] and shown["source"] == os.path.join(home.path, "ct.h5"), shown
+    opened, texts = shoot(home, contact)
+    assert np.abs(opened - before).mean() < 2, np.abs(opened - before).mean()
+    assert texts["Source"].endswith("ct.h5"), texts
+    shown = home.json("open", "ct.h5", "--to", contact, "--stride", "2,2,2")["shown"]
+    assert shown["size"] == [128, 128, 54], shown
+    home.run("push", "ct.npy", "--to", contact)  # what is newer is shown
+    sessions.wait_until(lambda: shoot(home, contact)[1]["Source"] == "ct.npy")
+
+
+def life(home):
+    array = head(home)
+    session = home.json("start", "--ranks", 2)
+    assert session["state"] == "running" and session["paraview"] is None, session
+    assert not os.path.exists(home.servers)
+    contact = session["id"]
+    out, err = home.run("screenshot", "--from", contact, "-o", "no.png", status=1)
+    assert "nothing to show" in err, err
+    home.run("push", "ct.npy", "--to", contact)
+    pictures(home, contact, array)
+    slices(home, contact, array)
+    home.run("retrieve", "--from", contact, "-o", "back.npy")
+    assert np.array_equal(np.load(os.path.join(home.path, "back.npy")), array)
+    home.run("retrieve", "--from", contact, "-o", "ct.h5")
+    files(home, contact, array)
+    refusals(home, contact)
+    home.run("stop", contact)
+    home.run("screenshot", "--from", contact, "-o", "no.png", status=1)
+    home.check_nothing_left()
+
+
+def scripts(home):
+    good = """import os
+from paraview.simple import *
+lines = []
+def catalyst_execute(info):
+    source = FindSource("volume")
+    source.UpdatePipeline()
+    lines.append("%d %g %s" % (info.timestep, source.PointData[0].GetRange()[1], source is not None))
+    with open("OUT", "w") as stream: stream.write("\\n".join(lines))
+def catalyst_finalize():
+    open("OUT.end", "w").close()
+""".replace("OUT", os.path.join(home.path, "out"))
+    bad = "a = 1\ndef catalyst_execute(info):\n    a.nonsense()\n"
+    for name, text in (("good.py", good), ("bad.py", bad)):
+        with open(os.path.join(home.path, name), "w") as stream:
+            stream.write(text)
+    array = np.arange(24, dtype="f4").reshape(2, 3, 4)
+    np.save(os.path.join(home.path, "small.npy"), array)
+    for name in ("good.py", "bad.py"):
+        session = home.json("start", "--script", name, "--ranks", 2)
+        home.run("push", "small.npy", "--to", session["id"])
+        if name == "good.py":
+            sessions.wait_until(lambda: os.path.exists(os.path.join(home.path, "out")))
+            home.run("stop", session["id"])
+            with open(os.path.join(home.path, "out")) as stream:
+                assert stream.read().splitlines()[0] == "0 23 True"
+            assert os.path.exists(os.path.join(home.path, "out.end"))
+        else:
+            def log():
+                with open(session["log"]) as stream:
+                    return stream.read()
+            sessions.wait_until(lambda: "nonsense" in log(), log)
+            shoot(home, session["id"])
+            assert log().count("nonsense") == 1 and "bad.py:3: AttributeError" in log(), log()
+            home.run("stop", session["id"])
+    home.run("start", "--script", "none.py", status=1)
+    home.run("start", "--script", "good.py", "--paraview", status=1)
+    home.check_nothing_left()
+
+
+def ends(home):
+    """However it ends, it is known and leaves nothing."""
+    session = home.json("start", "--idle", "0.03")
+    sessions.wait_until(lambda: home.json("status", session["id"])["state"] == "ended")
+    assert "unused" in home.json("status", session["id"])["reason"]
+    home.run("stop", session["id"])
+    home.check_nothing_left()
+    session = home.json("start", "--ranks", 2)
+    viewers = [pid for pid in home.processes()
+               if os.path.basename(os.readlink("/proc/%d/exe" % pid)) == "beamcast-viewer"]
+    assert len(viewers) == 2, viewers
+    os.kill(viewers[-1], signal.SIGKILL)
+    sessions.wait_until(lambda: home.json("status", session["id"])["state"] == "crashed")
+    sessions.wait_until(lambda: not home.processes(), home.command_lines)
+    home.run("stop", session["id"])
+    home.check_nothing_left()
+    for _ in range(STARTS):
+        home.run("stop", home.json("start")["id"])
+    home.check_nothing_left()
+    start = home.popen("start", "--ranks", "2")
+    time.sleep(0.5)
+    start.send_signal(signal.SIGKILL)
+    start.communicate()
+    if start.returncode == 0:
+        for session in home.json("status")["sessions"]:
+            home.run("stop", session["id"])
+    home.check_nothing_left()
+
+
+def for_paraview(home):
+    """A session for ParaView clients says in one sentence that it draws nothing."""
+    session = home.start()
+    for words in (("screenshot", "--from", session["id"], "-o", "no.png"),
+                  ("open", "/etc/hostname", "--to", session["id"])):
+        out, err = home.run(*words, status=1)
+        assert "headless viewer" in err and err.count("\n") == 1, err
+    home.run("stop", session["id"])
+    home.check_nothing_left()
+
+
+def c_program(home):
+    program = os.path.join(sessions.BUILD, "bin", "start_render")
+    if not os.path.exists(program):
+        print("start_render was not built")
+        return
+    head(home)
+    done = subprocess.run([program, "ct.raw", "head.png"], env=home.environment, capture_output=True, text=True,
+                          timeout=sessions.LIMIT, cwd=home.path)
+    assert done.returncode == 0 and "is equal" in done.stdout, (done.stdout, done.stderr)
+    picture, texts = read_png(home, "head.png")
+    assert picture.shape == (600, 800, 3) and picture.max() > 150 and picture[0].max() == 0
+    home.check_nothing_left()
+
+
+if __name__ == "__main__":
+    sessions.need("Xvfb", "mpiexec")
+    if not os.path.exists(os.path.join(sessions.BUILD, "bin", "beamcast-viewer")):
+        sessions.skip("beamcast-viewer was not built")
+    wanted = sys.argv[1:]
+    for test in (life, scripts, ends, for_paraview, c_program):
+        if wanted and test.__name__ not in wanted:
+            continue
+        begun = time.monotonic()
+        with sessions.Home() as its_home:
+            test(its_home)
+        print("%s: %.1f s" % (test.__name__, time.monotonic() - begun), flush=True)

@@ -1,0 +1,67 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""A user's Python script, run at each step that is shown."""
+import os
+import sys
+import traceback
+
+
+class Info:
+    """What catalyst_execute is given, as ParaView's Catalyst gives it."""
+
+    def __init__(self, step, time):
+        self.timestep = self.cycle = step
+        self.time = time
+
+
+class Script:
+    """A script of ParaView's Catalyst (version 2) has catalyst_execute(info), and may have
+    catalyst_initialize() and catalyst_finalize(). A file without it is run as a whole at each step,
+    with `info` among its names. `volume` is the stream's proxy in both. After an error, which is told
+    once with file and line, a script is not run again; the viewer goes on."""
+
+    def __init__(self, path, source, tell):
+        self.path = path
+        self.tell = tell
+        self.names = {"__name__": os.path.splitext(os.path.basename(path))[0], "__file__": path,
+                      "volume": source}
+        self.code = None
+        self.begun = self.failed = False
+        sys.path.insert(1, os.path.dirname(path))
+
+    def step(self, step, time):
+        self._attempt(self._step, Info(step, time))
+
+    def end(self):
+        if self.begun:
+            self._attempt(self._call, "catalyst_finalize")
+
+    def _step(self, info):
+        if self.code is None:
+            with open(self.path, "rb") as stream:
+                self.code = compile(stream.read(), self.path, "exec")
+        if not self.begun:
+            self.names["info"] = info
+            exec(self.code, self.names)  # the user's own script, with the user's rights
+            self.begun = "catalyst_execute" in self.names
+            if self.begun:
+                self._call("catalyst_initialize")
+        if self.begun:
+            self._call("catalyst_execute", info)
+
+    def _call(self, name, *arguments):
+        if name in self.names:
+            self.names[name](*arguments)
+
+    def _attempt(self, function, *arguments):
+        if self.failed:
+            return
+        try:
+            function(*arguments)
+        except (Exception, SystemExit) as error:
+            self.failed = True
+            place = self.path
+            for frame in traceback.extract_tb(error.__traceback__):
+                place = "%s:%d" % (self.path, frame.lineno) if frame.filename == self.path else place
+            if isinstance(error, SyntaxError):
+                place = "%s:%s" % (error.filename, error.lineno)
+            self.tell("%s: %s: %s; the script is not run again" % (place, type(error).__name__, error))
