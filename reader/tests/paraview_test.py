@@ -14,7 +14,10 @@ import tempfile
 import h5py
 import numpy as np
 
-INNER = os.path.join(os.path.dirname(os.path.abspath(__file__)), "paraview_inner.py")
+from growing_test import WRITER
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+INNER, MORE = os.path.join(HERE, "paraview_inner.py"), os.path.join(HERE, "paraview_more.py")
 
 
 def skip(text):
@@ -22,12 +25,12 @@ def skip(text):
     sys.exit(77)
 
 
-def pvbatch(ranks, plugins, check=True, **what):
+def pvbatch(ranks, plugins, check=True, script=INNER, **what):
     environment = dict(os.environ, PV_PLUGIN_PATH=plugins, OMPI_MCA_mpi_yield_when_idle="1",
                        OMPI_ALLOW_RUN_AS_ROOT="1", OMPI_ALLOW_RUN_AS_ROOT_CONFIRM="1")
     environment.pop("DISPLAY", None)
     command = ["mpiexec", "--oversubscribe", "-n", str(ranks)] if ranks > 1 else []
-    run = subprocess.run(command + ["pvbatch", INNER, json.dumps(what)], env=environment, capture_output=True,
+    run = subprocess.run(command + ["pvbatch", script, json.dumps(what)], env=environment, capture_output=True,
                          text=True, timeout=150)
     answers = [line[7:] for line in run.stdout.splitlines() if line.startswith("ANSWER ")]
     if check:
@@ -179,6 +182,40 @@ def test_together(folder, plugins):
     print("a damaged chunk ends the read on all ranks")
 
 
+def test_cancel(folder, plugins):
+    """A read says how far it is, and ends when it is told to, with a sentence and without a picture."""
+    path = os.path.join(folder, "cancel.h5")
+    with h5py.File(path, "w") as f:
+        f.create_dataset("v", data=np.zeros((200, 300, 300), "u1"), chunks=(1, 300, 300), compression="gzip")
+    answer = pvbatch(1, plugins, script=MORE, what="cancel", file=path)
+    assert any(0 < p < 1 for p in answer["progress"]), answer
+    assert answer["cancelled"] == [] and answer["again"] == ["v"], answer
+    print("progress, and an end on request")
+
+
+def test_follow(folder, plugins):
+    """Scripts poll a scan that is being written; what is not there is left out."""
+    for ranks, dataset in ((1, "/frames"), (2, "/whole"), (2, "/frames")):
+        path = os.path.join(folder, f"scan{ranks}{dataset[1]}.h5")
+        answer = pvbatch(ranks, plugins, script=MORE, what="follow", file=path, dataset=dataset,
+                         writer=[sys.executable, "-c", WRITER, path])
+        assert answer["planes"] == [3, 7, 11, 15], answer
+        assert answer["ranges"] == [[1, n] for n in answer["planes"]], answer
+    print("a file that grows, followed by scripts")
+
+
+def test_states(folder, plugins):
+    """A state file brings back the reader and the writer."""
+    path, out = os.path.join(folder, "state.nxs"), os.path.join(folder, "state_out.nxs")
+    axes_file(path, asymmetric((6, 7, 8)))
+    answer = pvbatch(1, plugins, script=MORE, what="states", file=path, out=out, state=os.path.join(folder, "s.pvsm"))
+    assert answer == {"stride": [1, 2, 1], "unit": "mm", "compression": 3, "chunk": [4, 5, 6], "written": True}, answer
+    with h5py.File(out, "r") as f:
+        assert f["entry/data/absorption"].shape == (6, 4, 8) and f["entry/data/absorption"].chunks == (6, 4, 4)
+        assert f["entry/data/absorption"].compression_opts == 3 and f["entry/data/x"].attrs["units"] == "mm"
+    print("a state file with reader and writer")
+
+
 def test_scan(folder, plugins):
     """The real scan, where it is."""
     path = os.environ.get("BEAMCAST_SCAN", "")
@@ -202,7 +239,8 @@ def main():
     plugins = sys.argv[1]
     wanted = sys.argv[2:]
     with tempfile.TemporaryDirectory() as folder:
-        for test in (test_ranks, test_choices, test_memory, test_time, test_together, test_scan):
+        for test in (test_ranks, test_choices, test_memory, test_time, test_together, test_cancel, test_follow,
+                     test_states, test_scan):
             if not wanted or test.__name__ in wanted:
                 test(folder, plugins)
 
