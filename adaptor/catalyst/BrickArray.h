@@ -94,6 +94,17 @@ public:
     }
     return this->Copy.data() + value;
   }
+  using Generic::GetTuples;
+  void GetTuples(vtkIdType first, vtkIdType last, vtkAbstractArray *to) override {
+    auto *plain = vtkArrayDownCast<vtkAOSDataArrayTemplate<Value>>(to);
+    if (plain == nullptr || plain->GetNumberOfComponents() != this->NumberOfComponents) {
+      this->Generic::GetTuples(first, last, to);
+      return;
+    }
+    for (vtkIdType tuple = first; tuple <= last; tuple++) {
+      this->GetTypedTuple(tuple, plain->GetPointer((tuple - first) * this->NumberOfComponents));
+    }
+  }
   void ExportToVoidPointer(void *to) override {
     for (vtkIdType tuple = 0; to && tuple < this->GetNumberOfTuples(); tuple++) {
       this->GetTypedTuple(tuple, static_cast<Value *>(to) + tuple * this->NumberOfComponents);

@@ -49,7 +49,8 @@ def _beamcast_guard():
         if isinstance(error, SyntaxError) and error.filename:
             place = '%s:%s: ' % (error.filename, error.lineno)
         elif frames:
-            own = [f for f in frames if '-packages/' not in f.filename]
+            helpers = ('/lib/python', '/beamcast_catalyst.py')
+            own = [f for f in frames if not any(h in f.filename for h in helpers)]
             where = (own or frames)[-1]
             place = '%s:%d: ' % (where.filename, where.lineno)
         text = ' '.join(str(error).split())
@@ -130,8 +131,10 @@ std::string ScriptFolder() {
   const std::string folder = slash == std::string::npos ? "." : file.substr(0, slash);
   for (const char *up : {BEAMCAST_LIB_TO_PREFIX, ".."}) {
     const std::string path = folder + "/" + up + "/share/beamcast/catalyst_scripts";
-    if (IsFolder(path)) {
-      return path;
+    if (char *real = IsFolder(path) ? realpath(path.c_str(), nullptr) : nullptr) {
+      const std::string found = real;
+      std::free(real);
+      return found;
     }
   }
   return "";

@@ -1,0 +1,301 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""What Beamcast's Catalyst scripts share. They run alike in a producer, where every rank runs them on its
+own brick, and on a receiving server, where rank 0 runs them on a Beamcast Stream.
+
+    from beamcast_catalyst import option, output, volume
+    data = volume()                # the proxy of the volume that is shown
+    STEPS = option("EVERY", 10)    # BEAMCAST_EVERY, else 10
+    def catalyst_execute(info):    # once per step
+        SaveData(output("step%04d.h5" % info.timestep), proxy=data)
+
+A script may also have catalyst_initialize() and catalyst_finalize(). run() is the loop for servers.
+"""
+import glob
+import importlib.util
+import os
+
+from paraview import catalyst, servermanager, simple
+from paraview.catalyst.detail import IsInsituInput
+from vtkmodules.vtkCommonExecutionModel import vtkStreamingDemandDrivenPipeline
+
+_source = None
+
+
+def option(name, default):
+    """The environment's BEAMCAST_<NAME>, in the type of the default; lists are written 1,2,3."""
+    text = os.environ.get("BEAMCAST_" + name, "")
+    if text == "":
+        return default
+    try:
+        if isinstance(default, (list, tuple)):
+            return [float(part) for part in text.split(",")]
+        return type(default)(text)
+    except ValueError:
+        raise ValueError("BEAMCAST_%s=%s is no %s" % (name, text, type(default).__name__)) from None
+
+
+def output(name):
+    """A path in the folder BEAMCAST_OUTPUT (default: where the program was started), which is made."""
+    path = os.path.join(option("OUTPUT", "."), name)
+    os.makedirs(os.path.dirname(path) or ".", exist_ok=True)
+    return path
+
+
+def is_root():
+    """Whether this rank writes what is written once."""
+    return servermanager.vtkProcessModule.GetProcessModule().GetPartitionId() == 0
+
+
+def load_plugin():
+    """Loads the plugin Beamcast where it is to be had. Returns whether XAC Volume and our writer are there."""
+    session = servermanager.ProxyManager().SMProxyManager
+    for _ in range(2):
+        if session.GetPrototypeProxy("writers", "BeamcastVolumeWriter"):
+            return True
+        here = os.path.dirname(os.path.abspath(__file__))
+        folders = [f for f in os.environ.get("PV_PLUGIN_PATH", "").split(":") if f]
+        folders += glob.glob(here + "/../../../lib/beamcast/plugins/Beamcast")
+        folders += glob.glob(here + "/../../../lib/*/beamcast/plugins/Beamcast")
+        for file in [f + end for f in folders for end in ("/Beamcast.so", "/Beamcast/Beamcast.so")]:
+            if os.path.exists(file):
+                simple.LoadPlugin(file, remote=False, ns=vars(simple))
+                break
+        else:
+            return False
+    return False
+
+
+def volume():
+    """The volume's proxy: the stream or channel BEAMCAST_STREAM, by default "volume"."""
+    name = option("STREAM", "volume")
+    if IsInsituInput(name):
+        return simple.TrivialProducer(registrationName=name)
+    return _source or simple.FindSource(name) or simple.GetActiveSource()
+
+
+def array_name(data):
+    """The array that is shown: BEAMCAST_ARRAY, else the first. Empty on a rank that knows of none."""
+    names = data.PointData.keys()
+    return option("ARRAY", names[0] if names else "")
+
+
+_statistics_script = """
+from builtins import any, max, min  # ParaView puts its own in their place
+import numpy as np
+from vtkmodules.vtkCommonExecutionModel import vtkStreamingDemandDrivenPipeline as sddp
+from vtkmodules.vtkParallelCore import vtkCommunicator, vtkMultiProcessController
+from vtkmodules.util.numpy_support import numpy_to_vtk, vtk_to_numpy
+controller = vtkMultiProcessController.GetGlobalController()
+ranks = controller.GetNumberOfProcesses() if controller else 1
+def reduce(values, operation):
+    mine = numpy_to_vtk(np.asarray(values, float), deep=True)
+    if ranks == 1:
+        return vtk_to_numpy(mine).copy()
+    everyones = numpy_to_vtk(np.zeros(len(values)), deep=True)
+    controller.AllReduce(mine, everyones, operation)
+    return vtk_to_numpy(everyones).copy()
+image = self.GetInputDataObject(0, 0)
+array = image.GetPointData().GetArray(NAME) if image.GetNumberOfPoints() else None
+extent = image.GetExtent() if array else (0, -1, 0, -1, 0, -1)
+rank = controller.GetLocalProcessId() if controller else 0
+table = np.zeros((ranks, 6)); table[rank] = extent
+extents = reduce(table.ravel(), vtkCommunicator.SUM_OP).reshape(ranks, 6)
+shape = [extent[2 * a + 1] - extent[2 * a] + 1 for a in (2, 1, 0)]
+# The plane that is shared with the next rank is the next rank's.
+keep = [n - any(e[2 * a] == extent[2 * a + 1] and e[2 * a + 1] > e[2 * a] for e in extents)
+        for n, a in zip(shape, (2, 1, 0))]
+def planes():
+    size = shape[1] * shape[2]
+    for z in range(keep[0] if array else 0):
+        part = array.NewInstance()
+        part.SetNumberOfComponents(array.GetNumberOfComponents())
+        part.SetNumberOfTuples(size)
+        array.GetTuples(z * size, (z + 1) * size - 1, part)
+        plane = vtk_to_numpy(part).reshape(shape[1], shape[2], -1)[:keep[1], :keep[2], 0].astype(float)
+        yield plane[np.isfinite(plane)]
+sums, low, high = np.zeros(3), np.inf, -np.inf
+for p in planes():
+    sums += [p.size, p.sum(), (p * p).sum()]
+    if p.size:
+        low, high = min(low, p.min()), max(high, p.max())
+count, total, squares = reduce(sums, vtkCommunicator.SUM_OP)
+low, high = reduce([low], vtkCommunicator.MIN_OP)[0], reduce([high], vtkCommunicator.MAX_OP)[0]
+bins = np.zeros(BINS)
+for p in planes() if count else ():
+    bins += np.histogram(p, BINS, (low, high if high > low else low + 1))[0]
+bins = reduce(bins, vtkCommunicator.SUM_OP)
+out = self.GetOutputDataObject(0)
+out.Initialize()
+for name, values in (("count", [count]), ("sum", [total]), ("squares", [squares]), ("range", [low, high])):
+    fields = numpy_to_vtk(np.asarray(values, float), deep=True)
+    fields.SetName(name)
+    out.GetFieldData().AddArray(fields)
+edges = np.linspace(low, high, BINS + 1) if count else np.zeros(BINS + 1)
+for name, values in (("value", (edges[1:] + edges[:-1]) / 2), ("voxels", bins)):
+    column = numpy_to_vtk(values if rank == 0 else values[:0], deep=True)
+    column.SetName(name)
+    out.AddColumn(column)
+"""
+
+
+def histogram(data, bins=256):
+    """A proxy of a table with the columns value and voxels, on rank 0, of all ranks' finite values."""
+    made = simple.ProgrammableFilter(Input=data, OutputDataSetType="vtkTable", CopyArrays=0)
+    made.Script = "NAME, BINS = %r, %d\n%s" % (array_name(data), bins, _statistics_script)
+    return made
+
+
+def statistics(table):
+    """What histogram()'s proxy says of this step: count, minimum, maximum, mean, deviation, and a function
+    percentile(part). The same on every rank of a producer."""
+    table.UpdatePipeline()
+    result = table.GetClientSideObject().GetOutputDataObject(0)
+    fields = result.GetFieldData()
+    count, total, squares = (fields.GetArray(n).GetValue(0) for n in ("count", "sum", "squares"))
+    low, high = fields.GetArray("range").GetValue(0), fields.GetArray("range").GetValue(1)
+    mean = total / count if count else 0.0
+    return {"voxels": int(count), "minimum": low, "maximum": high, "mean": mean,
+            "deviation": max(squares / count - mean * mean, 0.0) ** 0.5 if count else 0.0}
+
+
+def window(data):
+    """The values at the ends of the colours: BEAMCAST_WINDOW=LO,HI, else those of the first step, kept."""
+    given = option("WINDOW", [])
+    if not given:
+        found = statistics(histogram(data))
+        given = [found["minimum"], found["maximum"]]
+    return given if given[1] > given[0] else [given[0], given[0] + 1.0]
+
+
+def show_volume(data, view):
+    """Shows the volume in a view: XAC Volume where the plugin is, else ParaView's own. Grey to bone over the
+    window, opacity from nothing at its lower end; BEAMCAST_KERNEL is XAC Volume's kernel, or stock."""
+    xac = option("KERNEL", "local") != "stock" and load_plugin()  # before anything is shown: what is shown knows the representations of its time
+    low, high = window(data)
+    name = array_name(data)
+    middle = (low + high) / 2
+    display = simple.Show(data, view)
+    display.SetRepresentationType("XAC Volume" if xac else "Volume")
+    set_colours(display, name, [low, 0.1, 0.1, 0.15, middle, 0.75, 0.6, 0.45, high, 1, 1, 0.95])
+    opacities = simple.GetOpacityTransferFunction(name)
+    opacities.Points = [low, 0, 0.5, 0, low + 0.2 * (high - low), 0, 0.5, 0, high, 0.6, 0.5, 0]
+    if xac:
+        display.XACKernel = option("KERNEL", "local")
+    bounds = whole_bounds(data)
+    display.ScalarOpacityUnitDistance = max(bounds[1] - bounds[0], bounds[3] - bounds[2]) / 60 or 1.0
+    return display
+
+
+def set_colours(display, name, points):
+    """Colours an array over values, four numbers each. After ColorBy, which takes the range of the rank's own
+    part: in a producer each rank's ParaView knows of no other part, and colours must be the same on all."""
+    simple.ColorBy(display, ("POINTS", name))
+    colours = simple.GetColorTransferFunction(name)
+    colours.AutomaticRescaleRangeMode = "Never"
+    colours.RGBPoints = points
+
+
+def whole_bounds(data):
+    """Bounds of the whole volume, also of what no rank has yet."""
+    image = data.GetClientSideObject().GetOutputDataObject(0)
+    information = data.GetClientSideObject().GetOutputInformation(0)
+    extent = information.Get(vtkStreamingDemandDrivenPipeline.WHOLE_EXTENT())
+    bounds = []
+    for a in range(3):
+        ends = [image.GetOrigin()[a] + image.GetSpacing()[a] * extent[2 * a + e] for e in (0, 1)]
+        bounds += [min(ends), max(ends)]
+    return bounds
+
+
+def new_view(data, size=(800, 600), azimuth=30.0, elevation=25.0):
+    """A dark view that looks at the middle of the whole volume, turned by degrees."""
+    view = simple.CreateView("RenderView")
+    view.ViewSize = [int(s) for s in option("SIZE", list(size))]
+    view.UseColorPaletteForBackground = 0
+    view.Background = [0.05, 0.05, 0.08]
+    view.OrientationAxesVisibility = 0
+    view.UseFXAA = 0  # it would smooth each rank's part by itself
+    look(data, view, azimuth, elevation)
+    return view
+
+
+def look(data, view, azimuth, elevation):
+    """Turns a view around the middle of the volume."""
+    from math import cos, radians, sin
+    b = whole_bounds(data)
+    middle = [(b[2 * a] + b[2 * a + 1]) / 2 for a in range(3)]
+    radius = sum((b[2 * a + 1] - b[2 * a]) ** 2 for a in range(3)) ** 0.5
+    u, v = radians(azimuth), radians(elevation)
+    to = [sin(u) * cos(v), -cos(u) * cos(v), sin(v)]
+    view.CameraPosition = [middle[a] + 1.9 * radius * to[a] for a in range(3)]
+    view.CameraFocalPoint = middle
+    view.CameraViewUp = [0, 0, 1]
+    view.CameraViewAngle = 30
+
+
+class Step:
+    """What catalyst_execute is given: time and step."""
+
+    def __init__(self, timestep, time):
+        self.timestep = self.cycle = timestep
+        self.time = time
+
+
+def load(path):
+    """A script as a module, for runners of one's own."""
+    name = os.path.splitext(os.path.basename(path))[0]
+    if not os.path.exists(path):
+        path = os.path.join(os.path.dirname(os.path.abspath(__file__)), name + ".py")
+    spec = importlib.util.spec_from_file_location(name, path)
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+class Runner:
+    """Runs scripts on a server: make it once data has its first step, call step() for every one, then end().
+    A script with an error is told once, by `tell`, with file and line, and left out from then on."""
+
+    def __init__(self, paths, data, tell=print):
+        global _source
+        _source = data
+        self.tell = tell
+        self.modules = []
+        for path in paths:
+            module = self.attempt(path, load, path)
+            if module is not None:
+                self.modules.append((path, module))
+        self.begun = False
+
+    def attempt(self, path, function, *arguments):
+        import traceback
+        try:
+            return function(*arguments) or True
+        except BaseException as error:
+            if isinstance(error, KeyboardInterrupt):
+                raise
+            frames = [f for f in traceback.extract_tb(error.__traceback__) if f.filename != __file__]
+            place = "%s:%d" % (frames[-1].filename, frames[-1].lineno) if frames else path
+            if isinstance(error, SyntaxError):
+                place = "%s:%s" % (error.filename, error.lineno)
+            self.tell("%s: %s: %s; it is not run again" % (place, type(error).__name__, error))
+            return None
+
+    def call(self, name, *arguments):
+        left = []
+        for path, module in self.modules:
+            function = getattr(module, name, None)
+            if function is None or self.attempt(path, function, *arguments) is not None:
+                left.append((path, module))
+        self.modules = left
+
+    def step(self, timestep, time):
+        if not self.begun:
+            self.begun = True
+            self.call("catalyst_initialize")
+        self.call("catalyst_execute", Step(timestep, time))
+
+    def end(self):
+        if self.begun:
+            self.call("catalyst_finalize")
+        self.modules = []
