@@ -61,7 +61,7 @@ class Loop:
 
     async def run(self):
         events = asyncio.get_running_loop()
-        events.add_reader(self.calls.descriptor, self.calls.take)
+        events.add_reader(self.calls.descriptor, self._take_calls)
         events.add_reader(receiver.signal_descriptor(), self.end)
         ready = {"contact": receiver.contact(), "pid": os.getpid(), "ranks": receiver.ranks,
                  "paraview": receiver.paraview}
@@ -76,17 +76,25 @@ class Loop:
         if self.script is not None:
             self.script.end()
 
+    def _take_step(self):
+        try:
+            if self.viewer.poll():
+                self.used()
+                if self.script is not None:
+                    shown = receiver.step(self.options.stream)
+                    self.script.step(shown["step"], shown["time"])
+        except Exception as wrong:  # a step that can't be shown must not end the session
+            say("a step can't be shown: %s" % wrong)
+
+    def _take_calls(self):
+        """Calls see what was complete before they came."""
+        self._take_step()
+        self.calls.take()
+
     async def _watch(self):
         looked = 0.0
         while True:
-            try:
-                if self.viewer.poll():
-                    self.used()
-                    if self.script is not None:
-                        shown = receiver.step(self.options.stream)
-                        self.script.step(shown["step"], shown["time"])
-            except Exception as wrong:  # a step that can't be shown must not end the session
-                say("a step can't be shown: %s" % wrong)
+            self._take_step()
             if time.monotonic() - looked > LOOK_AROUND:
                 looked = time.monotonic()
                 self._look_around()
