@@ -1,7 +1,9 @@
 #!/bin/bash
 # SPDX-License-Identifier: BSD-3-Clause
-# On a machine with a CUDA device: builds, checks cuda against cpu for each kernel, runs compute-sanitizer, and
-# measures. One command: bench/gpu.sh [build folder]. Exit status: 0 all fine, 1 a check failed, 77 no device.
+# On a machine with a CUDA device: builds, runs the renderer's tests on it, checks cuda against cpu for each kernel,
+# runs compute-sanitizer, measures, and writes gpu-report.md there, a text for docs/performance.md. One command:
+# bench/gpu.sh [build folder]. Takes about ten minutes, most of them to build. Exit status: 0 all fine, 1 a check
+# failed, 77 no device.
 set -u
 cd "$(dirname "$0")/.." || exit 1
 build=${1:-build-gpu}
@@ -15,15 +17,46 @@ if ! nvidia-smi -L 2>/dev/null; then
   exit 77
 fi
 capability=$(nvidia-smi --query-gpu=compute_cap --format=csv,noheader | head -1 | tr -d .)
+device=$(nvidia-smi --query-gpu=name,memory.total,driver_version --format=csv,noheader | head -1)
+# 9.0 has instructions of its own: nvcc -gencode=arch=compute_90a,code=sm_90a.
 architecture=$capability
 [ "$capability" = 90 ] && architecture=90a
 generator=()
 command -v ninja >/dev/null && generator=(-G Ninja)
 cmake -S . -B "$build" "${generator[@]}" -DBEAMCAST_ROOMS="core;xac_kernels;bench" -DBEAMCAST_PARAVIEW=OFF \
   -DBEAMCAST_CUDA_ARCHITECTURES="$architecture" || exit 1
-cmake --build "$build" -j || exit 1
+cmake --build "$build" --parallel "$(nproc)" || exit 1
+report=$build/gpu-report.md
+{
+  echo "### On $device"
+  echo
+  echo "\`bench/gpu.sh\`, $(nvcc --version | grep -o 'release [0-9.]*'), sm_$architecture, $(date +%F)."
+} >"$report"
 
 failed=0
+# check TITLE COMMAND...: runs it, and notes in the report whether it succeeded.
+check() {
+  local title=$1
+  shift
+  echo "== $title"
+  if "$@"; then
+    echo "- $title: passed" >>"$report"
+  else
+    echo "FAILED: $title"
+    echo "- $title: FAILED" >>"$report"
+    failed=1
+  fi
+}
+
+echo >>"$report"
+for test in physics cut input; do
+  if [ -x "$build/bin/test_xac_$test" ]; then
+    check "test xac.$test on the device" env XAC_TEST_BACKEND=cuda "$build/bin/test_xac_$test"
+  else
+    echo "- test xac.$test: not built (libcmocka-dev)" | tee -a "$report"
+  fi
+done
+
 volume=$build/volume.raw
 n=256
 # A volume of waves: nothing empty, detail of a few voxels.
@@ -39,31 +72,64 @@ with open(path, "wb") as out:
             array.array("f", [0.5 + 0.25 * (a + s) for a in sx]).tofile(out)
 PYTHON
 
-echo "== cuda against cpu, each kernel (at most 0.1 % of the values may differ by more than 2/255)"
-"$build/bin/bench_render" "$volume" $n $n $n float32 backend=cuda compare=cpu kernels=0,1,2,4,5,6 pixels=512 frames=3 \
-  | tee "$build/compare.txt" || failed=1
-awk -F'"differing_from_cpu": ' 'NF > 1 { rows++; split($2, v, ","); if (v[1] > 0.001) bad++ }
-  END { exit !(rows == 6 && bad == 0) }' "$build/compare.txt" || { echo "FAILED: cuda differs from cpu"; failed=1; }
+# shellcheck disable=SC2317 # called through check
+same_pictures() {
+  "$build/bin/bench_render" "$volume" "$n" "$n" "$n" float32 backend=cuda compare=cpu kernels=0,1,2,4,5,6 pixels=512 frames=3 \
+    >"$build/compare.txt" || return 1
+  cat "$build/compare.txt"
+  awk -F'"differing_from_cpu": ' 'NF > 1 { rows++; split($2, v, ","); if (v[1] > 0.001) bad++ }
+    END { exit !(rows == 6 && bad == 0) }' "$build/compare.txt"
+}
+check "cuda against cpu, six kernels, at most 0.1 % of the values off by more than 2/255" same_pictures
 
-echo "== compute-sanitizer"
-if command -v compute-sanitizer >/dev/null; then
-  for tool in memcheck initcheck; do
-    compute-sanitizer --tool $tool --error-exitcode 9 "$build/bin/bench_render" "$volume" $n $n 32 float32 \
-      backend=cuda kernels=0,1,5,6 pixels=64 frames=1 || { echo "FAILED: compute-sanitizer $tool"; failed=1; }
+sanitizer=$(command -v compute-sanitizer || echo "$(dirname "$(command -v nvcc)")/compute-sanitizer")
+if [ -x "$sanitizer" ]; then
+  for tool in memcheck initcheck racecheck; do
+    check "compute-sanitizer $tool" "$sanitizer" --tool $tool --error-exitcode 9 "$build/bin/bench_render" "$volume" \
+      "$n" "$n" 32 float32 backend=cuda kernels=0,1,5,6 pixels=64 frames=1
   done
 else
-  echo "skipped: no compute-sanitizer"
+  echo "- compute-sanitizer: not found, not run" | tee -a "$report"
 fi
 
 echo "== speed"
+{
+  echo
+  echo "| picture | kernel | ms a frame, median | million samples/s |"
+  echo "|---|---|---|---|"
+} >>"$report"
 for pixels in 1024 2048; do
-  "$build/bin/bench_render" "$volume" $n $n $n float32 backend=cuda kernels=0,1,2,4,5,6 pixels=$pixels frames=20 || failed=1
+  "$build/bin/bench_render" "$volume" "$n" "$n" "$n" float32 backend=cuda kernels=0,1,2,4,5,6 pixels=$pixels frames=20 \
+    >"$build/speed.txt" || { failed=1; continue; }
+  cat "$build/speed.txt"
+  python3 - "$build/speed.txt" $pixels >>"$report" <<'PYTHON'
+import json, sys
+names = {0: "plain", 1: "local", 2: "scatter", 4: "occlusion", 5: "local+occlusion", 6: "scatter+occlusion"}
+for line in open(sys.argv[1]):
+    row = json.loads(line)
+    if "kernel" in row:
+        print("| %s^2 | %s | %.1f | %.0f |" % (sys.argv[2], names[row["kernel"]], row["median_ms"],
+                                              row["million_samples_a_second"]))
+PYTHON
 done
-if python3 -c "import vtkmodules.vtkRenderingVolumeOpenGL2" 2>/dev/null; then
-  echo "== beside VTK's GPU mapper (python3 with VTK; off screen through EGL where that VTK has it)"
-  python3 bench/render/compare.py "$build/bin/bench_render" --frames 5 || echo "VTK's GPU mapper did not run here"
+echo "== beside VTK's GPU mapper (off screen through EGL where this VTK has it)"
+if python3 -c "import numpy, vtkmodules.vtkRenderingVolumeOpenGL2" 2>/dev/null; then
+  if timeout 900 python3 bench/render/compare.py "$build/bin/bench_render" --backend cuda --cases dense-float32,dense-uint16 \
+    --json "$build/compare.json" >"$build/beside.txt"; then
+    {
+      echo
+      echo "Beside VTK's mappers in the same run:"
+      echo
+      echo '```'
+      cat "$build/beside.txt"
+      echo '```'
+    } >>"$report"
+  else
+    echo "- VTK's GPU mapper: did not run here" | tee -a "$report"
+  fi
 else
-  echo "skipped: no Python module vtk for VTK's GPU mapper"
+  echo "- VTK's GPU mapper: no NumPy or VTK for python3, not run" | tee -a "$report"
 fi
+echo "the report is $report"
 [ $failed = 0 ] && echo "all checks passed"
 exit $failed

@@ -295,6 +295,19 @@ int XACShareLight(xac_renderer *r, vtkMultiProcessController *controller, beamca
   return code == BEAMCAST_OK ? xac_light_finish(r, error) : code;
 }
 
+void XACPlaceBounds(const double *matrix, const double box[6], double bounds[6]) {
+  std::copy(box, box + 6, bounds);
+  for (int a = 0; a < 3 && box[0] <= box[1]; a++) {
+    const double *m = matrix + 4 * a;
+    bounds[2 * a] = bounds[2 * a + 1] = m[3];
+    for (int j = 0; j < 3; j++) {
+      const double p = m[j] * box[2 * j], q = m[j] * box[2 * j + 1];
+      bounds[2 * a] += std::min(p, q);
+      bounds[2 * a + 1] += std::max(p, q);
+    }
+  }
+}
+
 void XACFindWindow(xac_renderer *r, vtkMultiProcessController *controller, double lo, double hi,
                    double window[2]) {
   const bool parallel = controller && controller->GetNumberOfProcesses() > 1;

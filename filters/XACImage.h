@@ -42,6 +42,9 @@ int XACMakeVolume(vtkImageData *image, vtkDataArray *array, int component, const
 int XACShareLight(xac_renderer *renderer, vtkMultiProcessController *controller,
                   beamcast_error *error);
 
+// Bounds of a box that a prop's matrix has put into the world; a box of nothing stays.
+void XACPlaceBounds(const double *matrix, const double box[6], double bounds[6]);
+
 // The values under which the parts lo and hi (0 to 1) of all ranks' finite values lie; 0, 0 where
 // there are none. Outliers do not matter: the bins follow what they hold. Collective.
 void XACFindWindow(xac_renderer *renderer, vtkMultiProcessController *controller, double lo,

@@ -2,6 +2,7 @@
 #include "vtkXACVolumeRepresentation.h"
 
 #include "XACImage.h"
+#include "vtkXACReport.h"
 #include "vtkXACVolumeMapper.h"
 
 #include "vtkColorTransferFunction.h"
@@ -9,6 +10,7 @@
 #include "vtkInformation.h"
 #include "vtkInformationVector.h"
 #include "vtkMath.h"
+#include "vtkMatrix4x4.h"
 #include "vtkMultiProcessController.h"
 #include "vtkObjectFactory.h"
 #include "vtkOutlineSource.h"
@@ -117,12 +119,16 @@ int vtkXACVolumeRepresentation::ProcessViewRequest(vtkInformationRequestKey *req
     XACWhole whole =
         XACGatherWhole(vtkImageData::SafeDownCast(this->Cache), this->Owned, controller);
     whole.GetBounds(this->WholeBounds);
-    // Bounds of every rank's part, the prop's place left out: it is the same on all.
+    // The order of the ranks follows from where their parts are, so from the prop's place, too. The
+    // view would leave a matrix out that it is given.
+    double placed[6];
+    XACPlaceBounds(this->Actor->GetMatrix()->GetData(), this->DataBounds, placed);
+    vtkPVRenderView::SetGeometryBounds(in, this, placed);
     const int ranks = controller ? controller->GetNumberOfProcesses() : 1;
-    std::vector<double> bounds(this->DataBounds, this->DataBounds + 6);
+    std::vector<double> bounds(placed, placed + 6);
     if (ranks > 1) {
       bounds.resize(static_cast<size_t>(6 * ranks));
-      controller->AllGather(this->DataBounds, bounds.data(), 6);
+      controller->AllGather(placed, bounds.data(), 6);
     }
     this->Mapper()->SetBrick(this->Owned, whole, bounds);
   } else if (request == vtkPVView::REQUEST_RENDER() && this->HasInput) {
@@ -164,6 +170,12 @@ bool vtkXACVolumeRepresentation::RemoveFromView(vtkView *view) {
   return this->Superclass::RemoveFromView(view);
 }
 
+void vtkXACVolumeRepresentation::SetReport(vtkXACReport *report) {
+  if (report) {
+    report->SetRepresentation(this);
+  }
+}
+
 // --- forwarded ---------------------------------------------------------------------------------
 
 void vtkXACVolumeRepresentation::SetXACKernel(const char *name) {
@@ -185,6 +197,27 @@ void vtkXACVolumeRepresentation::SetXACParameters(const char *parameters) {
 
 void vtkXACVolumeRepresentation::SetXACLightVector(double x, double y, double z) {
   this->Mapper()->SetLightVector(x, y, z);
+}
+
+// The view takes new bounds, and with them a new order of the ranks, only with new data.
+void vtkXACVolumeRepresentation::SetOrientation(double x, double y, double z) {
+  this->Superclass::SetOrientation(x, y, z);
+  this->MarkModified();
+}
+
+void vtkXACVolumeRepresentation::SetOrigin(double x, double y, double z) {
+  this->Superclass::SetOrigin(x, y, z);
+  this->MarkModified();
+}
+
+void vtkXACVolumeRepresentation::SetPosition(double x, double y, double z) {
+  this->Superclass::SetPosition(x, y, z);
+  this->MarkModified();
+}
+
+void vtkXACVolumeRepresentation::SetScale(double x, double y, double z) {
+  this->Superclass::SetScale(x, y, z);
+  this->MarkModified();
 }
 
 #define XAC_FORWARD(Name, Type)                                                                    \

@@ -14,6 +14,7 @@
 #include "vtkWeakPointer.h"
 
 class vtkPVRenderView;
+class vtkXACReport;
 class vtkXACVolumeMapper;
 
 class VTKBEAMCASTFILTERS_EXPORT vtkXACVolumeRepresentation : public vtkImageVolumeRepresentation {
@@ -21,6 +22,9 @@ public:
   static vtkXACVolumeRepresentation *New();
   vtkTypeMacro(vtkXACVolumeRepresentation, vtkImageVolumeRepresentation);
   void PrintSelf(ostream &os, vtkIndent indent) override;
+
+  /// Tells it which representation it reports of.
+  void SetReport(vtkXACReport *report);
 
   ///@{ See vtkXACVolumeMapper.
   void SetXACKernel(const char *name);
@@ -52,6 +56,13 @@ public:
   vtkSetMacro(XACCropping, bool);
   vtkSetVector3Macro(XACCroppingOrigin, double);
   vtkSetVector3Macro(XACCroppingScale, double);
+  ///@}
+
+  ///@{ Where the volume is.
+  void SetOrientation(double x, double y, double z);
+  void SetOrigin(double x, double y, double z);
+  void SetPosition(double x, double y, double z);
+  void SetScale(double x, double y, double z);
   ///@}
 
   void SetVisibility(bool visible) override;

@@ -4,6 +4,11 @@
 #include <math.h>
 #include <stdlib.h>
 
+xac_policy scene_policy(void) {
+  const char *name = getenv("XAC_TEST_BACKEND");
+  return name && strcmp(name, "cuda") == 0 ? XAC_CUDA : XAC_CPU;
+}
+
 void scene_make(scene *s, int nx, int ny, int nz, scene_function f) {
   static const float ramp[] = {0, 0, 0, 0, 1, 1, 1, 1};
   memset(s, 0, sizeof *s);
@@ -151,7 +156,7 @@ float *scene_draw(const scene *s, const int cuts[3], int empty, int borders) {
       make_brick(s, lo, hi, borders, &bricks[i]);
       bricks[i].distance = brick_distance(s, at, cuts);
     }
-    xac_renderer *r = bricks[i].renderer = xac_create(XAC_CPU, 2, &error);
+    xac_renderer *r = bricks[i].renderer = xac_create(scene_policy(), 2, &error);
     if (r == NULL || xac_set_volume(r, &bricks[i].volume, &error) ||
         xac_set_transfer(r, &s->transfer, &error) || xac_set_shading(r, &s->shading, &error)) {
       fprintf(stderr, "%s\n", error.message);

@@ -7,6 +7,9 @@
 
 #include "xac.h"
 
+/* The back end that is tested: cpu, or what the environment's XAC_TEST_BACKEND says ("cuda"). */
+xac_policy scene_policy(void);
+
 typedef struct scene {
   int n[3];
   double spacing[3];

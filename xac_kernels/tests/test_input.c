@@ -114,7 +114,7 @@ static void one_voxel_thick_volumes_are_drawn_one_cell_thick(void **state) {
 static xac_renderer *ready(beamcast_error *error) {
   static float values[8] = {0, 1, 0, 1, 0, 1, 0, 1};
   static const float colors[] = {1, 1, 1, 0.5f, 1, 1, 1, 0.5f};
-  xac_renderer *r = xac_create(XAC_CPU, 1, error);
+  xac_renderer *r = xac_create(scene_policy(), 1, error);
   xac_volume v = {.type = BEAMCAST_FLOAT32,
                   .data = values,
                   .dims = {2, 2, 2},

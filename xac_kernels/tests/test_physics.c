@@ -122,7 +122,7 @@ static float lower_half(int x, int y, int z) {
 /* A renderer with finished light, for what xac_light_at says. */
 static xac_renderer *light_up(const scene *s) {
   beamcast_error error = {0, ""};
-  xac_renderer *r = xac_create(XAC_CPU, 2, &error);
+  xac_renderer *r = xac_create(scene_policy(), 2, &error);
   xac_volume v = {.type = BEAMCAST_FLOAT32, .data = s->values};
   for (int a = 0; a < 3; a++) {
     v.dims[a] = v.whole[a] = s->n[a];
@@ -251,7 +251,7 @@ static void opaque_things_end_rays_and_give_their_depth(void **state) {
   s.quality.step = 0.5;
   look_along_z(&s, 20);
   beamcast_error error = {0, ""};
-  xac_renderer *r = xac_create(XAC_CPU, 1, &error);
+  xac_renderer *r = xac_create(scene_policy(), 1, &error);
   xac_volume v = {.type = BEAMCAST_FLOAT32,
                   .data = s.values,
                   .dims = {40, 40, 40},

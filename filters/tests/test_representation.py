@@ -1,0 +1,275 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""XAC Volume as it is used: with the built-in server, in a client of two ranks, in state files, beside
+geometry, cropped, several at once, while the view turns; and its panel in the ParaView program."""
+import json
+import os
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "..", "server", "tests"))
+import harness
+
+KERNEL = """XAC_PARAMETER(float, level, 0, 300, 150, "Value of the surface")
+XAC_PARAMETER(int, bands, 1, 9, 3, "How many")
+XAC_KERNEL(p, color) {
+  color->a = fabsf(p->value - XAC_GET(p, level)) < 30.0f ? 0.4f : 0.0f;
+  color->r *= (float)XAC_GET(p, bands) / 9.0f;
+}
+"""
+SIZE = [200, 200]
+
+
+# --- in a client ---------------------------------------------------------------------------------
+
+def new_view(simple):
+    view = simple.CreateView("RenderView")
+    view.ViewSize = SIZE
+    view.OrientationAxesVisibility, view.UseFXAA, view.UseColorPaletteForBackground = 0, 0, 0
+    view.Background = [0.2, 0.2, 0.3]
+    view.CameraPosition, view.CameraFocalPoint, view.CameraViewUp = [80, -60, 40], [0, 0, 0], [0, 0, 1]
+    return view
+
+
+def show(simple, view, source, kind, array="RTData", opacity=0.1):
+    display = simple.Show(source, view)
+    display.SetRepresentationType(kind)
+    simple.ColorBy(display, ("POINTS", array))
+    simple.GetColorTransferFunction(array).RGBPoints = [30, 0.9, 0.2, 0.1, 150, 0.3, 0.8, 0.4, 280, 0.2, 0.4, 1]
+    simple.GetOpacityTransferFunction(array).Points = [30, 0.01, 0.5, 0, 280, opacity, 0.5, 0]
+    display.ScalarOpacityUnitDistance = 1.0
+    return display
+
+
+def save(simple, view, folder, name):
+    simple.Render(view)
+    simple.SaveScreenshot(os.path.join(folder, name + ".png"), view, ImageResolution=SIZE)
+
+
+def status(display):
+    display.UpdatePropertyInformation()
+    return str(display.GetProperty("XACStatus"))
+
+
+def plugin(simple):
+    simple.LoadPlugin("Beamcast", remote=False)
+
+
+def scenes(port, folder):
+    """The pictures that have to be the same on two ranks and on one; port 0: the built-in server."""
+    from paraview import simple
+    if int(port):
+        simple = harness.connect(port)
+    plugin(simple)
+    kernel = os.path.join(folder, "..", "kernel.c")
+    view = new_view(simple)
+    wavelet = simple.Wavelet(WholeExtent=[-20, 20, -20, 20, -20, 20])
+    display = show(simple, view, wavelet, "XAC Volume")
+    for name in ("local", "scatter+occlusion", kernel):
+        display.XACKernel = name
+        display.XACParameters = "level=160 bands=7"
+        save(simple, view, folder, "user" if name == kernel else name)
+    said = status(display)
+    assert "kernel.c" in said and " ms a frame" in said, said
+    declared = str(display.GetProperty("XACDeclaredParameters"))
+    assert "level=160" in declared and "bands=7" in declared and "How many" in declared, declared
+    display.XACKernel = "local"
+    view.CameraParallelProjection = 1
+    save(simple, view, folder, "parallel")
+    display.Orientation = [180, 0, 0]  # what was behind is in front now
+    save(simple, view, folder, "turned")
+    display.Orientation = [0, 0, 0]
+    simple.SaveState(os.path.join(folder, "state.pvsm"))
+    # Two volumes that reach into one another; ranks cut them alike.
+    other = simple.Calculator(Input=wavelet, ResultArrayName="other", Function="RTData")
+    second = show(simple, view, other, "XAC Volume", "other")
+    second.Position = [12, 6, 0]
+    save(simple, view, folder, "together")
+    assert "cut differently" not in status(second), status(second)
+    if int(port):  # along z this one lies where another rank has the first
+        second.Position = [0, 0, 25]
+        simple.Render(view)
+        assert "cut differently" in status(second), status(second)
+    simple.ResetSession()
+    plugin(simple)
+    simple.LoadState(os.path.join(folder, "state.pvsm"))
+    view = simple.GetRenderViews()[0]
+    save(simple, view, folder, "loaded")
+
+
+def stock(folder):
+    """What has to look as with the stock representation, plain, at the same step."""
+    from paraview import simple
+    plugin(simple)
+    for kind in ("Volume", "XAC Volume"):
+        view = new_view(simple)
+        wavelet = simple.Wavelet(WholeExtent=[-20, 20, -20, 20, -20, 20])
+        display = show(simple, view, wavelet, kind)
+        display.XACKernel = "plain"
+        tag = kind.split()[0]
+        save(simple, view, folder, tag + "-alone")
+        ball = simple.Show(simple.Sphere(Center=[25, -25, 10], Radius=9, ThetaResolution=40, PhiResolution=40), view)
+        simple.Show(simple.Sphere(Center=[0, 0, 0], Radius=12, ThetaResolution=40, PhiResolution=40), view)
+        simple.Show(simple.Sphere(Center=[-30, 30, 0], Radius=15, ThetaResolution=40, PhiResolution=40), view)
+        save(simple, view, folder, tag + "-balls")
+        display.UseCropping, display.CroppingScale, display.CroppingOrigin = 1, [1, 0.5, 1], [0, 4, 0]
+        save(simple, view, folder, tag + "-cropped")
+        view.CameraParallelProjection = 1
+        save(simple, view, folder, tag + "-parallel")
+        if kind == "XAC Volume":
+            display.UseCropping, display.XACCropping = 0, 1
+            display.XACCroppingScale, display.XACCroppingOrigin = [1, 0.5, 1], [0, 4, 0]
+            save(simple, view, folder, "XAC-own-crop")
+            ball.Opacity = 0.5
+            save(simple, view, folder, "XAC-translucent")
+
+
+def turning(folder):
+    """Coarser while the view turns, full when it stands; labels never mixed; the window of values."""
+    import numpy as np
+    from paraview import simple
+    from vtkmodules.util.numpy_support import vtk_to_numpy
+    from vtkmodules.vtkRenderingCore import vtkWindowToImageFilter
+    plugin(simple)
+    view = new_view(simple)
+    wavelet = simple.Wavelet(WholeExtent=[-20, 20, -20, 20, -20, 20])
+    labels = simple.Calculator(Input=wavelet, ResultArrayName="label", Function="floor((RTData-30)/85)")
+    display = show(simple, view, labels, "XAC Volume", "label")
+    colours = [[1, 0, 0], [0, 1, 0], [0, 0, 1], [1, 1, 0]]
+    simple.GetColorTransferFunction("label").RGBPoints = sum(([i] + c for i, c in enumerate(colours)), [])
+    simple.GetOpacityTransferFunction("label").Points = [0, 1, 0.5, 0, 3, 1, 0.5, 0]
+    display.XACKernel, display.XACLabels, display.XACInteractiveCoarseness = "plain", 1, 4
+
+    def grab():
+        image = vtkWindowToImageFilter()
+        image.SetInput(view.GetRenderWindow())
+        image.ShouldRerenderOff()
+        image.ReadFrontBufferOff()
+        image.Update()
+        return vtk_to_numpy(image.GetOutput().GetPointData().GetScalars())[:, :3].astype(int)
+
+    simple.Render(view)
+    still = grab()
+    known = np.array([[c * 255 for c in one] for one in colours] + [[51, 51, 76]])
+    away = np.abs(still[:, None, :] - known[None]).max(axis=2).min(axis=1)
+    assert away.max() <= 1, "colours between those of two labels: %d" % away.max()
+    display.XACLabels = 0
+    simple.Render(view)
+    full = grab()
+    mixed = np.abs(full[:, None, :] - known[None]).max(axis=2).min(axis=1)
+    assert mixed.max() > 20, "interpolated labels should be seen"
+    view.SMProxy.InteractiveRender()
+    coarse = grab()
+    assert (coarse != full).any(), "not coarser while turning"
+    simple.Render(view)
+    assert (grab() == full).all(), "not as before when still"
+    display.SMProxy.InvokeCommand("XACMeasure")
+    simple.Render(view)
+    display.UpdatePropertyInformation()
+    window = list(display.GetProperty("XACWindow"))
+    assert abs(window[0]) < 0.1 and abs(window[1] - 2.9) < 0.2, window
+
+
+# --- the test ------------------------------------------------------------------------------------
+
+def load(folder, name):
+    import numpy as np
+    from vtkmodules.util.numpy_support import vtk_to_numpy
+    from vtkmodules.vtkIOImage import vtkPNGReader
+    reader = vtkPNGReader()
+    reader.SetFileName(os.path.join(folder, name + ".png"))
+    reader.Update()
+    return vtk_to_numpy(reader.GetOutput().GetPointData().GetScalars())[:, :3].astype(np.float64)
+
+
+def expect(folder, name, other_folder, other, least):
+    import math
+    a, b = load(folder, name), load(other_folder, other)
+    error = ((a - b) ** 2).mean()
+    psnr = 10 * math.log10(255**2 / error) if error else 99.0
+    print("%s against %s: %.1f dB" % (name, other, psnr))
+    assert a.std() > 10, name + " shows nothing"
+    assert psnr >= least, (name, other, psnr)
+
+
+def run(screen, function, *arguments):
+    out = subprocess.run([sys.executable, sys.argv[0], function, *arguments], text=True, timeout=300,
+                         capture_output=True, env=harness.environment(screen, plugins=True))
+    assert out.returncode == 0, out.stdout + out.stderr
+
+
+PANEL = """
+from paraview.simple import *
+import json, sys
+view = GetActiveViewOrCreate('RenderView')
+display = Show(Wavelet(), view)
+display.SetRepresentationType('XAC Volume')
+ColorBy(display, ('POINTS', 'RTData'))
+display.XACKernel = %r
+display.XACParameters = 'level=170'
+Render(view)
+open(%r, 'w').write('ready')
+"""
+
+
+def program(screen, folder, kernel):
+    """The ParaView program with the panel's library, until it has drawn."""
+    ready, script = os.path.join(folder, "ready"), os.path.join(folder, "script.py")
+    settings = os.path.join(folder, ".config", "ParaView")
+    os.makedirs(settings)
+    with open(os.path.join(settings, "ParaView-UserSettings.json"), "w") as stream:
+        json.dump({"settings": {"GeneralSettings": {"ShowWelcomeDialog": 0}}}, stream)
+    with open(script, "w") as stream:
+        stream.write(PANEL % (kernel, ready))
+    env = harness.environment(screen, plugins=True, HOME=folder)
+    env.pop("XDG_CONFIG_HOME", None)
+    log = open(os.path.join(folder, "log"), "w+")
+    process = subprocess.Popen(["paraview", "--script=" + script], env=env, stdout=log, stderr=log,
+                               start_new_session=True)
+    try:
+        until = time.monotonic() + harness.LIMIT
+        while not os.path.exists(ready):
+            assert process.poll() is None and time.monotonic() < until, log.seek(0) or log.read()
+            time.sleep(0.1)
+        with open("/proc/%d/maps" % process.pid) as stream:
+            panel = "BeamcastPanel.so" in stream.read()
+        assert panel == os.path.exists(os.path.join(harness.BUILD, "lib", "beamcast", "BeamcastPanel.so"))
+        time.sleep(1)  # nothing depends on it: a panel that falls over would do so now
+        assert process.poll() is None, "the program ended by itself"
+    finally:
+        os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
+        log.close()
+
+
+def main():
+    with open(os.path.join(harness.BUILD, "plugin", "Beamcast", "BeamcastRepresentationsXML.h")) as stream:
+        if "XAC Volume" not in stream.read():
+            harness.skip("the plugin was built without filters/")
+    with harness.Screen() as screen, tempfile.TemporaryDirectory(prefix="beamcast-test-") as work:
+        one, two, both, home = (os.path.join(work, name) for name in ("one", "two", "both", "home"))
+        for folder in (one, two, both, home):
+            os.mkdir(folder)
+        kernel = os.path.join(work, "kernel.c")
+        with open(kernel, "w") as stream:
+            stream.write(KERNEL)
+        run(screen, "scenes", "0", one)
+        with harness.Server(screen, 2) as server:
+            server.client("scenes", two, plugins=True, timeout=300)
+        for name in ("local", "scatter+occlusion", "user", "parallel", "turned", "together", "loaded"):
+            expect(two, name, one, name, 45)
+        for folder in (one, two):
+            expect(folder, "loaded", folder, "parallel", 45)
+        run(screen, "stock", both)
+        for name in ("alone", "balls", "cropped", "parallel"):
+            expect(both, "XAC-" + name, both, "Volume-" + name, 33)
+        expect(both, "XAC-own-crop", both, "XAC-parallel", 60)
+        expect(both, "XAC-translucent", both, "XAC-own-crop", 15)
+        run(screen, "turning", both)
+        program(screen, home, kernel)
+
+
+if __name__ == "__main__":
+    harness.main({"scenes": scenes, "stock": stock, "turning": turning}, main)
