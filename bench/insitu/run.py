@@ -1,0 +1,190 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: BSD-3-Clause
+"""What coupling costs a producer, and how soon its step is a picture: Beamcast on each wire and in process (Catalyst),
+beside nothing at all and beside a .vti file per step that ParaView reloads.
+
+    . build/env.sh; bench/insitu/run.py [--quick] [--mib 64] [--ranks 2] [--steps 12] [--sweeps 8] [--json FILE]
+
+The server has 2 ranks and shares the machine with the producer; the viewer shows each step it can keep up with as a
+slice. Ratios matter on a machine that does other things, too. Under 5 minutes.
+"""
+import argparse
+import glob
+import json
+import os
+import re
+import shutil
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+MPI = {"OMPI_ALLOW_RUN_AS_ROOT": "1", "OMPI_ALLOW_RUN_AS_ROOT_CONFIRM": "1", "OMPI_MCA_rmaps_base_oversubscribe": "1",
+       "OMPI_MCA_hwloc_base_binding_policy": "none", "OMPI_MCA_mpi_yield_when_idle": "1", "OMPI_MCA_btl": "^tcp",
+       "OMPI_MCA_btl_vader_single_copy_mechanism": "none", "PRTE_MCA_rmaps_default_mapping_policy": ":oversubscribe",
+       "PRTE_MCA_hwloc_default_binding_policy": "none", "OMP_NUM_THREADS": "1"}
+LIMIT = 280
+
+
+def memory_of(pid, what):
+    with open(f"/proc/{pid}/status", encoding="ascii") as status:
+        return int(re.search(what + r":\s+(\d+)", status.read())[1]) * 1024
+
+
+class Server:
+    """A running server of 2 ranks on a screen that nobody sees."""
+
+    def __init__(self, folder):
+        read, write = os.pipe()
+        self.screen = subprocess.Popen(["Xvfb", "-displayfd", str(write), "-screen", "0", "640x480x24", "-noreset"],
+                                       pass_fds=[write], stderr=subprocess.DEVNULL)
+        os.close(write)
+        with os.fdopen(read) as number:
+            self.environment = dict(os.environ, **MPI, DISPLAY=":" + number.readline().strip())
+        self.contact = os.path.join(folder, "contact.json")
+        self.process = subprocess.Popen(["mpiexec", "-n", "2", "beamcast-server", "--json", "--contact", self.contact],
+                                        stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True,
+                                        env=self.environment)
+        self.ready = json.loads(self.process.stdout.readline())
+        children = subprocess.run(["ps", "-o", "pid=,comm=", "--ppid", str(self.process.pid)], capture_output=True,
+                                  text=True, check=True).stdout
+        self.pids = [int(line.split()[0]) for line in children.splitlines() if "beamcast" in line]
+        self.before = sum(memory_of(pid, "VmRSS") for pid in self.pids)
+
+    def grown(self):
+        return sum(memory_of(pid, "VmHWM") for pid in self.pids) - self.before
+
+    def viewer(self, way, last, *more):
+        address = f"{self.ready['host']}:{self.ready['port']}"
+        process = subprocess.Popen(["pvpython", "--force-offscreen-rendering", os.path.join(HERE, "viewer.py"), way,
+                                    address, str(last), *more], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL,
+                                   text=True, env=self.environment)
+        assert process.stdout.readline() == "ready\n", "the viewer did not start"
+        return process
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        os.kill(self.ready["pid"], 15)
+        self.process.wait(60)
+        self.screen.terminate()
+        self.screen.wait(60)
+
+
+def produce(way, target, options, **environment):
+    command = ["mpiexec", "-n", str(options.ranks), "bench_insitu_producer", way, target, str(options.mib),
+               str(options.steps), str(options.sweeps)]
+    result = subprocess.run(command, capture_output=True, text=True, timeout=LIMIT,
+                            env=dict(os.environ, **MPI, **environment), check=False)
+    if result.returncode != 0:
+        said = [line for line in result.stderr.splitlines() if line.startswith("bench_insitu_producer: ")]
+        raise RuntimeError(said[0] if said else f"exit status {result.returncode}")
+    return json.loads(result.stdout)
+
+
+def times_to_picture(process, handed):
+    """Seconds from the end of a step to its picture, of those that were shown."""
+    out, _ = process.communicate(timeout=LIMIT)
+    shown = {int(line.split()[1]): float(line.split()[2]) for line in out.splitlines() if line.startswith("picture")}
+    return [shown[step] - handed[step] for step in sorted(shown) if step < len(handed)]
+
+
+def streamed(options, wire):
+    with tempfile.TemporaryDirectory() as folder, Server(folder) as server:
+        viewer = server.viewer("stream", options.steps - 1)
+        run = produce("beamcast", server.contact, options, BEAMCAST_WIRE=wire)
+        # A last step that found no room is no picture: the viewer then waits in vain, and is ended.
+        run["to_picture"] = end_viewer(viewer, run)
+        run["server"] = server.grown()
+    return run
+
+
+def end_viewer(viewer, run):
+    if run["taken"] < len(run["handed"]):
+        time.sleep(3)
+        viewer.terminate()
+    return times_to_picture(viewer, run["handed"])
+
+
+def with_files(options, place):
+    with tempfile.TemporaryDirectory(dir=place) as files, tempfile.TemporaryDirectory() as folder, \
+            Server(folder) as server:
+        viewer = server.viewer("files", options.steps - 1, files)
+        run = produce("vti", files, options)
+        run["to_picture"] = times_to_picture(viewer, run["handed"])
+        run["server"] = server.grown()
+    return run
+
+
+def in_process(options):
+    with tempfile.TemporaryDirectory() as folder, Server(folder) as server:  # for its screen
+        run = produce("beamcast", "none", options, BEAMCAST_BACKEND="catalyst", BEAMCAST_CATALYST_SCRIPTS="slices",
+                      BEAMCAST_OUTPUT=folder, DISPLAY=server.environment["DISPLAY"])
+    run["to_picture"] = [0.0] * options.steps  # when end_step returns, the picture is written
+    run["server"] = 0
+    return run
+
+
+def summary(run, alone):
+    """Medians without the first two steps, in which memory is touched for the first time."""
+    couple = statistics.median(run["couple"][2:])
+    step = statistics.median(a + b for a, b in list(zip(run["compute"], run["couple"]))[2:])
+    return {"compute": statistics.median(run["compute"][2:]), "couple": couple, "step": step, "cpu": run["cpu"],
+            "cpu_ratio": run["cpu"] / alone["cpu"], "taken": run["taken"], "beyond": run["beyond"] - alone["beyond"],
+            "pictures": len(run.get("to_picture", [])), "server": run.get("server", 0), "wire": run["wire"],
+            "to_picture": statistics.median(run["to_picture"]) if run.get("to_picture") else None}
+
+
+def table(results, options):
+    mib = options.mib * 2 ** 20
+    print(f"{options.mib} MiB a step, {options.ranks} producers, {options.steps} steps; computing "
+          f"{results['no coupling']['compute'] * 1024 / options.mib:.2f} s per GiB; medians")
+    print(f"{'way':<22}{'step, s':>9}{'coupling, s':>13}{'CPU time':>10}{'memory':>9}{'server':>9}{'to picture, s':>15}"
+          f"{'pictures':>10}")
+    for way, r in results.items():
+        seen = f"{r['to_picture']:.3f}" if r["to_picture"] is not None else ""
+        print(f"{way:<22}{r['step']:>9.3f}{r['couple']:>13.4f}{r['cpu_ratio']:>10.2f}"
+              f"{r['beyond'] * options.ranks / mib:>9.2f}{r['server'] / mib:>9.2f}{seen:>15}{r['pictures']:>10}")
+    print("CPU time: of the producers, by that without coupling. memory: of the producers beyond that without coupling, "
+          "server: grown; in volumes.")
+
+
+def main():
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--quick", action="store_true", help="16 MiB, 6 steps")
+    for name, value in (("mib", 64), ("ranks", 2), ("steps", 12), ("sweeps", 8)):
+        parser.add_argument("--" + name, type=int, default=value)
+    parser.add_argument("--json")
+    parser.add_argument("--files", default="/dev/shm" if os.access("/dev/shm", os.W_OK) else None,
+                        help="where the .vti files go (memory, where there is such a place)")
+    options = parser.parse_args()
+    if options.quick:
+        options.mib, options.steps = 16, 6
+    for program in ("bench_insitu_producer", "beamcast-server", "Xvfb", "pvpython"):
+        if shutil.which(program) is None:
+            sys.exit(f"run.py: {program} is not on the PATH; build, and `. build/env.sh`")
+    ways = {"no coupling": lambda: produce("none", "-", options)}
+    wires = ["shm", "tcp"] + (["verbs"] if glob.glob("/sys/class/infiniband/*") else [])
+    for wire in wires:
+        ways["stream, " + wire] = lambda wire=wire: streamed(options, wire)
+    ways["Catalyst in process"] = lambda: in_process(options)
+    ways[".vti, ParaView reloads"] = lambda: with_files(options, options.files)
+    results, alone = {}, None
+    for way, run in ways.items():
+        try:
+            result = run()
+        except (RuntimeError, AssertionError) as why:
+            print(f"{way}: not measured: {why}")
+            continue
+        alone = alone or result
+        results[way] = summary(result, alone)
+    table(results, options)
+    if options.json:
+        with open(options.json, "w", encoding="utf-8") as file:
+            json.dump({"options": vars(options), "results": results}, file, indent=1)
+
+
+main()
