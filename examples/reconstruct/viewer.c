@@ -15,10 +15,11 @@ static double seconds(void) {
   return (double)now.tv_sec + 1e-9 * (double)now.tv_nsec;
 }
 
-/* Another number for another contact file; 0 when there is none. An address is always there. */
+/* Another number for another contact file; 0 when there is none. An address is always there, and so
+ * is "-", where $BEAMCAST_BACKEND says where steps go. */
 static uint64_t stamp_of(const char *contact) {
   struct stat status;
-  if (strncmp(contact, "beamcast://", 11) == 0) {
+  if (strncmp(contact, "beamcast://", 11) == 0 || strcmp(contact, "-") == 0) {
     return 1;
   }
   return stat(contact, &status) != 0
