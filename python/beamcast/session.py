@@ -174,22 +174,15 @@ class Session:
                  for name, value in options.items()}
         return self.call("screenshot", time_limit=time_limit, format=kind, **given)
 
-    def _repr_png_(self) -> Optional[bytes]:
-        """In Jupyter a session shows itself; nothing where there is no picture."""
-        try:
-            return self._picture("png", 60, size=(480, 360))[1]
-        except Error:
-            return None
-
     def _repr_mimebundle_(self, **_: Any) -> Dict[str, str]:
-        """A picture and, below it, the state."""
-        text = repr(self)
-        png = self._repr_png_()
-        bundle = {"text/plain": text}
-        if png is not None:
-            bundle["text/html"] = (f'<figure><img alt="what the session shows" src="data:image/png;base64,'
-                                   f'{base64.b64encode(png).decode()}"><figcaption>{html.escape(text)}</figcaption>'
-                                   "</figure>")
+        """In Jupyter a session shows itself: a picture, where there is one, and below it the state."""
+        bundle = {"text/plain": repr(self)}
+        try:
+            png = base64.b64encode(self._picture("png", 60, size=(400, 300))[1]).decode()
+        except Error:
+            return bundle
+        bundle["text/html"] = (f'<figure><img alt="what the session shows" src="data:image/png;base64,{png}">'
+                               f'<figcaption>{html.escape(bundle["text/plain"])}</figcaption></figure>')
         return bundle
 
     def __repr__(self) -> str:

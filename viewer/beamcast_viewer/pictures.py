@@ -25,7 +25,7 @@ def to_png(picture, notes=None):
     image.GetPointData().SetScalars(numpy_support.numpy_to_vtk(colours, deep=True))
     writer = vtkPNGWriter()
     writer.SetInputData(image)
-    writer.SetCompressionLevel(3)
+    writer.SetCompressionLevel(5)
     writer.WriteToMemoryOn()
     for key, text in (notes or {}).items():
         writer.AddText(key, text)
