@@ -23,6 +23,10 @@ install(FILES ${CMAKE_BINARY_DIR}/BeamcastConfig.cmake ${CMAKE_BINARY_DIR}/Beamc
 # Relative to its own place, so that an installation can be moved.
 file(RELATIVE_PATH pc_to_prefix /${CMAKE_INSTALL_LIBDIR}/pkgconfig /)
 string(REGEX REPLACE "/$" "" pc_to_prefix "${pc_to_prefix}")
+set(pc_libraries -lbeamcast)
+if(TARGET beamcast_session)
+  set(pc_libraries "-lbeamcast_session -lbeamcast")
+endif()
 configure_file(cmake/beamcast.pc.in beamcast.pc @ONLY)
 install(FILES ${CMAKE_BINARY_DIR}/beamcast.pc DESTINATION ${CMAKE_INSTALL_LIBDIR}/pkgconfig)
 
