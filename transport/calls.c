@@ -98,7 +98,9 @@ static bool on_call(bc_receiver *r, bc_conn *conn, bc_reader *reader) {
     free(text);
     return false;
   }
-  memcpy(text, length > 0 ? json : (const unsigned char *)"", length);
+  if (json != NULL) {
+    memcpy(text, json, length);
+  }
   text[length] = '\0';
   *call = (bc_call){.conn = conn,
                     .id = ++r->next_call,
