@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "attach.h"
+#include "device.h"
 #include "sender_state.h"
 
 enum { PULSE_SECONDS = 1, COPIERS_MAX = 4 };
@@ -529,7 +530,7 @@ int bc_sender_put(bc_sender *s, const bc_array_spec *spec, const bc_grid *grid, 
   return code == BEAMCAST_OK ? code : put_failed(s, code);
 }
 
-static int flush_links(bc_sender *s, int64_t deadline, beamcast_error *error) {
+int bc_sender_flush_links(bc_sender *s, int64_t deadline, beamcast_error *error) {
   int code = BEAMCAST_OK;
   for (uint32_t rank = 0; rank < s->server_ranks && code == BEAMCAST_OK; rank++) {
     bc_link *link = &s->links[rank];
@@ -541,7 +542,7 @@ static int flush_links(bc_sender *s, int64_t deadline, beamcast_error *error) {
 }
 
 int bc_sender_flush(bc_sender *s, beamcast_error *error) {
-  int code = flush_links(s, bc_deadline(s->options.limit), error);
+  int code = bc_sender_flush_links(s, bc_deadline(s->options.limit), error);
   return code == BEAMCAST_OK ? code : put_failed(s, code);
 }
 
@@ -558,7 +559,7 @@ int bc_sender_end(bc_sender *s, const char *header, beamcast_error *error) {
     s->state = STEP_NONE;
     return beamcast_fail(error, BEAMCAST_ERR_ARGUMENT, "end_step without begin_step");
   }
-  int code = flush_links(s, deadline, error);
+  int code = bc_sender_flush_links(s, deadline, error);
   for (uint32_t rank = 0; rank < s->server_ranks && code == BEAMCAST_OK; rank++) {
     if (s->links[rank].wire != NULL) {
       code = bc_link_sync(&s->links[rank], deadline, error);
@@ -679,6 +680,7 @@ void bc_sender_close(bc_sender *s) {
   }
   bc_close_fd(&s->control);
   bc_copiers_free(s->copiers);
+  bc_device_close(s->device);
   bc_message_free(&s->grant);
   pthread_mutex_destroy(&s->sending);
   pthread_cond_destroy(&s->pulse_stop);

@@ -32,7 +32,8 @@ bc_sender *bc_sender_open(const char *contact, const char *token, const bc_sende
                           beamcast_error *error);
 /* BEAMCAST_OK, or BEAMCAST_DROPPED with the server's reason. */
 int bc_sender_begin(bc_sender *s, uint64_t step, double time, beamcast_error *error);
-/* Sends a box of an array; data: the voxel at box->start; stride in bytes. */
+/* Sends a box of an array; data: the voxel at box->start, in host memory or a CUDA device's (then
+ * the work that makes it is done, and it may change again on return); stride in bytes. */
 int bc_sender_put(bc_sender *s, const bc_array_spec *spec, const bc_grid *grid, const bc_box *box,
                   const void *data, const int64_t stride[3], beamcast_error *error);
 /* Returns when all arrays that were put may change again. */

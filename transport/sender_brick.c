@@ -5,6 +5,7 @@
  */
 #include <stdlib.h>
 
+#include "device.h"
 #include "sender_state.h"
 
 enum { PIECE_BYTES = 1 << 20 };
@@ -108,6 +109,12 @@ static int prepare_rank(bc_sender *s, put_work *work, uint32_t rank, const bc_pi
 
 int bc_sender_send_brick(bc_sender *s, const bc_piece *brick, int64_t deadline,
                          beamcast_error *error) {
+  return (bc_device_has(brick->data) ? bc_sender_send_staged
+                                     : bc_sender_send_host)(s, brick, deadline, error);
+}
+
+int bc_sender_send_host(bc_sender *s, const bc_piece *brick, int64_t deadline,
+                        beamcast_error *error) {
   put_work work = {.deadline = deadline, .lock = PTHREAD_MUTEX_INITIALIZER};
   int code = BEAMCAST_OK;
   for (uint32_t rank = 0; rank < s->server_ranks && code == BEAMCAST_OK; rank++) {

@@ -31,6 +31,7 @@ struct bc_sender {
   bc_box *boxes; /* per rank, what it holds */
   bc_plan plan;
   bc_copiers *copiers;
+  struct bc_device *device; /* of arrays in a device's memory; NULL: none so far */
   int copier_count;
   step_state state;
   uint64_t serial, epoch, arrays;
@@ -47,8 +48,16 @@ struct bc_sender {
   bc_sender_stats stats;
 };
 
-/* Sends each rank its part of a brick; piece: the whole brick, `memory` unset. */
+/* Sends each rank its part of a brick; piece: the whole brick, `memory` unset. Its data may lie in
+ * a CUDA device's memory. */
 int bc_sender_send_brick(bc_sender *s, const bc_piece *brick, int64_t deadline,
                          beamcast_error *error);
+/* The two ways: of memory that the processor can read, and of a device's through that. */
+int bc_sender_send_host(bc_sender *s, const bc_piece *brick, int64_t deadline,
+                        beamcast_error *error);
+int bc_sender_send_staged(bc_sender *s, const bc_piece *brick, int64_t deadline,
+                          beamcast_error *error);
+/* Returns when all that was put has left. */
+int bc_sender_flush_links(bc_sender *s, int64_t deadline, beamcast_error *error);
 
 #endif

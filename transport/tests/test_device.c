@@ -1,0 +1,151 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ *
+ * Arrays in a device's memory, which the processor can't read, arrive as others do: over a driver
+ * library that is a fake (fake_cuda.c). That every piece is waited for, and nothing is left behind.
+ *   test_device LIBRARY
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+
+#include <cmocka.h>
+
+#include <dlfcn.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "device.h"
+#include "receiver.h"
+#include "sender.h"
+
+static const char *library;
+static unsigned char *device, *host;
+
+enum { DEVICE_BYTES = 40 << 20 };
+
+static void quiet(void *context, const char *line) {
+  (void)context;
+  (void)line;
+}
+
+/* Pushes one step of a box out of the device's memory and compares it with what is shown. */
+static void push(bc_receiver *r, const char *contact, const char *wire, uint64_t run,
+                 const uint64_t volume[3], const int64_t stride[3]) {
+  beamcast_error error = {0};
+  const bc_sender_options options = {
+      .stream = "volume", .run_id = run, .ranks = 1, .limit = 90, .wire = wire};
+  bc_grid grid = {.spacing = {1, 1, 1}, .direction = {1, 0, 0, 0, 1, 0, 0, 0, 1}};
+  const bc_array_spec spec = {.name = "volume", .type = BEAMCAST_UINT32, .components = 1};
+  bc_box box = {.shape = {volume[0], volume[1], volume[2]}};
+  memcpy(grid.volume, volume, sizeof grid.volume);
+  bc_sender *sender = bc_sender_open(contact, NULL, &options, &error);
+  assert_non_null(sender);
+  for (uint64_t step = 1; step <= 2; step++) {
+    uint32_t *values = (uint32_t *)(void *)host;
+    for (uint32_t i = 0; i < DEVICE_BYTES / 4; i++) {
+      values[i] = i * 2654435761u + (uint32_t)(run * 100 + step);
+    }
+    int code = bc_sender_begin(sender, step, 0, &error);
+    code = code ? code : bc_sender_put(sender, &spec, &grid, &box, device, stride, &error);
+    memset(host, 0xdd, DEVICE_BYTES); /* put has read it */
+    code = code ? code : bc_sender_end(sender, "{}", &error);
+    if (code != BEAMCAST_OK) {
+      fail_msg("%s: %d, %s", wire, code, error.message);
+    }
+    bc_frame *frame = NULL;
+    bc_frame_info info = {0};
+    for (int i = 0; i < 20000 && (info.run_id != run || info.step != step); i++) {
+      const struct timespec pause = {.tv_nsec = 5000000};
+      uint64_t serial = bc_receiver_pick(r, "volume", 0, BC_PICK_NEWEST);
+      if (serial != 0) {
+        frame = bc_receiver_take(r, serial);
+        bc_frame_describe(frame, &info);
+      }
+      if (info.run_id != run || info.step != step) {
+        if (frame != NULL) {
+          bc_frame_release(frame);
+        }
+        frame = NULL;
+        (void)nanosleep(&pause, NULL);
+      }
+    }
+    assert_non_null(frame);
+    bc_array array;
+    bc_frame_array(frame, 0, &array);
+    const uint32_t *got = array.data;
+    for (uint64_t z = 0; z < volume[2]; z++) {
+      for (uint64_t y = 0; y < volume[1]; y++) {
+        for (uint64_t x = 0; x < volume[0]; x++) {
+          int64_t at = (int64_t)x * stride[0] + (int64_t)y * stride[1] + (int64_t)z * stride[2];
+          uint32_t expected = (uint32_t)(at / 4) * 2654435761u + (uint32_t)(run * 100 + step);
+          if (*got++ != expected) {
+            fail_msg("%s: voxel %d %d %d is wrong", wire, (int)x, (int)y, (int)z);
+          }
+        }
+      }
+    }
+    bc_frame_release(frame);
+  }
+  bc_sender_close(sender);
+}
+
+static void what_lies_on_a_device_arrives(void **state) {
+  (void)state;
+  static const char *const wires[] = {"tcp", "shm"};
+  char contact[96];
+  unsigned char address[BC_ADDRESS_BYTES];
+  (void)snprintf(contact, sizeof contact, "/tmp/beamcast-device-%d.json", (int)getpid());
+  const bc_receiver_options options = {.contact = contact, .memory_limit = 256 << 20, .log = quiet};
+  bc_receiver *r = bc_receiver_open(&options, NULL);
+  assert_non_null(r);
+  bc_receiver_address(r, address);
+  assert_int_equal(bc_receiver_join(r, address, NULL), BEAMCAST_OK);
+  const uint64_t small[3] = {9, 8, 7}, large[3] = {256, 256, 130}, flat[3] = {5000000, 1, 1};
+  for (int i = 0; i < 2; i++) {
+    uint64_t run = 1 + 10 * (uint64_t)i;
+    push(r, contact, wires[i], run, small, (int64_t[3]){4, 36, 288});
+    push(r, contact, wires[i], run + 1, large, (int64_t[3]){4, 1024, 262144});
+    push(r, contact, wires[i], run + 2, flat, (int64_t[3]){4, 20000000, 20000000});
+    push(r, contact, wires[i], run + 3, small, (int64_t[3]){4, 64, 4096}); /* with gaps */
+    push(r, contact, wires[i], run + 4, small, (int64_t[3]){8, 160, 8192});
+  }
+  bc_receiver_close(r);
+  void (*left)(int *, int *, int *) = NULL;
+  int streams = 1, pinned = 1, pushed = 1;
+  *(void **)&left = dlsym(RTLD_DEFAULT, "fake_device_left");
+  assert_non_null(left);
+  left(&streams, &pinned, &pushed);
+  assert_int_equal(streams, 0);
+  assert_int_equal(pinned, 0);
+  assert_int_equal(pushed, 0);
+}
+
+static void host_memory_is_no_devices(void **state) {
+  (void)state;
+  assert_true(bc_device_has(device));
+  assert_true(bc_device_has(device + DEVICE_BYTES - 1));
+  assert_false(bc_device_has(host));
+  assert_false(bc_device_has(NULL));
+}
+
+int main(int argc, char **argv) {
+  library = argc > 1 ? argv[1] : "";
+  if (bc_device_has(&argc)) {
+    return 1; /* no driver is there yet */
+  }
+  void *loaded = dlopen(library, RTLD_NOW | RTLD_GLOBAL);
+  unsigned char *(*make)(size_t, unsigned char **) = NULL;
+  if (loaded != NULL) {
+    *(void **)&make = dlsym(loaded, "fake_device_new");
+  }
+  device = make != NULL ? make(DEVICE_BYTES, &host) : NULL;
+  if (device == NULL) {
+    (void)fprintf(stderr, "test_device: %s can't be loaded\n", library);
+    return 1;
+  }
+  const struct CMUnitTest tests[] = {cmocka_unit_test(what_lies_on_a_device_arrives),
+                                     cmocka_unit_test(host_memory_is_no_devices)};
+  return cmocka_run_group_tests(tests, NULL, NULL);
+}
