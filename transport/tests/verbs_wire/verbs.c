@@ -11,10 +11,13 @@
  *   verbs WIRE device           BEAMCAST_RDMA_DEVICE
  *   verbs WIRE unplugged        the device rxe0 is deleted in mid-put
  *   verbs WIRE rate MIB STEPS   bytes per second of steps of MIB mebibytes
+ *   verbs WIRE serve            a server for push from another host ($BEAMCAST_HOST)
+ *   verbs WIRE push CONTACT MIB STEPS
  *
  * The server's ranks and most producers are threads of this process. Exits 0, or 1 with a line.
  */
 #include <errno.h>
+#include <poll.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdbool.h>
@@ -35,6 +38,8 @@ enum { RANKS_MAX = 4, PRODUCERS_MAX = 4, ARRAYS_MAX = 2 };
 
 static const char *wire;
 static const char *program;
+static const char *host = "127.0.0.1";
+static uint64_t memory_limit = UINT64_C(1200) << 20;
 
 static void die(const char *what, const beamcast_error *error) {
   (void)fprintf(stderr, "verbs: %s: %s\n", what, error ? error->message : "");
@@ -86,9 +91,9 @@ static void server_start(server *s, int ranks, const bc_stream_settings *setting
     bc_receiver_options options = {.rank = i,
                                    .ranks = ranks,
                                    .ranks_on_host = ranks,
-                                   .host = "127.0.0.1",
+                                   .host = host,
                                    .contact = s->contact,
-                                   .memory_limit = UINT64_C(1200) << 20,
+                                   .memory_limit = memory_limit,
                                    .log = quiet};
     s->rank[i] = bc_receiver_open(&options, &error);
     if (s->rank[i] == NULL) {
@@ -790,19 +795,18 @@ static void test_device(void) {
 /* --- rate ----------------------------------------------------------------------------------------
  */
 
-static void rate(uint64_t mebibytes, int steps) {
-  server s;
+/* Bytes per second of steps into a server's slots, once these are allocated and registered. */
+static double push_rate(const char *contact, uint64_t mebibytes, int steps) {
   beamcast_error error = {0};
   sample sc = {
       .volume = {512, 512, mebibytes}, .arrays = 1, .type = {BEAMCAST_FLOAT32}, .components = {1}};
   uint64_t bytes = mebibytes << 20;
-  server_start(&s, 1, &(bc_stream_settings){.policy = BC_LATEST, .slots = 2});
   unsigned char *memory = pages_at(NULL, bytes);
   memset(memory, 3, bytes);
   brick b = whole(&sc, memory);
-  bc_sender *sender = connect_as(s.contact, 0, 1, 7, 300);
+  bc_sender *sender = connect_as(contact, 0, 1, (uint64_t)getpid(), 300);
   double begin = 0;
-  const int warm = 3; /* slots are allocated and registered when they are first used */
+  const int warm = 3;
   for (int step = 0; step < warm + steps; step++) {
     if (step == warm) {
       begin = seconds();
@@ -812,16 +816,44 @@ static void rate(uint64_t mebibytes, int steps) {
     must(bc_sender_end(sender, "{}", &error), "end", &error);
   }
   double took = seconds() - begin;
-  (void)printf("%s %llu MiB: %.1f MB/s\n", wire, (unsigned long long)mebibytes,
-               1e-6 * (double)bytes * steps / took);
   (void)munmap(memory, bytes);
   bc_sender_close(sender);
+  return (double)bytes * steps / took;
+}
+
+static void rate(uint64_t mebibytes, int steps) {
+  server s;
+  server_start(&s, 1, &(bc_stream_settings){.policy = BC_LATEST, .slots = 2});
+  (void)printf("%s %llu MiB: %.1f MB/s\n", wire, (unsigned long long)mebibytes,
+               1e-6 * push_rate(s.contact, mebibytes, steps));
+  server_stop(&s);
+}
+
+/* A server for another host's `push`: its contact, token and all, goes to standard output. Ends
+ * with that, or with a signal. */
+static void serve(void) {
+  server s;
+  char line[1024];
+  host = NULL; /* $BEAMCAST_HOST */
+  memory_limit = UINT64_C(64) << 30;
+  server_start(&s, 1, &(bc_stream_settings){.policy = BC_LATEST, .slots = 2});
+  FILE *contact = fopen(s.contact, "re");
+  while (contact != NULL && fgets(line, sizeof line, contact) != NULL) {
+    (void)fputs(line, stdout);
+  }
+  (void)fflush(stdout);
+  (void)unlink(s.contact);
+  struct pollfd closed = {.fd = STDOUT_FILENO};
+  while (poll(&closed, 1, 1000) == 0) {
+  }
   server_stop(&s);
 }
 
 int main(int argc, char **argv) {
   if (argc < 3) {
-    (void)fprintf(stderr, "usage: verbs WIRE voxels|again|abandon|killed|gone|limit|device|rate\n");
+    (void)fprintf(
+        stderr,
+        "usage: verbs WIRE voxels|again|abandon|killed|gone|limit|device|rate|serve|push\n");
     return 2;
   }
   program = argv[0];
@@ -842,6 +874,10 @@ int main(int argc, char **argv) {
   }
   if (strcmp(mode, "rate") == 0 && argc == 5) {
     rate(strtoull(argument, NULL, 10), atoi(argv[4]));
+  } else if (strcmp(mode, "serve") == 0) {
+    serve();
+  } else if (strcmp(mode, "push") == 0 && argc == 6) {
+    (void)printf("rate %.4e\n", push_rate(argument, strtoull(argv[4], NULL, 10), atoi(argv[5])));
   } else if (strcmp(mode, "child-pushes") == 0) {
     child_pushes(argument);
   } else if (strcmp(mode, "child-serves") == 0) {
