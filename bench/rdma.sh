@@ -53,7 +53,7 @@ theirs() {
   command -v ib_write_bw >/dev/null || return
   there ib_write_bw "${options[@]}" -s "$1" -n 1000 >/dev/null 2>&1 &
   peer=$!
-  for ((i = 0; i < 50; i++)); do
+  for ((i = 0; i < 10; i++)); do
     sleep 0.3
     ib_write_bw "${options[@]}" -s "$1" -n 1000 "$address" 2>/dev/null |
       awk '$1 ~ /^[0-9]+$/ && NF >= 4 {printf "%.4e\n", $4 * 1e9 / 8; found = 1} END {exit !found}' && break
