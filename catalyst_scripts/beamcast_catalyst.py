@@ -8,17 +8,14 @@ own brick, and on a receiving server, where rank 0 runs them on a Beamcast Strea
     def catalyst_execute(info):    # once per step
         SaveData(output("step%04d.h5" % info.timestep), proxy=data)
 
-A script may also have catalyst_initialize() and catalyst_finalize(). run() is the loop for servers.
+A script may also have catalyst_initialize() and catalyst_finalize().
 """
 import glob
-import importlib.util
 import os
 
-from paraview import catalyst, servermanager, simple
+from paraview import servermanager, simple
 from paraview.catalyst.detail import IsInsituInput
 from vtkmodules.vtkCommonExecutionModel import vtkStreamingDemandDrivenPipeline
-
-_source = None
 
 
 def option(name, default):
@@ -70,7 +67,13 @@ def volume():
     name = option("STREAM", "volume")
     if IsInsituInput(name):
         return simple.TrivialProducer(registrationName=name)
-    return _source or simple.FindSource(name) or simple.GetActiveSource()
+    for source in simple.GetSources().values():
+        if source.GetXMLName() == "BeamcastStream" and source.StreamName == name:
+            return source
+    source = simple.FindSource(name) or simple.GetActiveSource()
+    if source is None:
+        raise RuntimeError("there is no volume called %s: set BEAMCAST_STREAM to the stream's name" % name)
+    return source
 
 
 def array_name(data):
@@ -231,71 +234,3 @@ def look(data, view, azimuth, elevation):
     view.CameraFocalPoint = middle
     view.CameraViewUp = [0, 0, 1]
     view.CameraViewAngle = 30
-
-
-class Step:
-    """What catalyst_execute is given: time and step."""
-
-    def __init__(self, timestep, time):
-        self.timestep = self.cycle = timestep
-        self.time = time
-
-
-def load(path):
-    """A script as a module, for runners of one's own."""
-    name = os.path.splitext(os.path.basename(path))[0]
-    if not os.path.exists(path):
-        path = os.path.join(os.path.dirname(os.path.abspath(__file__)), name + ".py")
-    spec = importlib.util.spec_from_file_location(name, path)
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
-class Runner:
-    """Runs scripts on a server: make it once data has its first step, call step() for every one, then end().
-    A script with an error is told once, by `tell`, with file and line, and left out from then on."""
-
-    def __init__(self, paths, data, tell=print):
-        global _source
-        _source = data
-        self.tell = tell
-        self.modules = []
-        for path in paths:
-            module = self.attempt(path, load, path)
-            if module is not None:
-                self.modules.append((path, module))
-        self.begun = False
-
-    def attempt(self, path, function, *arguments):
-        import traceback
-        try:
-            return function(*arguments) or True
-        except BaseException as error:
-            if isinstance(error, KeyboardInterrupt):
-                raise
-            frames = [f for f in traceback.extract_tb(error.__traceback__) if f.filename != __file__]
-            place = "%s:%d" % (frames[-1].filename, frames[-1].lineno) if frames else path
-            if isinstance(error, SyntaxError):
-                place = "%s:%s" % (error.filename, error.lineno)
-            self.tell("%s: %s: %s; it is not run again" % (place, type(error).__name__, error))
-            return None
-
-    def call(self, name, *arguments):
-        left = []
-        for path, module in self.modules:
-            function = getattr(module, name, None)
-            if function is None or self.attempt(path, function, *arguments) is not None:
-                left.append((path, module))
-        self.modules = left
-
-    def step(self, timestep, time):
-        if not self.begun:
-            self.begun = True
-            self.call("catalyst_initialize")
-        self.call("catalyst_execute", Step(timestep, time))
-
-    def end(self):
-        if self.begun:
-            self.call("catalyst_finalize")
-        self.modules = []

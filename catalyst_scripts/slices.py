@@ -27,18 +27,30 @@ def catalyst_execute(info):
 
 def make_layout():
     made = CreateLayout("Slices")
+    made.SplitHorizontal(0, 0.5)
+    made.SplitVertical(1, 0.5)
+    made.SplitVertical(2, 0.5)
     bounds, parts, name = whole_bounds(data), option("SLICES", [0.5, 0.5, 0.5]), array_name(data)
     low, high = window(data)
     middle = [bounds[2 * a] + parts[a] * (bounds[2 * a + 1] - bounds[2 * a]) for a in range(3)]
-    for axis, cell in ((2, 1), (0, 2), (1, 5)):
+    for axis, cell, side in ((2, 3, 1), (0, 6, 1), (1, 4, -1)):
         view = CreateView("RenderView")
-        AssignViewToLayout(view, made, cell)
-        view.ViewSize, view.OrientationAxesVisibility, view.InteractionMode = [450, 450], 0, "2D"
+        made.AssignView(cell, view)
+        view.OrientationAxesVisibility, view.InteractionMode = 0, "2D"
         cut = Slice(Input=data, SliceType="Plane")
         cut.SliceType.Origin, cut.SliceType.Normal = middle, [float(a == axis) for a in range(3)]
-        set_colours(Show(cut, view), name, [low, 0, 0, 0, high, 1, 1, 1])
-        view.CameraFocalPoint = middle
-        view.CameraPosition = [middle[a] + (1000 if a == axis else 0) * (-1 if axis == 1 else 1) for a in range(3)]
-        view.CameraViewUp = [0, 1, 0] if axis == 2 else [0, 0, 1]
-        view.CameraParallelScale = max(bounds[2 * a + 1] - bounds[2 * a] for a in range(3)) * 0.55
+        display = Show(cut, view)
+        display.Ambient, display.Diffuse = 1, 0
+        set_colours(display, name, [low, 0, 0, 0, high, 1, 1, 1])
+        reach = max(bounds[2 * a + 1] - bounds[2 * a] for a in range(3))
+        view.CameraFocalPoint = [(bounds[2 * a] + bounds[2 * a + 1]) / 2 for a in range(3)]
+        view.CameraPosition = [c + (2 * reach * side if a == axis else 0) for a, c in enumerate(view.CameraFocalPoint)]
+        view.CameraViewUp, view.CameraParallelScale = [0, 1, 0] if axis == 2 else [0, 0, 1], reach * 0.55
+    chart = CreateView("XYBarChartView")
+    made.AssignView(5, chart)
+    chart.ChartTitle, chart.ChartTitleFontSize, chart.ShowLegend = "%s: voxels per value" % name, 14, 0
+    chart.LeftAxisLogScale = 1
+    bars = Show(histogram(data, option("BINS", 128)), chart)
+    bars.AttributeType, bars.UseIndexForXAxis, bars.XArrayName = "Row Data", 0, "value"
+    bars.SeriesVisibility = ["voxels", "1"]
     return made
