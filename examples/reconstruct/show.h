@@ -18,6 +18,7 @@ typedef struct viewer {
   double cost, again;      /* seconds the last attempt to connect took, time of the next one */
   uint64_t stamp;          /* of the contact file when it failed */
   uint64_t steps_shown, steps_dropped;
+  char said[BEAMCAST_MESSAGE_MAX]; /* the last complaint: not said twice */
 } viewer;
 
 /* What the viewer asked for. */

@@ -52,9 +52,10 @@ void viewer_settle(viewer *v, const beamcast_error *error) {
   v->steps_shown += v->taken;
   v->steps_dropped += !v->taken;
   if (broken) {
-    if (v->options.rank == 0) {
-      fprintf(stderr, "reconstruct: goes on without the viewer: %s\n",
-              error->code != BEAMCAST_OK ? error->message : "another rank has lost it");
+    const char *why = error->code != BEAMCAST_OK ? error->message : "another rank has lost it";
+    if (v->options.rank == 0 && strcmp(v->said, why) != 0) {
+      fprintf(stderr, "reconstruct: goes on without the viewer: %s\n", why);
+      snprintf(v->said, sizeof v->said, "%s", why);
     }
     beamcast_close(v->stream);
     v->stream = NULL;
