@@ -23,7 +23,7 @@
 static const char *library;
 static unsigned char *device, *host;
 
-enum { DEVICE_BYTES = 40 << 20 };
+enum { DEVICE_BYTES = 20 << 20 };
 
 static void quiet(void *context, const char *line) {
   (void)context;
@@ -102,12 +102,12 @@ static void what_lies_on_a_device_arrives(void **state) {
   assert_non_null(r);
   bc_receiver_address(r, address);
   assert_int_equal(bc_receiver_join(r, address, NULL), BEAMCAST_OK);
-  const uint64_t small[3] = {9, 8, 7}, large[3] = {256, 256, 130}, flat[3] = {5000000, 1, 1};
+  const uint64_t small[3] = {9, 8, 7}, large[3] = {256, 256, 70}, flat[3] = {3000000, 1, 1};
   for (int i = 0; i < 2; i++) {
     uint64_t run = 1 + 10 * (uint64_t)i;
     push(r, contact, wires[i], run, small, (int64_t[3]){4, 36, 288});
     push(r, contact, wires[i], run + 1, large, (int64_t[3]){4, 1024, 262144});
-    push(r, contact, wires[i], run + 2, flat, (int64_t[3]){4, 20000000, 20000000});
+    push(r, contact, wires[i], run + 2, flat, (int64_t[3]){4, 12000000, 12000000});
     push(r, contact, wires[i], run + 3, small, (int64_t[3]){4, 64, 4096}); /* with gaps */
     push(r, contact, wires[i], run + 4, small, (int64_t[3]){8, 160, 8192});
   }
