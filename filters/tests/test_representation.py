@@ -171,6 +171,14 @@ def turning(folder):
     assert (coarse != full).any(), "not coarser while turning"
     simple.Render(view)
     assert (grab() == full).all(), "not as before when still"
+    bad = os.path.join(folder, "bad.c")
+    with open(bad, "w") as stream:
+        stream.write("XAC_KERNEL(p, color) {\n  color->a = nonsense;\n}\n")
+    display.XACKernel = bad
+    simple.Render(view)
+    assert (grab() == full).all(), "a kernel that does not compile changed the picture"
+    assert "bad.c:2" in status(display) and "nonsense" in status(display), status(display)
+    display.XACKernel = "plain"
     display.SMProxy.InvokeCommand("XACMeasure")
     simple.Render(view)
     display.UpdatePropertyInformation()

@@ -184,7 +184,8 @@ void XACPanel::refresh() {
   vtkSMProxy *smproxy = this->proxy();
   smproxy->UpdatePropertyInformation(smproxy->GetProperty("XACStatus"));
   smproxy->UpdatePropertyInformation(smproxy->GetProperty("XACDeclaredParameters"));
-  this->Status->setText(TextOf(smproxy, "XACStatus"));
+  QString status = TextOf(smproxy, "XACStatus"); /* a path may be broken at its slashes */
+  this->Status->setText(status.replace(QLatin1Char('/'), QStringLiteral("/\u200b")));
   const bool file = this->Kernel->findText(this->kernel()) < 0;
   const QString text = file ? TextOf(smproxy, "XACDeclaredParameters") : QString();
   if (text != this->DeclaredText) {
