@@ -127,11 +127,16 @@ xac_image XACPicture::Image(vtkRenderer *renderer, bool limit) {
 }
 
 void XACPicture::Show(vtkRenderer *renderer) {
+  /* A highlight may be brighter than its opacity allows; IceT's sums of 8 bits would then overflow.
+   */
   static const char *fragment = "//VTK::System::Dec\n"
                                 "in vec2 texCoord;\n"
                                 "uniform sampler2D picture;\n"
                                 "//VTK::Output::Dec\n"
-                                "void main() { gl_FragData[0] = texture(picture, texCoord); }\n";
+                                "void main() {\n"
+                                "  vec4 c = texture(picture, texCoord);\n"
+                                "  gl_FragData[0] = vec4(min(c.rgb, c.aaa), c.a);\n"
+                                "}\n";
   auto window = vtkOpenGLRenderWindow::SafeDownCast(renderer->GetRenderWindow());
   if (!window) {
     return;
