@@ -96,8 +96,10 @@ static int give_all(const camera *c, int fd, double rate, double *latest, beamca
                       .pixel = {c->pixel[0], c->pixel[1]}};
   uint16_t *even = malloc(pixels * sizeof *even);
   memcpy(head.unit, c->unit, sizeof head.unit);
-  int code = even == NULL ? beamcast_fail(error, BEAMCAST_ERR_MEMORY, "no memory for a frame")
-                          : give(fd, &head, sizeof head, error);
+  if (even == NULL) {
+    return beamcast_fail(error, BEAMCAST_ERR_MEMORY, "no memory for a frame");
+  }
+  int code = give(fd, &head, sizeof head, error);
   for (uint64_t i = 0; code == BEAMCAST_OK && i < 2 * CAMERA_REPEATS; i++) {
     const int flat = i < CAMERA_REPEATS;
     for (size_t k = 0; k < pixels; k++) {

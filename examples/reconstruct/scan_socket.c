@@ -138,7 +138,11 @@ static int read_socket(scan *it, uint64_t first, uint64_t stride, uint64_t count
   (void)stride; /* in_order: 1 */
   MPI_Allreduce(MPI_IN_PLACE, &enough, 1, MPI_INT, MPI_MIN, s->together);
   *got = 0;
-  while (enough && *got < count && deal(s, &head, rows)) {
+  if (!enough || rows == NULL) {
+    free(rows);
+    return beamcast_fail(error, BEAMCAST_ERR_MEMORY, "no memory for a frame");
+  }
+  while (*got < count && deal(s, &head, rows)) {
     if (head.key == FRAME_FLAT) {
       average(s->flat, &s->flats, rows, pixels);
     } else if (head.key == FRAME_DARK) {
@@ -153,7 +157,7 @@ static int read_socket(scan *it, uint64_t first, uint64_t stride, uint64_t count
   }
   free(rows);
   scan_line_integrals(lines, *got, pixels, s->flats > 0 ? s->flat : NULL, s->dark);
-  return enough ? BEAMCAST_OK : beamcast_fail(error, BEAMCAST_ERR_MEMORY, "no memory for a frame");
+  return BEAMCAST_OK;
 }
 
 static void close_socket(scan *it) {

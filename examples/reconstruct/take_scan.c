@@ -104,7 +104,7 @@ static void expose(const sample *s, const beam *rays, camera *c) {
       for (uint64_t z = 0; z < planes; z++) {
         uint16_t *counts = c->frames + (i * c->rows + row + z) * columns;
         for (uint64_t column = 0; column < columns; column++) {
-          const double lit = (CAMERA_FLAT - CAMERA_DARK) * exp(-line[column * planes + z]);
+          const double lit = (CAMERA_FLAT - CAMERA_DARK) * exp(-(double)line[column * planes + z]);
           counts[column] = (uint16_t)lrint(CAMERA_DARK + lit);
         }
       }
