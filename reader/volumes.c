@@ -81,7 +81,8 @@ int volume_roles_from_text(volume *v, const char *text) {
     }
     role[count++] = (int)(letter - letters);
   }
-  if (v->frames != NULL || count != v->about.dimensions || !seen[BEAMCAST_HDF5_X] || !seen[BEAMCAST_HDF5_Y]) {
+  if (v->frames != NULL || count != v->about.dimensions || !seen[BEAMCAST_HDF5_X] ||
+      !seen[BEAMCAST_HDF5_Y]) {
     return -1;
   }
   memcpy(v->about.role, role, sizeof role);

@@ -20,6 +20,7 @@ import sys, h5py, numpy as np
 with h5py.File(sys.argv[1], "w", libver="latest") as f:
     d = f.create_dataset("frames", (0, 6, 7), "u2", maxshape=(None, 6, 7), chunks=(1, 6, 7), compression="gzip")
     k = f.create_dataset("whole", (20, 6, 7), "u2", chunks=(1, 6, 7), fillvalue=9)
+    p = f.create_dataset("plain", (20, 6, 7), "u2", chunks=(1, 6, 7), fillvalue=9)  # HDF5 tells less about these
     f.swmr_mode = True
     print("ready", flush=True)
     n = 0
@@ -29,9 +30,10 @@ with h5py.File(sys.argv[1], "w", libver="latest") as f:
             d.resize(n, 0)
             d[n - 1] = n
             if n <= len(k):
-                k[n - 1] = n
+                k[n - 1] = p[n - 1] = n
         d.flush()
         k.flush()
+        p.flush()
         print("flushed", flush=True)
 """
 
@@ -53,13 +55,14 @@ def followed(folder, probe):
         more(3)
         probe.ask("open", path, "z,y,x", "live")
         size = {v["path"]: (v["size"][2], v["planes_written"]) for v in probe.ask("info")["volumes"]}
-        assert size == {"/frames": (3, 3), "/whole": (20, 3)}, size
+        assert size == {"/frames": (3, 3), "/whole": (20, 3), "/plain": (20, 3)}, size
         assert frames(probe, out, "/frames") == [1, 2, 3]
         assert probe.ask("refresh")["changed"] == 0
         more(4)
         assert probe.ask("refresh")["changed"] == 1
         assert frames(probe, out, "/frames") == [1, 2, 3, 4, 5, 6, 7]
-        assert frames(probe, out, "/whole") == [1, 2, 3, 4, 5, 6, 7] + [9] * 13
+        for dataset in ("/whole", "/plain"):
+            assert frames(probe, out, dataset) == [1, 2, 3, 4, 5, 6, 7] + [9] * 13, dataset
         writer.stdin.close()
         assert writer.wait(30) == 0
     assert probe.ask("refresh")["changed"] == 0
