@@ -99,22 +99,30 @@ def reduce(values, operation):
     return vtk_to_numpy(everyones).copy()
 image = self.GetInputDataObject(0, 0)
 array = image.GetPointData().GetArray(NAME) if image.GetNumberOfPoints() else None
-extent = image.GetExtent() if array else (0, -1, 0, -1, 0, -1)
+memory = image.GetExtent() if array else (0, -1, 0, -1, 0, -1)
+shape = [memory[2 * a + 1] - memory[2 * a] + 1 for a in (2, 1, 0)]
+extent = list(memory)
+ghosts = image.GetCellData().GetArray("vtkGhostType") if array else None
+if ghosts:
+    cells = vtk_to_numpy(ghosts).reshape([max(n - 1, 1) for n in shape])
+    own = np.nonzero((cells & 1) == 0)
+    for a, at in zip((2, 1, 0), own):
+        if len(at) and memory[2 * a] < memory[2 * a + 1]:
+            extent[2 * a:2 * a + 2] = memory[2 * a] + int(at.min()), memory[2 * a] + int(at.max()) + 1
 rank = controller.GetLocalProcessId() if controller else 0
 table = np.zeros((ranks, 6)); table[rank] = extent
 extents = reduce(table.ravel(), vtkCommunicator.SUM_OP).reshape(ranks, 6)
-shape = [extent[2 * a + 1] - extent[2 * a] + 1 for a in (2, 1, 0)]
-# The plane that is shared with the next rank is the next rank's.
-keep = [n - any(e[2 * a] == extent[2 * a + 1] and e[2 * a + 1] > e[2 * a] for e in extents)
-        for n, a in zip(shape, (2, 1, 0))]
+# Without ghosts, and the plane that is shared with the next rank is the next rank's.
+keep = [slice(extent[2 * a] - memory[2 * a], extent[2 * a + 1] - memory[2 * a] + 1
+              - any(e[2 * a] == extent[2 * a + 1] and e[2 * a + 1] > e[2 * a] for e in extents)) for a in (2, 1, 0)]
 def planes():
     size = shape[1] * shape[2]
-    for z in range(keep[0] if array else 0):
+    for z in range(keep[0].start, keep[0].stop) if array else ():
         part = array.NewInstance()
         part.SetNumberOfComponents(array.GetNumberOfComponents())
         part.SetNumberOfTuples(size)
         array.GetTuples(z * size, (z + 1) * size - 1, part)
-        plane = vtk_to_numpy(part).reshape(shape[1], shape[2], -1)[:keep[1], :keep[2], 0].astype(float)
+        plane = vtk_to_numpy(part).reshape(shape[1], shape[2], -1)[keep[1], keep[2], 0].astype(float)
         yield plane[np.isfinite(plane)]
 sums, low, high = np.zeros(3), np.inf, -np.inf
 for p in planes():
