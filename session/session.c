@@ -308,7 +308,7 @@ int beamcast_render_volume_within(beamcast_session *session, const beamcast_volu
   double limit = time_limit > 0 ? time_limit : default_wait;
   int code = await_running(session, limit, &info, error);
   if (code == BEAMCAST_OK && session->stream == NULL) {
-    beamcast_connect_options options = {.time_limit = limit};
+    beamcast_connect_options options = {.time_limit = limit, .backend = "stream"};
     session->stream = beamcast_connect(info.contact, &options, error);
     code = session->stream != NULL ? BEAMCAST_OK : BEAMCAST_ERR_CONNECTION;
   }

@@ -101,7 +101,8 @@ static int begin(beamcast_stream *stream, double limit, beamcast_error *error) {
 
 static int push(volume_source *source, const char *file, const char *contact, const push_options *o,
                 beamcast_stream_info *info, beamcast_error *error) {
-  beamcast_connect_options options = {.name = o->stream, .time_limit = o->limit};
+  beamcast_connect_options options = {
+      .name = o->stream, .time_limit = o->limit, .backend = "stream"};
   beamcast_stream *stream = beamcast_connect(contact, &options, error);
   if (stream == NULL) {
     return BEAMCAST_ERR_CONNECTION;
