@@ -12,7 +12,8 @@ import harness
 from harness import h5py, numpy
 
 RANKS, SLAB, BATCH, PROJECTIONS = 2, 6, 16, 64
-OPTIONS = ["--slab", SLAB, "--batch", BATCH]
+# A step is never given up for want of time: the viewer is waited for.
+OPTIONS = ["--slab", SLAB, "--batch", BATCH, "--limit", harness.LIMIT]
 SIDE, PLANES = 64, 24
 SLABS = PLANES // RANKS // SLAB
 

