@@ -672,7 +672,10 @@ void bc_sender_close(bc_sender *s) {
   if (!s->dead && s->control >= 0) {
     bc_writer writer = {0};
     bc_message_empty(&writer, BC_BYE);
-    (void)bc_send_writer(s->control, &writer, bc_deadline(1), NULL);
+    if (bc_send_writer(s->control, &writer, bc_deadline(1), NULL) == BEAMCAST_OK) {
+      /* until the root has heard it: a connection for voxels that ends before that looks broken */
+      (void)bc_wait(s->control, POLLIN, bc_deadline(1), NULL);
+    }
     bc_writer_free(&writer);
   }
   for (uint32_t rank = 0; s->links != NULL && rank < s->server_ranks; rank++) {

@@ -15,6 +15,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
+#include <unistd.h>
 
 enum { PRODUCERS_MAX = 16 };
 
@@ -129,13 +130,12 @@ int main(int argc, char **argv) {
   void *volumes[PRODUCERS_MAX];
   float *numbers[PRODUCERS_MAX];
   uint64_t start[PRODUCERS_MAX], rows[PRODUCERS_MAX];
+  if (o.run == 0 && o.producers > 1) {
+    o.run = (uint64_t)time(NULL) << 24 | (uint64_t)getpid();
+  }
   for (int p = 0; p < o.producers; p++) {
     const beamcast_connect_options connect = {
-        .name = o.name,
-        .rank = p,
-        .ranks = o.producers,
-        .run_id = o.run != 0 || o.producers == 1 ? o.run : (uint64_t)time(NULL),
-        .time_limit = 30};
+        .name = o.name, .rank = p, .ranks = o.producers, .run_id = o.run, .time_limit = 30};
     start[p] = o.shape[1] * (uint64_t)p / (uint64_t)o.producers;
     rows[p] = o.shape[1] * (uint64_t)(p + 1) / (uint64_t)o.producers - start[p];
     const uint64_t voxels = o.shape[0] * rows[p] * o.shape[2];
