@@ -127,7 +127,7 @@ int vtkXACVolumeRepresentation::ProcessViewRequest(vtkInformationRequestKey *req
     const int ranks = controller ? controller->GetNumberOfProcesses() : 1;
     std::vector<double> bounds(placed, placed + 6);
     if (ranks > 1) {
-      bounds.resize(static_cast<size_t>(6 * ranks));
+      bounds.resize(6 * static_cast<size_t>(ranks));
       controller->AllGather(placed, bounds.data(), 6);
     }
     this->Mapper()->SetBrick(this->Owned, whole, bounds);

@@ -24,7 +24,7 @@ static uint64_t free_memory(void) {
 
 static uint64_t samples_of(const beamcast_hdf5_plan *plan, int axis, uint64_t stride) {
   const uint64_t voxels = plan->region[2 * axis + 1] - plan->region[2 * axis];
-  return (voxels - 1) / stride + 1; /* a region is never empty */
+  return stride < 2 ? voxels : (voxels - 1) / stride + 1; /* a region is never empty */
 }
 
 /* As a double: sizes of huge files times huge strides must not wrap. */

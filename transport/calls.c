@@ -248,7 +248,7 @@ int bc_receiver_reply(bc_receiver *r, uint64_t id, int code, const char *sentenc
     code = BEAMCAST_ERR_MEMORY;
     json = NULL;
     size = 0;
-  } else if (size > 0) {
+  } else if (copy != NULL) {
     memcpy(copy, data, size);
   }
   pthread_mutex_lock(&r->lock);

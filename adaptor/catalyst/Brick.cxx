@@ -78,7 +78,8 @@ const char *Brick::At(const int64_t point[3]) const {
 }
 
 bool Brick::Contiguous() const {
-  if (reinterpret_cast<uintptr_t>(this->Data) % beamcast_type_size(this->Type) != 0) {
+  const size_t value = std::max<size_t>(1, beamcast_type_size(this->Type));
+  if (reinterpret_cast<uintptr_t>(this->Data) % value != 0) {
     return false; // VTK reads whole values
   }
   int64_t expected = static_cast<int64_t>(this->PointBytes());
@@ -160,7 +161,7 @@ int Exchange(const Parts &parts, const Brick &brick, MPI_Comm communicator, Plan
   int me = 0, ranks = 1;
   MPI_Comm_rank(communicator, &me);
   MPI_Comm_size(communicator, &ranks);
-  const size_t size = brick.PointBytes();
+  const size_t size = std::max<size_t>(1, brick.PointBytes());
   for (int r = 0; r < ranks; r++) { // the same answer on every rank
     for (int region = 0; region < Regions; region++) {
       if (Region(parts, r, region).Points() > static_cast<int64_t>(INT_MAX / size)) {

@@ -69,7 +69,7 @@ vtkSmartPointer<vtkDataArray> MakeWhole(const Box &drawn, const Brick &brick, co
                                         const Parts &parts, int rank) {
   auto array = vtkSmartPointer<WholeBrickArray<Value>>::New();
   array->SetNumberOfComponents(brick.Components);
-  const auto count = static_cast<vtkIdType>(drawn.Points() * brick.Components);
+  const auto count = static_cast<vtkIdType>(drawn.Points()) * brick.Components;
   const bool rows = drawn.Lo[0] == brick.Put.Lo[0] && drawn.Hi[0] == brick.Put.Hi[0];
   const bool slabs = rows && drawn.Lo[1] == brick.Put.Lo[1] && drawn.Hi[1] == brick.Put.Hi[1];
   if (brick.Contiguous() && brick.Put.Contains(drawn) &&

@@ -94,7 +94,7 @@ std::string FindScript(const std::string &name) {
   }
   if (name.find('/') == std::string::npos) {
     for (const char *end : {"", ".py"}) {
-      const std::string path = ScriptFolder() + "/" + name + end;
+      std::string path = ScriptFolder() + "/" + name + end;
       if (IsFile(path)) {
         return path;
       }
@@ -132,7 +132,7 @@ std::string ScriptFolder() {
   for (const char *up : {BEAMCAST_LIB_TO_PREFIX, ".."}) {
     const std::string path = folder + "/" + up + "/share/beamcast/catalyst_scripts";
     if (char *real = IsFolder(path) ? realpath(path.c_str(), nullptr) : nullptr) {
-      const std::string found = real;
+      std::string found = real;
       std::free(real);
       return found;
     }
