@@ -63,6 +63,7 @@ def watch(pictures, stream, last, seconds=240):
         if shown < last:
             say(f"picture of step {shown} at {time.time():.3f}")
     say(f"last picture at {time.time():.3f}")
+    say(f"rate {stream.Rate / 1e6:.0f} MB/s {stream.Wire}")
 
 
 def kernels(pictures, stream):
@@ -79,7 +80,7 @@ def kernels(pictures, stream):
 def main():
     host, port = sys.argv[1].rsplit(":", 1)
     simple.Connect(host, int(port))
-    pictures = Pictures(sys.argv[2], int(sys.argv[4]) if len(sys.argv) > 4 else 720)
+    pictures = Pictures(sys.argv[2], int(sys.argv[4]) if len(sys.argv) > 4 else 600)
     stream = simple.BeamcastStream()
     warm_up(pictures.view)
     say("waiting for a volume")
