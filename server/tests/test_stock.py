@@ -49,7 +49,8 @@ def batch(mode):
         assert e[5] - e[4] == (25 if e[4] == 0 else 24), e
         values = vtk_to_numpy(image.GetPointData().GetArray("volume"))
         assert np.array_equal(values, ((x + 7 * y + 13 * z + 31 * 3) % 100).ravel())
-    print("batch", mode, "done after", turns > 0, flush=True)
+    # one write: what two ranks say is not to be mixed
+    os.write(1, b"batch %s done, waited: %d\n" % (mode.encode(), turns > 0))
 
 
 def run_pvserver(screen, folder):
