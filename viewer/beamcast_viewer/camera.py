@@ -2,7 +2,8 @@
 """Where the camera stands: degrees round a volume instead of positions in its coordinates.
 
 Azimuth 0 looks from the front, from -y towards +y with z up; 90 from the right side of that
-picture, from +x. Elevation 90 looks from above, from +z. Zoom 1 shows the whole volume.
+picture, from +x. Elevation 90 looks from above, from +z. Zoom 1 shows the whole volume. Pan shifts what is seen to the
+right and upwards, in half heights of a picture at zoom 1.
 """
 import itertools
 import math
@@ -21,7 +22,7 @@ def cross(a, b):
     return (a[1] * b[2] - a[2] * b[1], a[2] * b[0] - a[0] * b[2], a[0] * b[1] - a[1] * b[0])
 
 
-def place(view, bounds, azimuth=0.0, elevation=0.0, zoom=1.0):
+def place(view, bounds, azimuth=0.0, elevation=0.0, zoom=1.0, pan=(0.0, 0.0)):
     """Puts the camera of a view there. bounds: of what is looked at, x0, x1, y0, y1, z0, z1."""
     around, above = math.radians(azimuth), math.radians(elevation)
     away = (math.sin(around) * math.cos(above), -math.cos(around) * math.cos(above), math.sin(above))
@@ -36,8 +37,10 @@ def place(view, bounds, azimuth=0.0, elevation=0.0, zoom=1.0):
         distance = max(distance, nearer + aside / wide)
         scale = max(scale, aside / FILLED)
     distance, scale = distance or 1.0, scale or 1.0
-    view.CameraFocalPoint = centre
-    view.CameraPosition = [c + distance / zoom * a for c, a in zip(centre, away)]
+    right, half = cross(up, away), distance * math.tan(math.radians(VIEW_ANGLE / 2))
+    focus = [c - half * (pan[0] * r + pan[1] * u) for c, r, u in zip(centre, right, up)]
+    view.CameraFocalPoint = focus
+    view.CameraPosition = [c + distance / zoom * a for c, a in zip(focus, away)]
     view.CameraViewUp = up
     view.CameraViewAngle = VIEW_ANGLE
     view.CameraParallelScale = scale / zoom

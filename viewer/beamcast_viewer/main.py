@@ -16,6 +16,7 @@ from . import script
 
 POLL = 0.05  # seconds between looks for a new step
 LOOK_AROUND = 0.5  # seconds between looks whether it is time to end
+FINISH = 2  # seconds that a front end gets at the end
 
 
 def parse(arguments):
@@ -51,6 +52,11 @@ class Loop:
         self._used = time.monotonic()
         self._activity = 0
         self._ended = asyncio.Event()
+        self._finishers = []
+
+    def at_end(self, finish):
+        """await finish() when the viewer ends, for FINISH seconds at most."""
+        self._finishers.append(finish)
 
     def used(self):
         """Somebody uses the viewer: it is not idle."""
@@ -73,6 +79,11 @@ class Loop:
         watch = asyncio.ensure_future(self._watch())
         await self._ended.wait()
         watch.cancel()
+        for finish in self._finishers:
+            try:
+                await asyncio.wait_for(finish(), FINISH)
+            except Exception as wrong:  # it ends all the same
+                say("a front end does not end well: %s" % (wrong or type(wrong).__name__))
         if self.script is not None:
             self.script.end()
 

@@ -35,6 +35,7 @@ class Viewer:
         self.path = self.dataset = None  # of the file that is shown; None: the stream is
         self.preset, self.kernel, self.window = "bone", "local", None  # window None: by itself
         self.used_window = (0.0, 1.0)
+        self.camera = {}  # as turn() takes it
         self.warnings = []
         self._sampled = self._seen = None  # the window, and the bounds that the camera was placed for
         self._listeners = []
@@ -130,6 +131,7 @@ class Viewer:
             self.display.SetScalarBarVisibility(self.view, False)
             spacing = self.geometry()["spacing"]
             self.display.ScalarOpacityUnitDistance = sum(spacing) / 3
+            self.camera = {}
             camera.place(self.view, bounds)
             self._apply_look(window)
         elif window != self.used_window:
@@ -182,12 +184,20 @@ class Viewer:
         if size is not None:
             self.view.ViewSize = list(size)
         if camera is not None:
+            self.camera = dict(zip(("azimuth", "elevation", "zoom"), camera))
             self._place(camera)
         self._apply_look(self.window or self._find_window())
         self.changed()
 
     def _place(self, place):
         camera.place(self.view, self.bounds(), *place)
+
+    def turn(self, azimuth=0.0, elevation=0.0, zoom=1.0, pan=(0.0, 0.0)):
+        """Moves the camera alone, see camera.place: for views that are turned by hand."""
+        self._need_volume()
+        self.camera = {"azimuth": azimuth, "elevation": elevation, "zoom": zoom, "pan": list(pan)}
+        camera.place(self.view, self.bounds(), **self.camera)
+        self.changed()
 
     def _check(self, place, preset, window, kernel, array, size):
         def numbers(values, count):
@@ -217,9 +227,12 @@ class Viewer:
 
     # --- pictures ------------------------------------------------------------------------------
 
-    def render(self):
-        """Draws the view as it is. Everything that is drawn is drawn here."""
-        if self.display is not None:
+    def render(self, quick=False):
+        """Draws the view as it is. Everything that is drawn is drawn here. quick: coarser, as while
+        it is turned."""
+        if self.display is not None and quick:
+            self.view.SMProxy.InteractiveRender()
+        elif self.display is not None:
             simple.Render(self.view)
 
     def capture(self):
