@@ -1,0 +1,139 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""What pages may ask of the session, and what they are told without asking."""
+import asyncio
+import json
+import os
+import time
+import traceback
+
+from beamcast_viewer import colours, errors
+
+from . import access
+
+EVERY = 0.5  # seconds between looks whether the state is another one
+BEAT = 10  # seconds: how often a page that is seen keeps the session from being idle
+
+
+class Commands:
+    """Takes one message after the other. One browser at a time steers: it turns and changes what all see."""
+
+    def __init__(self, viewer, loop, server):
+        self.viewer = viewer
+        self.loop = loop
+        self.server = server
+        self.steers = None  # the browser that does
+        self._told = None
+        self._verbs = {}  # name: (function, what it needs)
+        self.add("camera", self._camera, steers=True)
+        self.add("size", self._size, steers=True)
+        self.add("set", self._set, steers=True)
+        self.add("steer", self._steer, full=True)
+        self.add("link", self._link, full=True)
+
+    def add(self, name, function, steers=False, full=False):
+        """function(arguments) returns what the page gets as the answer: a dict, a dict and bytes, or None.
+        full: not for those who may only view; steers: for the one who steers alone."""
+        self._verbs[name] = (function, steers, full or steers)
+
+    # --- who is there --------------------------------------------------------------------------
+
+    def came(self, browser):
+        if browser.rights == access.FULL and self.steers is None:
+            self.steers = browser
+        self.loop.used()
+        browser.send(dict(self._state(), **self._place(browser), kernels=list(colours.KERNELS),
+                          presets=list(colours.PRESETS)))
+        self._tell_places()
+        self.server.drawing.wake()
+
+    def left(self, browser):
+        if self.steers is browser:
+            self.steers = next((one for one in self.server.browsers if one.rights == access.FULL), None)
+        self._tell_places()
+
+    def _place(self, browser):
+        return {"rights": browser.rights, "steers": browser is self.steers, "viewers": len(self.server.browsers)}
+
+    def _tell_places(self):
+        for browser in self.server.browsers:
+            browser.send(dict(self._place(browser), kind="place"))
+
+    # --- messages ------------------------------------------------------------------------------
+
+    def take(self, browser, message):
+        number = message.pop("id", None)
+        try:
+            function, steers, full = self._verbs.get(message.pop("do", None), (None, False, False))
+            if function is None:
+                raise errors.Refused(errors.UNSUPPORTED, "the session does not know that")
+            if full and browser.rights != access.FULL:
+                raise errors.Refused(errors.REFUSED, "this link is for viewing only")
+            if steers and browser is not self.steers:
+                raise errors.Refused(errors.REFUSED, "somebody else steers now: take over first")
+            self.loop.used()
+            result = function(browser, **message)
+            answer, data = result if isinstance(result, tuple) else (result, None)
+            answer = {"kind": "answer", "id": number, "value": answer}
+        except errors.Refused as refused:
+            answer, data = {"kind": "answer", "id": number, "error": str(refused)}, None
+        except (KeyError, TypeError, ValueError) as wrong:
+            answer, data = {"kind": "answer", "id": number, "error": "the call makes no sense: %s" % wrong}, None
+        except Exception as wrong:  # whatever a page asks, the session goes on
+            traceback.print_exc()
+            answer, data = {"kind": "answer", "id": number, "error": "the session failed: %s" % wrong}, None
+        if number is not None:
+            browser.send(answer, data)
+
+    def _camera(self, _, value):
+        self.server.drawing.turn(value)
+
+    def _size(self, _, width, height):
+        self.server.drawing.resize(width, height)
+
+    def _set(self, _, **values):
+        for name in ("window", "camera"):
+            if name in values:
+                values[name] = tuple(values[name])
+        if "kernel" in values and values["kernel"] not in colours.KERNELS:
+            raise errors.Refused(errors.ARGUMENT, "this is no kernel's name")
+        values.pop("size", None)
+        self.viewer.set(**values)
+
+    def _steer(self, browser):
+        self.steers = browser
+        self._tell_places()
+
+    def _link(self, _, view=True):
+        return {"token": self.server.access.link(access.VIEW if view else access.FULL)}
+
+    # --- the state -----------------------------------------------------------------------------
+
+    def _state(self):
+        state = self.viewer.state()
+        state.pop("changes")
+        if state["shown"]:
+            state["shown"].pop("header", None)
+        job = os.environ.get("SLURM_JOB_ID")
+        end = os.environ.get("SLURM_JOB_END_TIME", "")
+        state["job"] = {"id": job, "ends": int(end) if end.isdigit() else None} if job else None
+        return {"kind": "state", "state": state}
+
+    async def run(self):
+        """Tells all pages the state when it is another one."""
+        beat = 0.0
+        while True:
+            await asyncio.sleep(EVERY)
+            try:
+                if not self.server.browsers:
+                    continue
+                if time.monotonic() - beat > BEAT and any(one.visible for one in self.server.browsers):
+                    beat = time.monotonic()
+                    self.loop.used()
+                state = self._state()
+                told = json.dumps(state, sort_keys=True)
+                if told != self._told:
+                    self._told = told
+                    for browser in self.server.browsers:
+                        browser.send(state)
+            except Exception:  # the session goes on
+                traceback.print_exc()

@@ -1,0 +1,117 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""Draws the view for the browsers: quickly while somebody turns it, sharply when it is still.
+
+Cameras and pictures are never queued. A camera that comes while the view is drawn replaces the one
+before it, and a browser that has not shown its last pictures yet gets the newest one when it has.
+"""
+import asyncio
+import math
+import time
+
+from vtkmodules.vtkIOImage import vtkJPEGWriter
+from vtkmodules.vtkRenderingCore import vtkWindowToImageFilter
+from vtkmodules.util.numpy_support import vtk_to_numpy
+
+STILL = 0.3  # seconds after the last camera until the view counts as still
+QUICK, SHARP = 70, 92  # qualities of JPEG pictures
+AHEAD = 2  # pictures on the way to a browser
+SMALLEST, LARGEST = 64, 2560  # pixels along a side of the view
+
+
+class Drawing:
+    """browsers: those that see the view, a set; each has ready() and show(picture)."""
+
+    def __init__(self, viewer, browsers):
+        self.viewer = viewer
+        self.browsers = browsers
+        self.count = self.drawn = 0  # of pictures that were drawn
+        self._size = None
+        self._moved = 0.0  # when a camera came last
+        self._outdated, self._sharp = True, False  # the newest picture; whether it is a sharp one
+        self._last = None
+        self._wake = asyncio.Event()
+        viewer.on_change(self._changed)
+
+    # --- what is to be drawn -------------------------------------------------------------------
+
+    def _changed(self):
+        self._outdated = True
+        self._wake.set()
+
+    def turn(self, camera):
+        """Takes a camera: the newest counts."""
+        limits = (("azimuth", -1e9, 1e9), ("elevation", -90.0, 90.0), ("zoom", 0.05, 200.0))
+        place = {name: max(low, min(high, float(camera[name]))) for name, low, high in limits}
+        place["pan"] = [max(-10.0, min(10.0, float(part))) for part in camera["pan"][:2]]
+        if not all(math.isfinite(value) for value in (place["azimuth"], *place["pan"])):
+            raise ValueError("a camera is made of numbers")
+        self._moved = time.monotonic()
+        self.viewer.turn(**place)
+
+    def resize(self, width, height):
+        wide, high = (max(SMALLEST, min(LARGEST, int(side))) for side in (width, height))
+        if self._size != (wide, high):
+            self._size = (wide, high)
+            self._moved = time.monotonic()
+            self._changed()
+
+    def wake(self):
+        """A browser has come, or has room for a picture."""
+        self._wake.set()
+
+    # --- drawing -------------------------------------------------------------------------------
+
+    async def run(self):
+        while True:
+            still = STILL - (time.monotonic() - self._moved)
+            try:
+                await asyncio.wait_for(self._wake.wait(), still if still > 0 and not self._sharp else None)
+            except asyncio.TimeoutError:
+                pass
+            self._wake.clear()
+            self.step()
+            await asyncio.sleep(0.001)  # what has come meanwhile is taken first
+
+    def step(self):
+        """Draws if that makes sense now, and hands out the newest picture."""
+        watched = any(browser.ready() for browser in self.browsers)
+        moving = time.monotonic() - self._moved < STILL
+        if watched and self.viewer.display is not None and (
+                self._outdated or not self._sharp and not moving):
+            self._draw(not moving)
+        if self._last is not None:
+            for browser in list(self.browsers):
+                if browser.ready() and browser.seen != self._last[0]["number"]:
+                    browser.show(*self._last)
+
+    def _draw(self, sharp):
+        begun = time.monotonic()
+        self._outdated, self._sharp = False, sharp
+        viewer = self.viewer
+        if self._size is not None:
+            viewer.view.ViewSize = list(self._size)
+        viewer.render(quick=not sharp)
+        data, width, height = grab(viewer.view, SHARP if sharp else QUICK)
+        self.count += 1
+        state = viewer.receiver.step(viewer.stream) if viewer.source is viewer.live else None
+        self._last = ({"kind": "picture", "number": self.count, "sharp": sharp, "width": width,
+                       "height": height, "camera": viewer.camera, "step": state and state["step"],
+                       "seconds": round(time.monotonic() - begun, 4)}, data)
+
+
+def grab(view, quality):
+    """What a view's window shows now, as a JPEG file, and its width and height."""
+    window = view.SMProxy.GetRenderWindow()
+    taken = vtkWindowToImageFilter()
+    taken.SetInput(window)
+    taken.ReadFrontBufferOff()
+    taken.ShouldRerenderOff()
+    taken.Update()
+    writer = vtkJPEGWriter()
+    writer.SetInputData(taken.GetOutput())
+    writer.SetQuality(quality)
+    writer.ProgressiveOff()
+    writer.WriteToMemoryOn()
+    writer.Write()
+    width, height, _ = taken.GetOutput().GetDimensions()
+    return vtk_to_numpy(writer.GetResult()).tobytes(), width, height

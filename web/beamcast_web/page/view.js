@@ -1,0 +1,147 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// The volume's view: shows the pictures that come, and turns the camera by mouse, touch and keys.
+// At most one camera is on its way that no picture has answered yet; the newest one follows it.
+
+const TURN = 0.4; // degrees a CSS pixel
+const START = { azimuth: 0, elevation: 0, zoom: 1, pan: [0, 0] };
+const LARGEST = 2560;
+const PATIENCE = 2000; // ms: a camera that no picture answers is not waited for longer
+
+export class VolumeView {
+  /** canvas: where to draw. link: to the session. steers(): whether this browser may turn. */
+  constructor(canvas, link, steers) {
+    this.canvas = canvas;
+    this.context = canvas.getContext("2d");
+    this.link = link;
+    this.steers = steers;
+    this.camera = structuredClone(START);
+    this.waits = false; // a camera is on its way
+    this.next = null; // one that waits
+    this.fingers = new Map();
+    this.shown = 0;
+    this.touched = 0;
+    canvas.addEventListener("pointerdown", (event) => this.press(event));
+    canvas.addEventListener("pointermove", (event) => this.move(event));
+    for (const name of ["pointerup", "pointercancel"]) canvas.addEventListener(name, (event) => this.fingers.delete(event.pointerId));
+    canvas.addEventListener("wheel", (event) => this.wheel(event), { passive: false });
+    canvas.addEventListener("keydown", (event) => this.press_key(event));
+    canvas.addEventListener("contextmenu", (event) => event.preventDefault());
+    new ResizeObserver(() => this.resize()).observe(canvas);
+  }
+
+  // --- pictures -------------------------------------------------------------------------------
+
+  async show(header, bytes) {
+    const picture = await createImageBitmap(new Blob([bytes], { type: "image/jpeg" }));
+    this.link.say("shown");
+    this.answered();
+    if (header.number < this.shown) return;
+    this.shown = header.number;
+    if (Date.now() - this.touched > 600) this.camera = { ...START, ...structuredClone(header.camera) };
+    this.picture = picture;
+    this.header = header;
+    this.canvas.dataset.number = header.number;
+    this.canvas.dataset.sharp = header.sharp;
+    this.draw();
+  }
+
+  draw() {
+    const { canvas, context, picture } = this;
+    context.fillStyle = "black";
+    context.fillRect(0, 0, canvas.width, canvas.height);
+    if (!picture) return;
+    const scale = Math.min(canvas.width / picture.width, canvas.height / picture.height);
+    const [width, height] = [picture.width * scale, picture.height * scale];
+    context.drawImage(picture, (canvas.width - width) / 2, (canvas.height - height) / 2, width, height);
+    this.after_draw?.(this, scale);
+  }
+
+  resize() {
+    const scale = Math.min(devicePixelRatio || 1, LARGEST / Math.max(1, this.canvas.clientWidth, this.canvas.clientHeight));
+    this.canvas.width = Math.max(1, Math.round(this.canvas.clientWidth * scale));
+    this.canvas.height = Math.max(1, Math.round(this.canvas.clientHeight * scale));
+    this.draw();
+    this.tell_size();
+  }
+
+  tell_size() {
+    if (this.steers() && this.canvas.width > 1) this.link.say("size", { width: this.canvas.width, height: this.canvas.height });
+  }
+
+  // --- the camera -----------------------------------------------------------------------------
+
+  turn(change) {
+    if (!this.steers()) return;
+    Object.assign(this.camera, change);
+    this.camera.elevation = Math.max(-90, Math.min(90, this.camera.elevation));
+    this.camera.zoom = Math.max(0.05, Math.min(200, this.camera.zoom));
+    this.touched = Date.now();
+    this.next = structuredClone(this.camera);
+    if (!this.waits) this.send();
+  }
+
+  send() {
+    this.link.say("camera", { value: this.next });
+    this.next = null;
+    this.waits = true;
+    clearTimeout(this.timer);
+    this.timer = setTimeout(() => this.answered(), PATIENCE);
+  }
+
+  answered() {
+    clearTimeout(this.timer);
+    this.waits = false;
+    if (this.next) this.send();
+  }
+
+  reset() {
+    this.turn(structuredClone(START));
+  }
+
+  drag(right, down, shifts) {
+    const { camera, canvas } = this;
+    if (shifts) {
+      const unit = 2 / canvas.clientHeight / camera.zoom;
+      this.turn({ pan: [camera.pan[0] + right * unit, camera.pan[1] - down * unit] });
+    } else {
+      this.turn({ azimuth: camera.azimuth - right * TURN, elevation: camera.elevation + down * TURN });
+    }
+  }
+
+  press(event) {
+    this.canvas.focus({ preventScroll: true });
+    this.canvas.setPointerCapture(event.pointerId);
+    this.fingers.set(event.pointerId, [event.clientX, event.clientY]);
+  }
+
+  move(event) {
+    const from = this.fingers.get(event.pointerId);
+    if (!from) return;
+    const to = [event.clientX, event.clientY];
+    if (this.fingers.size === 2) {
+      const [other] = [...this.fingers.entries()].filter(([id]) => id !== event.pointerId).map(([, at]) => at);
+      const far = (at) => Math.max(1, Math.hypot(at[0] - other[0], at[1] - other[1]));
+      this.camera.zoom *= far(to) / far(from);
+      this.drag((to[0] - from[0]) / 2, (to[1] - from[1]) / 2, true);
+    } else if (this.fingers.size === 1) {
+      this.drag(to[0] - from[0], to[1] - from[1], event.shiftKey || event.buttons & 6);
+    }
+    this.fingers.set(event.pointerId, to);
+  }
+
+  wheel(event) {
+    event.preventDefault();
+    const pixels = event.deltaY * (event.deltaMode === 1 ? 30 : event.deltaMode === 2 ? 300 : 1);
+    this.turn({ zoom: this.camera.zoom * Math.exp(-pixels / 500) });
+  }
+
+  press_key(event) {
+    const step = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1] }[event.key];
+    if (step) this.drag(25 * step[0], 25 * step[1], event.shiftKey);
+    else if (event.key === "+" || event.key === "=") this.turn({ zoom: this.camera.zoom * 1.25 });
+    else if (event.key === "-") this.turn({ zoom: this.camera.zoom / 1.25 });
+    else if (event.key === "Home") this.reset();
+    else return;
+    event.preventDefault();
+  }
+}
