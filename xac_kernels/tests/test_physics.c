@@ -215,6 +215,57 @@ static void a_shadow_ends_within_a_voxel_of_where_it_should(void **state) {
   scene_free(&s);
 }
 
+static float steep_ball(int x, int y, int z) {
+  float dx = (float)x - 48.0f, dy = (float)y - 48.0f, dz = (float)z - 48.0f;
+  return 0.5f + 0.3f * (40.3f - sqrtf(dx * dx + dy * dy + dz * dz));
+}
+
+/* Of an opaque ball's middle, lit from the eye's side: how bright it is in the mean, and how far
+ * the darkest pixel is below that. */
+static void brightness_of_a_ball(int kernel, double *mean, double *below) {
+  scene s;
+  scene_make(&s, 97, 97, 97, steep_ball);
+  s.transfer.rgba = opaque_above_half;
+  s.transfer.entries = 4;
+  s.quality.step = 0.25;
+  look_along_z(&s, 97);
+  s.shading.kernel = kernel;
+  s.shading.light = XAC_LIGHT_DIRECTIONAL;
+  s.shading.vector[0] = s.shading.vector[1] = 0.0;
+  s.shading.vector[2] = 1.0;
+  s.shading.ambient = 0.0f;
+  s.shading.light_resolution = 33; /* three voxels a cell */
+  float *image = draw(&s);
+  double sum = 0.0, least = 1.0;
+  int count = 0;
+  for (int y = 28; y <= 68; y++) {
+    for (int x = 28; x <= 68; x++) {
+      if ((x - 48) * (x - 48) + (y - 48) * (y - 48) <= 400) {
+        double v = (double)image[4 * (y * 97 + x)];
+        sum += v;
+        least = v < least ? v : least;
+        count++;
+      }
+    }
+  }
+  *mean = sum / count;
+  *below = *mean - least;
+  print_message("kernel %d: a ball's middle is %.3f bright, the darkest pixel %.3f less\n", kernel,
+                *mean, *below);
+  free(image);
+  scene_free(&s);
+}
+
+/* The surface lies anywhere between the coarse grid's nodes, which must not show. */
+static void a_lit_surface_is_bright_and_has_no_rings(void **state) {
+  (void)state;
+  double mean, below;
+  brightness_of_a_ball(XAC_SCATTER, &mean, &below);
+  assert_true(mean > 0.99 && below < 0.02);
+  brightness_of_a_ball(XAC_OCCLUSION, &mean, &below);
+  assert_true(mean > 0.9 && below < 0.15);
+}
+
 static float waves(int x, int y, int z) {
   return 0.5f + 0.2f * (sinf(0.2f * (float)x) + cosf(0.17f * (float)y) * sinf(0.15f * (float)z));
 }
@@ -281,6 +332,7 @@ int main(void) {
       cmocka_unit_test(normals_of_a_sphere_are_within_a_degree),
       cmocka_unit_test(occlusion_above_a_plane_is_one_half),
       cmocka_unit_test(a_shadow_ends_within_a_voxel_of_where_it_should),
+      cmocka_unit_test(a_lit_surface_is_bright_and_has_no_rings),
       cmocka_unit_test(the_step_length_is_not_seen),
       cmocka_unit_test(opaque_things_end_rays_and_give_their_depth),
   };
