@@ -1,0 +1,256 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ *
+ * What runs on the device: reading the brick and the coarse grids, and one thread per ray around
+ * the kernel source that both back ends share. A thread walks its ray from macrocell to macrocell;
+ * values and gradients are read from the brick in device memory, which holds the core and its
+ * border planes in the voxels' own type. Included once, by xac_cuda.cu.
+ */
+#ifndef XAC_CUDA_KERNEL_CUH
+#define XAC_CUDA_KERNEL_CUH
+
+#define XAC_LANES 1
+#include "xac_packet.h"
+#include "xac_shared.h"
+
+struct xk_sample {
+  float value, g[3], light, open;
+};
+
+struct xk_color {
+  float r, g, b, a;
+};
+
+/* The brick on the device, and where the macrocell being drawn begins. */
+struct xk_source {
+  int type;
+  const void *core;
+  const void *border[6];
+  int dims[3], start[3];
+  const float4 *table;
+  const float *light, *open;
+  const xac_frame *frame;
+  int first[3]; /* of the macrocell, core index */
+};
+
+XAC_INLINE float device_read(int type, const void *data, long long at) {
+  switch (type) {
+  case 1:
+    return (float)__ldg((const unsigned char *)data + at);
+  case 2:
+    return (float)__ldg((const signed char *)data + at);
+  case 3:
+    return (float)__ldg((const unsigned short *)data + at);
+  case 4:
+    return (float)__ldg((const short *)data + at);
+  case 5:
+    return (float)__ldg((const unsigned int *)data + at);
+  case 6:
+    return (float)__ldg((const int *)data + at);
+  case 7: {
+    unsigned half = __ldg((const unsigned short *)data + at);
+    float value = __uint_as_float((half & 0x7fffu) << 13) * __uint_as_float(0x77800000u);
+    value = (half & 0x7c00u) == 0x7c00u ? __uint_as_float(0x7fc00000u) : value;
+    return half & 0x8000u ? -value : value;
+  }
+  case 8:
+    return __ldg((const float *)data + at);
+  default:
+    return (float)__ldg((const double *)data + at);
+  }
+}
+
+XAC_INLINE float device_gap(const xac_frame *f, float value) {
+  return f->has_gaps && !(fabsf(value) < 1e30f) ? f->gap : value;
+}
+
+XAC_INLINE float device_point(const xk_source *s, int x, int y, int z) {
+  long long at = x + (long long)s->dims[0] * (y + (long long)s->dims[1] * z);
+  return device_gap(s->frame, device_read(s->type, s->core, at));
+}
+
+/* The neighbour of point p one step up or down an axis; made up beyond the whole volume's end, so
+ * that the central difference becomes a one-sided one. */
+XAC_INLINE float device_neighbour(const xk_source *s, const int *p, int axis, int step,
+                                  float value) {
+  int q[3] = {p[0], p[1], p[2]};
+  q[axis] += step;
+  if (q[axis] >= 0 && q[axis] < s->dims[axis]) {
+    return device_point(s, q[0], q[1], q[2]);
+  }
+  int face = 2 * axis + (step > 0);
+  if (s->border[face]) {
+    int i = axis == 0 ? p[1] : p[0], j = axis == 2 ? p[1] : p[2];
+    long long at = i + (long long)(axis == 0 ? s->dims[1] : s->dims[0]) * j;
+    return device_gap(s->frame, device_read(s->type, s->border[face], at));
+  }
+  if (s->dims[axis] == 1) {
+    return value;
+  }
+  q[axis] -= 2 * step;
+  float inner = device_point(s, q[0], q[1], q[2]);
+  const xac_frame *f = s->frame;
+  return f->has_gaps && (inner < f->lowest || value < f->lowest) ? value : 2.0f * value - inner;
+}
+
+XAC_INLINE void device_gradient(const xk_source *s, const int *p, float value, float *g) {
+  const xac_frame *f = s->frame;
+  float d[3];
+  for (int a = 0; a < 3; a++) {
+    float below = device_neighbour(s, p, a, -1, value), above = device_neighbour(s, p, a, 1, value);
+    float scale = 0.5f;
+    if (f->has_gaps) {
+      int gap_below = below < f->lowest, gap_above = above < f->lowest;
+      below = gap_below ? value : below;
+      above = gap_above ? value : above;
+      scale = value < f->lowest ? 0.0f : gap_below || gap_above ? 1.0f : 0.5f;
+    }
+    d[a] = (above - below) * scale;
+  }
+  for (int a = 0; a < 3; a++) {
+    const float *m = f->gradient + 3 * a;
+    g[a] = m[0] * d[0] + m[1] * d[1] + m[2] * d[2];
+  }
+}
+
+/* One coarse grid at a place in the whole volume's index space. */
+XAC_INLINE float device_coarse(const xac_frame *f, const float *grid, const float *p) {
+  int at[3], next[3];
+  float part[3];
+  for (int a = 0; a < 3; a++) {
+    int dims = f->coarse_dims[a];
+    float c = fminf(fmaxf(p[a] * f->coarse_scale + f->coarse_offset, 0.0f), (float)(dims - 1));
+    at[a] = max(min((int)c, dims - 2), 0);
+    next[a] = dims > 1;
+    part[a] = c - (float)at[a];
+  }
+  float sum = 0.0f;
+  for (int i = 0; i < 8; i++) {
+    int x = at[0] + (i & 1 ? next[0] : 0), y = at[1] + (i & 2 ? next[1] : 0);
+    int z = at[2] + (i & 4 ? next[2] : 0);
+    float w = (i & 1 ? part[0] : 1.0f - part[0]) * (i & 2 ? part[1] : 1.0f - part[1]) *
+              (i & 4 ? part[2] : 1.0f - part[2]);
+    sum +=
+        w * __ldg(grid + x + (long long)f->coarse_dims[0] * (y + (long long)f->coarse_dims[1] * z));
+  }
+  return sum;
+}
+
+XAC_INLINE xk_sample xk_fetch(const xk_source *s, int x, int y, int z, float fx, float fy, float fz,
+                              int kernel, int nearest) {
+  xk_sample sample = {0.0f, {0.0f, 0.0f, 0.0f}, 1.0f, 1.0f};
+  const int cell[3] = {s->first[0] + x, s->first[1] + y, s->first[2] + z};
+  const float part[3] = {fx, fy, fz};
+  for (int i = 0; i < 8; i++) {
+    int p[3];
+    float w = 1.0f;
+    for (int a = 0; a < 3; a++) {
+      int up = i >> a & 1;
+      p[a] = min(cell[a] + up, s->dims[a] - 1);
+      w *= up ? part[a] : 1.0f - part[a];
+    }
+    float value = device_point(s, p[0], p[1], p[2]);
+    sample.value += w * value;
+    if (kernel & 1) {
+      float g[3];
+      device_gradient(s, p, value, g);
+      for (int a = 0; a < 3; a++) {
+        sample.g[a] += w * g[a];
+      }
+    }
+  }
+  if (nearest) {
+    int p[3];
+    for (int a = 0; a < 3; a++) {
+      p[a] = min(cell[a] + (part[a] >= 0.5f), s->dims[a] - 1);
+    }
+    sample.value = device_point(s, p[0], p[1], p[2]);
+  }
+  if (kernel & (2 | 4)) {
+    float at[3];
+    for (int a = 0; a < 3; a++) {
+      at[a] = (float)(cell[a] + s->start[a]) + part[a];
+    }
+    sample.light = kernel & 2 ? device_coarse(s->frame, s->light, at) : 1.0f;
+    sample.open = kernel & 4 ? device_coarse(s->frame, s->open, at) : 1.0f;
+  }
+  return sample;
+}
+
+XAC_INLINE xk_color xk_lookup(const xk_source *s, int entry) {
+  float4 t = __ldg(s->table + entry);
+  xk_color color = {t.x, t.y, t.z, t.w};
+  return color;
+}
+
+#include "xac_kernel.h"
+
+/* The macrocell in which sample k of the ray lies. */
+XAC_INLINE void find_macrocell(const xk_ray *ray, float k, const xk_source *s, const int *grid,
+                               int *cell) {
+  float part = fminf(ray->length - k, 1.0f);
+  float at = k + ray->c * part;
+  for (int a = 0; a < 3; a++) {
+    float p = (ray->base[a] + at * ray->step[a] - (float)s->start[a]) * (1.0f / XAC_CELLS);
+    cell[a] = min(max((int)floorf(p), 0), grid[a] - 1);
+  }
+}
+
+struct xk_grid {
+  int dims[3];
+  const uint2 *visible;
+  int one_thick[3];
+};
+
+template <int KERNEL>
+__global__ void __launch_bounds__(128)
+    draw_rays(const __grid_constant__ xac_frame frame, xk_source source, const xk_grid grid,
+              const float *limit, float4 *rgba, float *depth, unsigned long long *samples) {
+  int x = blockIdx.x * blockDim.x + threadIdx.x, y = blockIdx.y * blockDim.y + threadIdx.y;
+  if (x >= frame.width || y >= frame.height) {
+    return;
+  }
+  size_t pixel = (size_t)y * frame.width + x;
+  source.frame = &frame;
+  xk_ray ray;
+  xk_ray_setup(&frame, (float)x, (float)y, limit ? limit[pixel] : 1e30f, &ray);
+  float lo[3], hi[3];
+  for (int a = 0; a < 3; a++) {
+    lo[a] = grid.one_thick[a] ? -0.5f : (float)source.start[a];
+    hi[a] = grid.one_thick[a] ? 0.5f : (float)(source.start[a] + source.dims[a] - 1);
+  }
+  float k, end;
+  xk_range(&ray, lo, hi, &k, &end);
+  unsigned evaluated = 0;
+  while (k < end && ray.length > 0.0f) {
+    int cell[3];
+    find_macrocell(&ray, k, &source, grid.dims, cell);
+    xac_macrocell m;
+    for (int a = 0; a < 3; a++) {
+      int first = cell[a] * XAC_CELLS;
+      source.first[a] = first;
+      m.first[a] = source.start[a] + first;
+      m.cells[a] = max(min(source.dims[a] - 1 - first, (int)XAC_CELLS), 1);
+      m.lo[a] = grid.one_thick[a] ? -0.5f : (float)m.first[a];
+      m.hi[a] = grid.one_thick[a] ? 0.5f : (float)(m.first[a] + m.cells[a]);
+    }
+    uint2 bits = __ldg(grid.visible + cell[0] +
+                       (size_t)grid.dims[0] * (cell[1] + (size_t)grid.dims[1] * cell[2]));
+    m.visible[0] = bits.x;
+    m.visible[1] = bits.y;
+    float from, to;
+    xk_range(&ray, m.lo, m.hi, &from, &to);
+    if (bits.x | bits.y) {
+      evaluated += xk_march(&frame, &m, &source, &ray, KERNEL, depth != nullptr);
+    }
+    k = fmaxf(to, k + 1.0f);
+  }
+  rgba[pixel] = make_float4(ray.r, ray.g, ray.b, 1.0f - ray.through);
+  if (depth) {
+    depth[pixel] = ray.depth < 1e30f ? ray.depth : INFINITY;
+  }
+  if (evaluated) {
+    atomicAdd(samples, (unsigned long long)evaluated);
+  }
+}
+
+#endif
