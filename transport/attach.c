@@ -3,6 +3,7 @@
 #include "attach.h"
 
 #include <stdlib.h>
+#include <sys/mman.h>
 
 int bc_refusal(const bc_message *message, beamcast_error *error) {
   bc_reader reader = bc_reader_of(message->body, message->size);
@@ -33,9 +34,12 @@ int bc_attach(int fd, uint64_t serial, uint32_t array, bc_attachment *out, int *
   if (message.type == BC_BUFFER) {
     (void)bc_get_u64(&reader);
     (void)bc_get_u32(&reader);
-    out->key = bc_get_u32(&reader);
+    out->serial = bc_get_u32(&reader) != 0 ? 0 : serial;
     out->address = bc_get_u64(&reader);
     out->size = bc_get_u64(&reader);
+    for (int i = 0; i < BC_QUEUES_MAX && fd_out == NULL; i++) {
+      out->key[i] = bc_get_u32(&reader);
+    }
     if (reader.bad || out->size == 0 || (fd_out != NULL && *fd_out < 0)) {
       code = beamcast_fail(error, BEAMCAST_ERR_PROTOCOL, "the server passed no memory");
     }
@@ -49,33 +53,101 @@ int bc_attach(int fd, uint64_t serial, uint32_t array, bc_attachment *out, int *
   return code;
 }
 
-int bc_spans_add(bc_spans *spans, const bc_piece *piece, uint64_t bytes, beamcast_error *error) {
-  if (spans->count == spans->capacity) {
-    size_t capacity = spans->capacity ? 2 * spans->capacity : 16;
-    bc_span *more = realloc(spans->spans, capacity * sizeof *more);
-    if (more == NULL) {
-      return beamcast_fail(error, BEAMCAST_ERR_MEMORY, "out of memory");
+/* --- a link's attachments ------------------------------------------------------------------------
+ */
+
+const bc_attachment *bc_attached_find(const bc_attached *attached, uint64_t serial, uint32_t slot,
+                                      uint32_t array) {
+  for (size_t i = 0; i < attached->count; i++) {
+    const bc_attachment *item = &attached->items[i];
+    if (item->slot == slot && item->array == array &&
+        (item->serial == 0 || item->serial == serial)) {
+      return item;
     }
-    spans->spans = more;
-    spans->capacity = capacity;
   }
-  spans->spans[spans->count++] =
-      (bc_span){.serial = piece->serial, .array = piece->array, .box = piece->box, .bytes = bytes};
+  return NULL;
+}
+
+const bc_attachment *bc_attached_for(const bc_attached *attached, const bc_piece *piece,
+                                     beamcast_error *error) {
+  const bc_attachment *item = bc_attached_find(attached, piece->serial, piece->slot, piece->array);
+  if (item == NULL || item->size != bc_volume_bytes(piece->memory.shape, piece->voxel_bytes)) {
+    beamcast_fail(error, BEAMCAST_ERR_PROTOCOL, "the server's memory has another size");
+    return NULL;
+  }
+  return item;
+}
+
+static void unmap(const bc_attachment *item) {
+  if (item->data != NULL) {
+    (void)munmap(item->data, item->size);
+  }
+}
+
+int bc_attached_add(bc_attached *attached, const bc_attachment *item, beamcast_error *error) {
+  for (size_t i = 0; i < attached->count; i++) {
+    if (attached->items[i].slot == item->slot && attached->items[i].array == item->array) {
+      unmap(&attached->items[i]);
+      attached->items[i] = *item;
+      return BEAMCAST_OK;
+    }
+  }
+  bc_attachment *items = realloc(attached->items, (attached->count + 1) * sizeof *items);
+  if (items == NULL) {
+    unmap(item);
+    return beamcast_fail(error, BEAMCAST_ERR_MEMORY, "out of memory");
+  }
+  attached->items = items;
+  attached->items[attached->count++] = *item;
   return BEAMCAST_OK;
 }
 
-int bc_spans_send(bc_spans *spans, int fd, int64_t deadline, beamcast_error *error) {
-  bc_writer writer = {0};
-  for (size_t i = 0; i < spans->count; i++) {
-    bc_put_span(&writer, BC_WROTE, &spans->spans[i]);
+int bc_attached_wrote(bc_attached *attached, int lane, const bc_piece *piece,
+                      beamcast_error *error) {
+  bc_span_list *list = &attached->wrote[lane];
+  if (list->count == list->capacity) {
+    size_t capacity = list->capacity ? 2 * list->capacity : 16;
+    bc_span *more = realloc(list->spans, capacity * sizeof *more);
+    if (more == NULL) {
+      return beamcast_fail(error, BEAMCAST_ERR_MEMORY, "out of memory");
+    }
+    list->spans = more;
+    list->capacity = capacity;
   }
-  spans->count = 0;
+  list->spans[list->count++] =
+      (bc_span){.serial = piece->serial,
+                .array = piece->array,
+                .box = piece->box,
+                .bytes = bc_volume_bytes(piece->box.shape, piece->voxel_bytes)};
+  return BEAMCAST_OK;
+}
+
+int bc_attached_tell(bc_attached *attached, int fd, int64_t deadline, beamcast_error *error) {
+  bc_writer writer = {0};
+  for (int lane = 0; lane < BC_LANES_MAX; lane++) {
+    bc_span_list *list = &attached->wrote[lane];
+    for (size_t i = 0; i < list->count; i++) {
+      bc_put_span(&writer, BC_WROTE, &list->spans[i]);
+    }
+    list->count = 0;
+  }
   int code = bc_send_writer(fd, &writer, deadline, error);
   bc_writer_free(&writer);
   return code;
 }
 
-void bc_spans_free(bc_spans *spans) {
-  free(spans->spans);
-  memset(spans, 0, sizeof *spans);
+void bc_attached_forget(bc_attached *attached) {
+  for (size_t i = 0; i < attached->count; i++) {
+    unmap(&attached->items[i]);
+  }
+  attached->count = 0;
+}
+
+void bc_attached_free(bc_attached *attached) {
+  bc_attached_forget(attached);
+  for (int lane = 0; lane < BC_LANES_MAX; lane++) {
+    free(attached->wrote[lane].spans);
+  }
+  free(attached->items);
+  memset(attached, 0, sizeof *attached);
 }

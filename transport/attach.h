@@ -10,28 +10,49 @@
 #include "wire.h"
 
 typedef struct bc_attachment {
-  uint64_t size;    /* bytes */
-  uint64_t address; /* over RDMA: remote address and key; else 0 */
-  uint32_t key;
+  uint32_t slot, array;
+  uint64_t serial;             /* the step that it is for; 0: all until the epoch changes */
+  uint64_t size;               /* bytes */
+  unsigned char *data;         /* shared memory: where it is mapped; else NULL */
+  uint64_t address;            /* over RDMA: remote address, ... */
+  uint32_t key[BC_QUEUES_MAX]; /* ... and the key for each queue pair */
 } bc_attachment;
 
-/* Asks over the lane's socket. fd_out (may be NULL): the memory's descriptor, the caller's to
- * close. BEAMCAST_DROPPED if the step is not there any more. */
+/* Asks over the lane's socket; fills what the rank says of the memory. fd_out: its descriptor, the
+ * caller's to close; NULL: over RDMA. BEAMCAST_DROPPED if the step is not there any more. */
 int bc_attach(int fd, uint64_t serial, uint32_t array, bc_attachment *out, int *fd_out,
               int64_t deadline, beamcast_error *error);
 
 /* Turns a FAIL or REFUSE of the server into an error; anything else is ERR_PROTOCOL. */
 int bc_refusal(const bc_message *message, beamcast_error *error);
 
-/* Pieces that were written and not told yet. */
-typedef struct bc_spans {
+/* What a link has attached, and what it wrote there and has not told yet. Zero is empty. */
+typedef struct bc_span_list {
   bc_span *spans;
   size_t count, capacity;
-} bc_spans;
+} bc_span_list;
 
-int bc_spans_add(bc_spans *spans, const bc_piece *piece, uint64_t bytes, beamcast_error *error);
-/* Sends a WROTE for each and forgets them. */
-int bc_spans_send(bc_spans *spans, int fd, int64_t deadline, beamcast_error *error);
-void bc_spans_free(bc_spans *spans);
+typedef struct bc_attached {
+  bc_attachment *items;
+  size_t count;
+  bc_span_list wrote[BC_LANES_MAX];
+} bc_attached;
+
+/* NULL: to be asked for. */
+const bc_attachment *bc_attached_find(const bc_attached *attached, uint64_t serial, uint32_t slot,
+                                      uint32_t array);
+/* As find, for a piece whose memory must have the size that the layout gives it. */
+const bc_attachment *bc_attached_for(const bc_attached *attached, const bc_piece *piece,
+                                     beamcast_error *error);
+/* Takes over the mapping, also after a failure; an earlier one of the same slot and array goes. */
+int bc_attached_add(bc_attached *attached, const bc_attachment *item, beamcast_error *error);
+/* Notes a piece. Lanes may do so at the same time. */
+int bc_attached_wrote(bc_attached *attached, int lane, const bc_piece *piece,
+                      beamcast_error *error);
+/* Sends a WROTE over fd for each piece of all lanes, and forgets them. */
+int bc_attached_tell(bc_attached *attached, int fd, int64_t deadline, beamcast_error *error);
+/* Unmaps and forgets all attachments. */
+void bc_attached_forget(bc_attached *attached);
+void bc_attached_free(bc_attached *attached);
 
 #endif

@@ -299,7 +299,7 @@ static void on_message(bc_receiver *r, bc_data_conn *c) {
     bc_put_number(&c->out, BC_SYNCED, bc_get_u64(&reader));
   } else if (c->frame.type == BC_ATTACH && (bound || !writer)) {
     bc_data_attach(r, c, &reader);
-  } else if (c->frame.type == BC_VERBS_OPEN && (bound || !writer)) {
+  } else if (c->frame.type == BC_VERBS_OPEN && bound) {
     bc_data_verbs_open(r, c);
   } else if (c->frame.type == BC_READ && !writer) {
     on_read(r, c, &reader);

@@ -57,6 +57,21 @@ static int read_only(const bc_memory *memory) {
   return open(path, O_RDONLY | O_CLOEXEC);
 }
 
+/* Opens the memory to the connection's queue pairs; not beyond the end of the step, which may have
+ * come meanwhile. */
+static int open_over_verbs(bc_receiver *r, bc_data_conn *c, bc_memory *memory,
+                           bc_verbs_grant *grant, beamcast_error *error) {
+  int code = bc_verbs_server_open_memory(r->verbs, c->verbs, memory, grant, error);
+  pthread_mutex_lock(&r->lock);
+  const bc_slot *slot = bc_rank_slot(r, c->span.serial);
+  if (code == BEAMCAST_OK && (slot == NULL || !slot->open)) {
+    bc_verbs_server_revoke(r->verbs, c->verbs, memory);
+    code = beamcast_fail(error, BEAMCAST_DROPPED, "the step is not here any more");
+  }
+  pthread_mutex_unlock(&r->lock);
+  return code;
+}
+
 void bc_data_attach(bc_receiver *r, bc_data_conn *c, bc_reader *reader) {
   if (!bc_get_span(reader, &c->span)) {
     bc_data_fail(r, c, BEAMCAST_ERR_PROTOCOL, "a message made no sense");
@@ -64,8 +79,7 @@ void bc_data_attach(bc_receiver *r, bc_data_conn *c, bc_reader *reader) {
   }
   bc_memory *memory = attachable(r, c, &c->span);
   beamcast_error error = {0};
-  uint64_t address = 0;
-  uint32_t key = 0;
+  bc_verbs_grant grant = {.lasting = true};
   int code = BEAMCAST_OK;
   if (memory == NULL) {
     bc_put_verdict(&c->out, BC_REFUSE, c->span.serial, BEAMCAST_DROPPED, 0,
@@ -73,15 +87,18 @@ void bc_data_attach(bc_receiver *r, bc_data_conn *c, bc_reader *reader) {
     return;
   }
   if (c->verbs != 0) {
-    code = bc_verbs_server_register(r->verbs, c->verbs, memory, &address, &key, &error);
+    code = open_over_verbs(r, c, memory, &grant, &error);
   }
   bc_writer writer = {0};
   size_t begin = bc_message_begin(&writer, BC_BUFFER);
   bc_put_u64(&writer, c->span.serial);
   bc_put_u32(&writer, c->span.array);
-  bc_put_u32(&writer, key);
-  bc_put_u64(&writer, address);
+  bc_put_u32(&writer, grant.lasting);
+  bc_put_u64(&writer, grant.address);
   bc_put_u64(&writer, memory->size);
+  for (int i = 0; i < BC_QUEUES_MAX && c->verbs != 0; i++) {
+    bc_put_u32(&writer, grant.key[i]);
+  }
   bc_message_end(&writer, begin);
   if (code != BEAMCAST_OK) {
     bc_put_verdict(&c->out, BC_REFUSE, c->span.serial, (uint32_t)code, 0, error.message);

@@ -7,7 +7,7 @@
 
 #include "handshake.h"
 
-enum { DIRECT_SECONDS = 3 };
+enum { DIRECT_SECONDS = 3, TRIES = 3 };
 
 static int dial_once(bc_dialer *d, const char *contact, const char *token, bc_role role,
                      int64_t deadline, beamcast_error *error) {
@@ -54,11 +54,24 @@ bool bc_dial_is_local(const bc_dialer *d, const bc_place *place) {
   return place->unix_name[0] != '\0' && strcmp(place->host_id, d->host_id) == 0;
 }
 
+/* The rank gives a handshake a few seconds, which a link that loses packets may take: then it is
+ * tried again. */
 static int dial_tcp(const bc_dialer *d, const char *host, int port, uint32_t rank, bc_role role,
                     int64_t deadline, beamcast_error *error) {
-  int fd = bc_connect_tcp(host, port, deadline, error);
-  if (fd >= 0 && bc_handshake(fd, role, rank, &d->contact.token, deadline, error) != BEAMCAST_OK) {
-    bc_close_fd(&fd);
+  beamcast_error why = {0};
+  int fd = -1;
+  for (int i = 0; i < TRIES && fd < 0 && bc_now() < deadline; i++) {
+    fd = bc_connect_tcp(host, port, deadline, &why);
+    if (fd >= 0 && bc_handshake(fd, role, rank, &d->contact.token, deadline, &why) != BEAMCAST_OK) {
+      bc_close_fd(&fd);
+    }
+    if (fd < 0 && why.code != BEAMCAST_ERR_CONNECTION) {
+      break;
+    }
+  }
+  if (fd < 0) {
+    beamcast_fail(error, why.code == BEAMCAST_OK ? BEAMCAST_ERR_TIMEOUT : why.code, "%s",
+                  why.code == BEAMCAST_OK ? "the time limit was over" : why.message);
   }
   return fd;
 }

@@ -58,7 +58,18 @@ static void answer(bc_receiver *r, bc_message_type type, uint64_t about, int cod
 /* --- opening a slot ------------------------------------------------------------------------------
  */
 
+/* Nobody writes into the slot over RDMA any more. Producers that have not ended the step lose their
+ * connection by it. */
+static void slot_revoke(bc_receiver *r, const bc_slot *slot) {
+  for (int i = 0; i < BC_ARRAYS_MAX; i++) {
+    if (slot->array[i].memory != NULL) {
+      bc_verbs_server_revoke(r->verbs, 0, slot->array[i].memory);
+    }
+  }
+}
+
 static void slot_clear(bc_receiver *r, bc_slot *slot) {
+  slot_revoke(r, slot);
   slot->open = slot->sealing = slot->aborted = slot->replanned = false;
   slot->serial = 0;
   while (slot->busy > 0) {
@@ -118,6 +129,7 @@ static uint64_t slot_lacks(bc_receiver *r, bc_slot *slot, uint64_t lacks[BC_ARRA
     uint64_t bytes = wanted_bytes(slot, &slot->plan, i);
     bc_memory *memory = slot->array[i].memory;
     if (memory != NULL && memory->size != bytes) {
+      bc_verbs_server_revoke(r->verbs, 0, memory);
       r->slot_memory -= memory->size;
       bc_memory_release(memory);
       slot->array[i].memory = memory = NULL;
@@ -345,6 +357,7 @@ static void try_seal(bc_receiver *r, bc_slot *slot) {
   }
   slot->sealing = false;
   slot->open = false;
+  slot_revoke(r, slot);
   if (sentence[0] == '\0') {
     bool filled = fill_gaps(r, slot, arrays);
     if (slot->serial != serial) {

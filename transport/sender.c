@@ -379,11 +379,7 @@ int bc_sender_begin(bc_sender *s, uint64_t step, double time, beamcast_error *er
   s->state = STEP_NONE;
   s->arrays = 0;
   s->requests_left = 0;
-  int code = settle_overlap(s, deadline, error);
-  if (code != BEAMCAST_OK) {
-    return put_failed(s, code);
-  }
-  code = look_aside(s, error);
+  int code = look_aside(s, error);
   if (code != BEAMCAST_OK) {
     return code;
   }
@@ -397,6 +393,12 @@ int bc_sender_begin(bc_sender *s, uint64_t step, double time, beamcast_error *er
   bc_message_end(&writer, begin);
   code = send_control(s, &writer, deadline, error);
   bc_writer_free(&writer);
+  if (code == BEAMCAST_OK) { /* not before: both answers come in one round trip */
+    code = settle_overlap(s, deadline, error);
+    if (code != BEAMCAST_OK) {
+      return put_failed(s, code);
+    }
+  }
   bool ours = false;
   while (code == BEAMCAST_OK && !ours) {
     bc_message message;

@@ -18,7 +18,7 @@
 
 typedef enum bc_wire_kind { BC_WIRE_TCP = 1, BC_WIRE_SHM = 2, BC_WIRE_VERBS = 4 } bc_wire_kind;
 
-enum { BC_LANES_MAX = 32 };
+enum { BC_LANES_MAX = 32, BC_QUEUES_MAX = 8 /* queue pairs of a link over RDMA */ };
 
 typedef struct bc_link bc_link;
 
@@ -88,10 +88,20 @@ void bc_verbs_server_close(bc_verbs_server *server);
  */
 int bc_verbs_server_offer(bc_verbs_server *server, uint64_t cookie, bc_writer *writer,
                           beamcast_error *error);
-/* Registers memory (once) with the device of the lane's queue pair, and gives its remote address
- * and key. */
-int bc_verbs_server_register(bc_verbs_server *server, uint64_t cookie, bc_memory *memory,
-                             uint64_t *address, uint32_t *key, beamcast_error *error);
+/* What a producer writes with. */
+typedef struct bc_verbs_grant {
+  uint64_t address;
+  uint32_t key[BC_QUEUES_MAX]; /* for each of the lane's queue pairs, by number; 0: no such pair */
+  bool lasting;                /* the keys open the memory as long as that is there */
+} bc_verbs_grant;
+/* Registers memory (once) with the device of the lane's queue pairs, and opens it for these: with a
+ * memory window for each, until it is revoked; where the device has none, lastingly and for
+ * everybody who has a queue pair here. */
+int bc_verbs_server_open_memory(bc_verbs_server *server, uint64_t cookie, bc_memory *memory,
+                                bc_verbs_grant *grant, beamcast_error *error);
+/* Closes the memory's windows of one lane, or of all (cookie 0): on return nobody writes through
+ * them. server may be NULL. */
+void bc_verbs_server_revoke(bc_verbs_server *server, uint64_t cookie, const bc_memory *memory);
 /* Tears the lane's queue pair down: on return no more bytes of it land. */
 void bc_verbs_server_drop(bc_verbs_server *server, uint64_t cookie);
 

@@ -11,50 +11,24 @@
 #include "socket.h"
 #include "wire.h"
 
-typedef struct mapping {
-  uint32_t slot, array;
-  unsigned char *data;
-  uint64_t size;
-} mapping;
-
-typedef struct shm_state {
-  mapping *mappings;
-  size_t count;
-  bc_spans wrote[BC_LANES_MAX];
-} shm_state;
-
 static bool possible(const bc_place *place, const char *own_host_id) {
   return place->unix_name[0] != '\0' && strcmp(place->host_id, own_host_id) == 0;
 }
 
+/* The link's state is its bc_attached. */
 static int open_link(bc_link *link, int64_t deadline, beamcast_error *error) {
   (void)deadline;
-  link->state = calloc(1, sizeof(shm_state));
+  link->state = calloc(1, sizeof(bc_attached));
   return link->state ? BEAMCAST_OK : beamcast_fail(error, BEAMCAST_ERR_MEMORY, "out of memory");
-}
-
-static mapping *find(const shm_state *state, uint32_t slot, uint32_t array) {
-  for (size_t i = 0; i < state->count; i++) {
-    if (state->mappings[i].slot == slot && state->mappings[i].array == array) {
-      return &state->mappings[i];
-    }
-  }
-  return NULL;
 }
 
 static int prepare(bc_link *link, uint64_t serial, uint32_t slot, uint32_t array, int64_t deadline,
                    beamcast_error *error) {
-  shm_state *state = link->state;
-  if (find(state, slot, array) != NULL) {
+  bc_attachment at = {.slot = slot, .array = array};
+  int fd = -1;
+  if (bc_attached_find(link->state, serial, slot, array) != NULL) {
     return BEAMCAST_OK;
   }
-  mapping *mappings = realloc(state->mappings, (state->count + 1) * sizeof *mappings);
-  if (mappings == NULL) {
-    return beamcast_fail(error, BEAMCAST_ERR_MEMORY, "out of memory");
-  }
-  state->mappings = mappings;
-  bc_attachment at;
-  int fd = -1;
   int code = bc_attach(link->fd[0], serial, array, &at, &fd, deadline, error);
   if (code != BEAMCAST_OK) {
     return code;
@@ -67,55 +41,38 @@ static int prepare(bc_link *link, uint64_t serial, uint32_t slot, uint32_t array
                          strerror(bad));
   }
   (void)madvise(data, at.size, MADV_DONTFORK); /* a child must not keep the slot alive */
-  state->mappings[state->count++] = (mapping){slot, array, data, at.size};
-  return BEAMCAST_OK;
+  at.data = data;
+  return bc_attached_add(link->state, &at, error);
 }
 
 static int write_piece(bc_link *link, int lane, const bc_piece *piece, int64_t deadline,
                        beamcast_error *error) {
-  shm_state *state = link->state;
-  const mapping *map = find(state, piece->slot, piece->array);
-  uint64_t bytes = bc_volume_bytes(piece->box.shape, piece->voxel_bytes);
+  const bc_attachment *to = bc_attached_for(link->state, piece, error);
   int64_t stride[3];
   (void)deadline;
-  if (map == NULL || map->size != bc_volume_bytes(piece->memory.shape, piece->voxel_bytes)) {
-    return beamcast_fail(error, BEAMCAST_ERR_PROTOCOL, "the server's memory has another size");
+  if (to == NULL) {
+    return BEAMCAST_ERR_PROTOCOL;
   }
   bc_strides_of(piece->memory.shape, piece->voxel_bytes, stride);
-  bc_copy_box(map->data + bc_offset_of(&piece->memory, &piece->box, piece->voxel_bytes), stride,
+  bc_copy_box(to->data + bc_offset_of(&piece->memory, &piece->box, piece->voxel_bytes), stride,
               piece->data, piece->stride, piece->box.shape, piece->voxel_bytes);
-  return bc_spans_add(&state->wrote[lane], piece, bytes, error);
+  return bc_attached_wrote(link->state, lane, piece, error);
 }
 
 static int flush_link(bc_link *link, int64_t deadline, beamcast_error *error) {
-  shm_state *state = link->state;
-  int code = BEAMCAST_OK;
-  for (int lane = 0; lane < link->lanes && code == BEAMCAST_OK; lane++) {
-    code = bc_spans_send(&state->wrote[lane], link->fd[0], deadline, error);
-  }
-  return code;
+  return bc_attached_tell(link->state, link->fd[0], deadline, error);
 }
 
 static void forget(bc_link *link) {
-  shm_state *state = link->state;
-  for (size_t i = 0; i < state->count; i++) {
-    (void)munmap(state->mappings[i].data, state->mappings[i].size);
-  }
-  state->count = 0;
+  bc_attached_forget(link->state);
 }
 
 static void close_link(bc_link *link) {
-  shm_state *state = link->state;
-  if (state == NULL) {
-    return;
+  if (link->state != NULL) {
+    bc_attached_free(link->state);
+    free(link->state);
+    link->state = NULL;
   }
-  forget(link);
-  for (int lane = 0; lane < BC_LANES_MAX; lane++) {
-    bc_spans_free(&state->wrote[lane]);
-  }
-  free(state->mappings);
-  free(state);
-  link->state = NULL;
 }
 
 const bc_wire bc_wire_shm = {.name = "shm",

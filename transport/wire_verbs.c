@@ -14,17 +14,10 @@
 
 enum { QUEUES_DEFAULT_MAX = 4, DIAL_SECONDS = 5 };
 
-typedef struct target {
-  uint32_t slot, array;
-  bc_attachment at;
-} target;
-
 typedef struct verbs_state {
-  bc_verbs_queue *queues[BC_VERBS_QUEUES_MAX];
+  bc_verbs_queue *queues[BC_QUEUES_MAX];
   int count;
-  target *targets;
-  size_t target_count;
-  bc_spans wrote[BC_LANES_MAX];
+  bc_attached attached;
 } verbs_state;
 
 static bool possible(const bc_place *place, const char *own_host_id) {
@@ -76,9 +69,9 @@ typedef struct route {
   bool any_source;
 } route;
 
-static bc_verbs_queue *dial(const bc_verbs_at *at, route *way, int lane, int64_t deadline,
-                            beamcast_error *error) {
-  return bc_verbs_dial(at, (struct sockaddr *)&way->to,
+static bc_verbs_queue *dial(const bc_verbs_at *at, uint32_t number, route *way, int lane,
+                            int64_t deadline, beamcast_error *error) {
+  return bc_verbs_dial(at, number, (struct sockaddr *)&way->to,
                        way->any_source ? NULL : (struct sockaddr *)&way->from, lane, deadline,
                        error);
 }
@@ -90,7 +83,7 @@ static bc_verbs_queue *try_addresses(const bc_verbs_at *at, route *way, int lane
   for (uint32_t i = 0; i < at->count && queue == NULL && bc_now() < deadline; i++) {
     if (parse_address(at->address[i], at->port, &way->to) &&
         (way->any_source || way->from.ss_family == way->to.ss_family)) {
-      queue = dial(at, way, lane, deadline, error);
+      queue = dial(at, 0, way, lane, deadline, error);
     }
   }
   return queue;
@@ -126,7 +119,7 @@ static int queues_wanted(void) {
   uint64_t otherwise = cores < 1                    ? 1
                        : cores > QUEUES_DEFAULT_MAX ? QUEUES_DEFAULT_MAX
                                                     : (uint64_t)cores;
-  return (int)bc_verbs_setting("BEAMCAST_RDMA_QUEUES", 1, BC_VERBS_QUEUES_MAX, otherwise);
+  return (int)bc_verbs_setting("BEAMCAST_RDMA_QUEUES", 1, BC_QUEUES_MAX, otherwise);
 }
 
 static int open_link(bc_link *link, int64_t deadline, beamcast_error *error) {
@@ -145,7 +138,15 @@ static int open_link(bc_link *link, int64_t deadline, beamcast_error *error) {
   int wanted = queues_wanted();
   state->queues[0] = find_route(&at, &way, link->fd[0], deadline, &why);
   while (state->queues[state->count] != NULL && ++state->count < wanted) {
-    state->queues[state->count] = dial(&at, &way, link->fd[0], deadline, &why);
+    state->queues[state->count] =
+        dial(&at, (uint32_t)state->count, &way, link->fd[0], deadline, &why);
+  }
+  if (state->count == 0) {
+    return beamcast_fail(error, BEAMCAST_ERR_CONNECTION,
+                         "no RDMA connection to the server's %s%s: %.200s; is the RDMA device here "
+                         "on another network? BEAMCAST_WIRE=tcp does without",
+                         at.address[0], at.count > 1 ? " and its other addresses" : "",
+                         why.message);
   }
   if (state->count < wanted) {
     return beamcast_fail(error, why.code, "%s", why.message);
@@ -162,69 +163,47 @@ static int open_link(bc_link *link, int64_t deadline, beamcast_error *error) {
 /* --- writing -------------------------------------------------------------------------------------
  */
 
-static target *find(const verbs_state *state, uint32_t slot, uint32_t array) {
-  for (size_t i = 0; i < state->target_count; i++) {
-    if (state->targets[i].slot == slot && state->targets[i].array == array) {
-      return &state->targets[i];
-    }
-  }
-  return NULL;
-}
-
 static int prepare(bc_link *link, uint64_t serial, uint32_t slot, uint32_t array, int64_t deadline,
                    beamcast_error *error) {
   verbs_state *state = link->state;
-  if (find(state, slot, array) != NULL) {
+  bc_attachment at = {.slot = slot, .array = array};
+  if (bc_attached_find(&state->attached, serial, slot, array) != NULL) {
     return BEAMCAST_OK;
   }
-  target *targets = realloc(state->targets, (state->target_count + 1) * sizeof *targets);
-  if (targets == NULL) {
-    return beamcast_fail(error, BEAMCAST_ERR_MEMORY, "out of memory");
-  }
-  state->targets = targets;
-  bc_attachment at;
   int code = bc_attach(link->fd[0], serial, array, &at, NULL, deadline, error);
-  if (code == BEAMCAST_OK) {
-    state->targets[state->target_count++] = (target){slot, array, at};
-  }
-  return code;
+  return code == BEAMCAST_OK ? bc_attached_add(&state->attached, &at, error) : code;
 }
 
 static int write_piece(bc_link *link, int lane, const bc_piece *piece, int64_t deadline,
                        beamcast_error *error) {
   verbs_state *state = link->state;
-  const target *to = find(state, piece->slot, piece->array);
-  if (to == NULL || to->at.size != bc_volume_bytes(piece->memory.shape, piece->voxel_bytes)) {
-    return beamcast_fail(error, BEAMCAST_ERR_PROTOCOL, "the server's memory has another size");
+  const bc_attachment *to = bc_attached_for(&state->attached, piece, error);
+  if (to == NULL) {
+    return BEAMCAST_ERR_PROTOCOL;
   }
   int code =
-      bc_verbs_write(state->queues[lane], piece, to->at.address, to->at.key, deadline, error);
-  return code == BEAMCAST_OK
-             ? bc_spans_add(&state->wrote[lane], piece,
-                            bc_volume_bytes(piece->box.shape, piece->voxel_bytes), error)
-             : code;
+      bc_verbs_write(state->queues[lane], piece, to->address, to->key[lane], deadline, error);
+  return code == BEAMCAST_OK ? bc_attached_wrote(&state->attached, lane, piece, error) : code;
 }
 
 static int flush_link(bc_link *link, int64_t deadline, beamcast_error *error) {
   verbs_state *state = link->state;
   int code = BEAMCAST_OK;
   for (int lane = 0; lane < state->count && code == BEAMCAST_OK; lane++) {
-    if (state->wrote[lane].count > 0) {
+    if (state->attached.wrote[lane].count > 0) {
       code = bc_verbs_queue_fence(state->queues[lane], deadline, error);
     }
   }
   for (int lane = 0; lane < state->count && code == BEAMCAST_OK; lane++) {
     code = bc_verbs_queue_drain(state->queues[lane], deadline, error);
   }
-  for (int lane = 0; lane < state->count && code == BEAMCAST_OK; lane++) {
-    code = bc_spans_send(&state->wrote[lane], link->fd[0], deadline, error);
-  }
-  return code;
+  return code == BEAMCAST_OK ? bc_attached_tell(&state->attached, link->fd[0], deadline, error)
+                             : code;
 }
 
 static void forget(bc_link *link) {
   verbs_state *state = link->state;
-  state->target_count = 0;
+  bc_attached_forget(&state->attached);
 }
 
 static void close_link(bc_link *link) {
@@ -232,13 +211,10 @@ static void close_link(bc_link *link) {
   if (state == NULL) {
     return;
   }
-  for (int lane = 0; lane < BC_VERBS_QUEUES_MAX; lane++) {
+  for (int lane = 0; lane < BC_QUEUES_MAX; lane++) {
     bc_verbs_queue_close(state->queues[lane]);
   }
-  for (int lane = 0; lane < BC_LANES_MAX; lane++) {
-    bc_spans_free(&state->wrote[lane]);
-  }
-  free(state->targets);
+  bc_attached_free(&state->attached);
   free(state);
   link->state = NULL;
 }

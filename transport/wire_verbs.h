@@ -5,6 +5,7 @@
  *   wire_verbs_queue.c   one queue pair of a producer: one-sided writes and their completions
  *   wire_verbs_pieces.c  pieces as writes: rows, registration of the producer's memory
  *   wire_verbs_server.c  the listener, the slots' registrations, dropping a producer's queue pairs
+ *   wire_verbs_windows.c the server's end of a queue pair, and what is open to it
  *   wire_verbs_common.c  devices and addresses, and the bytes that both sides exchange
  *
  * The lane's TCP socket is the side band. The producer sends VERBS_OPEN (no body) and gets VERBS_AT
@@ -16,13 +17,14 @@
  *   32  n texts   u32 length and numeric IPv4 or IPv6 address
  * It dials one of the addresses with rdma_connect, once for each queue pair it wants (at most 8),
  * and this private data, 32 bytes:
- *    0  4 bytes "BCV1", u32 zero, u64 cookie, 16 bytes ticket
+ *    0  4 bytes "BCV1", u32 number of the queue pair from 0, u64 cookie, 16 bytes ticket
  * The server accepts with private data of 16 bytes, or rejects:
  *    0  4 bytes "BCV1", u32 key and u64 address of 8 bytes that may be read (the fence)
- * ATTACH on the lane is then answered by BUFFER with the remote address and key of the array. The
- * producer writes voxels there, ends with a read of the fence on every queue pair that it has
- * written with, waits for that read, and only then sends WROTE on the lane. Numbers are
- * little-endian.
+ * ATTACH on the lane is then answered by BUFFER with the remote address of the array and a key for
+ * each queue pair: of a memory window that is open to that one until the step ends, where the
+ * server's device has such. The producer writes voxels there, ends with a read of the fence on
+ * every queue pair that it has written with, waits for that read, and only then sends WROTE on the
+ * lane. Numbers are little-endian.
  *
  * Why the read: the completion of a write says that the server's adapter has the bytes; they may
  * still be on their way over the server's bus when WROTE arrives through another adapter. A read
@@ -40,7 +42,6 @@
 
 enum {
   BC_VERBS_ADDRESSES = 16,
-  BC_VERBS_QUEUES_MAX = 8,
   BC_VERBS_TICKET_BYTES = 16,
   BC_VERBS_HELLO_BYTES = 32,
   BC_VERBS_ANSWER_BYTES = 16
@@ -61,9 +62,10 @@ typedef struct bc_verbs_at {
 void bc_put_verbs_at(bc_writer *writer, const bc_verbs_at *at);
 bool bc_get_verbs_at(bc_reader *reader, bc_verbs_at *at);
 
-void bc_verbs_hello_write(const bc_verbs_at *at, unsigned char bytes[BC_VERBS_HELLO_BYTES]);
+void bc_verbs_hello_write(const bc_verbs_at *at, uint32_t number,
+                          unsigned char bytes[BC_VERBS_HELLO_BYTES]);
 /* Fills ticket and cookie; false if it is none. rdma_cm may deliver more bytes than were sent. */
-bool bc_verbs_hello_read(const void *bytes, size_t size, bc_verbs_at *at);
+bool bc_verbs_hello_read(const void *bytes, size_t size, bc_verbs_at *at, uint32_t *number);
 
 /* The server's memory that a producer reads to be sure that its writes have landed. */
 typedef struct bc_verbs_fence {
@@ -102,10 +104,12 @@ uint64_t bc_verbs_setting(const char *name, uint64_t low, uint64_t high, uint64_
 
 typedef struct bc_verbs_queue bc_verbs_queue;
 
-/* Dials `to` (from `from`, or NULL: as the routes are) and makes a connected queue pair. lane: the
- * socket whose end means that the server is gone. NULL on failure. */
-bc_verbs_queue *bc_verbs_dial(const bc_verbs_at *at, struct sockaddr *to, struct sockaddr *from,
-                              int lane, int64_t deadline, beamcast_error *error);
+/* Dials `to` (from `from`, or NULL: as the routes are) and makes a connected queue pair, the
+ * link's `number`th from 0. lane: the socket whose end means that the server is gone. NULL on
+ * failure. */
+bc_verbs_queue *bc_verbs_dial(const bc_verbs_at *at, uint32_t number, struct sockaddr *to,
+                              struct sockaddr *from, int lane, int64_t deadline,
+                              beamcast_error *error);
 /* Posts the read of the fence behind what was written. */
 int bc_verbs_queue_fence(bc_verbs_queue *queue, int64_t deadline, beamcast_error *error);
 /* Waits until everything has landed, and unregisters the arrays. */
@@ -151,5 +155,33 @@ bc_verbs_memory *bc_verbs_queue_memory(bc_verbs_queue *queue);
 /* Starts to write a piece into the array at (address, key). */
 int bc_verbs_write(bc_verbs_queue *queue, const bc_piece *piece, uint64_t address, uint32_t key,
                    int64_t deadline, beamcast_error *error);
+
+/* --- wire_verbs_windows.c ------------------------------------------------------------------------
+ */
+
+typedef struct bc_verbs_window bc_verbs_window;
+
+/* The server's end of a queue pair; one thread at a time. */
+typedef struct bc_verbs_pair {
+  struct rdma_cm_id *id;
+  struct ibv_cq *cq; /* of binding windows: the writes themselves are one-sided */
+  uint32_t number;   /* the producer's */
+  bc_verbs_window *windows;
+} bc_verbs_pair;
+
+/* Whether the device has windows that are for one queue pair (BEAMCAST_RDMA_WINDOWS=0: does
+ * without). */
+bool bc_verbs_has_windows(struct ibv_context *context);
+bool bc_verbs_pair_make(bc_verbs_pair *pair, struct rdma_cm_id *id, struct ibv_pd *pd,
+                        uint32_t number);
+/* All but the id, which stays the caller's. On return nothing lands any more. */
+void bc_verbs_pair_unmake(bc_verbs_pair *pair);
+/* Disconnects, unmakes, and destroys the id. */
+void bc_verbs_pair_end(bc_verbs_pair *pair);
+/* Opens the memory, registered as region, for writing over the connected pair; waits a moment. */
+int bc_verbs_open_window(bc_verbs_pair *pair, bc_memory *memory, struct ibv_mr *region,
+                         uint32_t *key, beamcast_error *error);
+/* Closes the windows of the memory, or all (NULL): on return they let nothing pass. */
+void bc_verbs_close_windows(bc_verbs_pair *pair, const bc_memory *memory);
 
 #endif

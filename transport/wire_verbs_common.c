@@ -42,25 +42,26 @@ bool bc_get_verbs_at(bc_reader *reader, bc_verbs_at *at) {
   return !reader->bad;
 }
 
-void bc_verbs_hello_write(const bc_verbs_at *at, unsigned char bytes[BC_VERBS_HELLO_BYTES]) {
+void bc_verbs_hello_write(const bc_verbs_at *at, uint32_t number,
+                          unsigned char bytes[BC_VERBS_HELLO_BYTES]) {
   bc_writer writer = {.data = bytes, .capacity = BC_VERBS_HELLO_BYTES};
   bc_put_bytes(&writer, magic, sizeof magic);
-  bc_put_u32(&writer, 0);
+  bc_put_u32(&writer, number);
   bc_put_u64(&writer, at->cookie);
   bc_put_bytes(&writer, at->ticket, sizeof at->ticket);
 }
 
-bool bc_verbs_hello_read(const void *bytes, size_t size, bc_verbs_at *at) {
+bool bc_verbs_hello_read(const void *bytes, size_t size, bc_verbs_at *at, uint32_t *number) {
   bc_reader reader = bc_reader_of(bytes, size < BC_VERBS_HELLO_BYTES ? 0 : BC_VERBS_HELLO_BYTES);
   const unsigned char *begin = bc_get_bytes(&reader, sizeof magic);
   bool ours = begin != NULL && memcmp(begin, magic, sizeof magic) == 0;
-  ours = bc_get_u32(&reader) == 0 && ours;
+  *number = bc_get_u32(&reader);
   at->cookie = bc_get_u64(&reader);
   const unsigned char *ticket = bc_get_bytes(&reader, sizeof at->ticket);
   if (ticket != NULL) {
     memcpy(at->ticket, ticket, sizeof at->ticket);
   }
-  return ours && !reader.bad;
+  return ours && !reader.bad && *number < BC_QUEUES_MAX;
 }
 
 void bc_verbs_answer_write(const bc_verbs_fence *fence,

@@ -31,14 +31,19 @@ int bc_verbs_server_offer(bc_verbs_server *server, uint64_t cookie, bc_writer *w
   return beamcast_fail(error, BEAMCAST_ERR_UNSUPPORTED, "this build has no RDMA");
 }
 
-int bc_verbs_server_register(bc_verbs_server *server, uint64_t cookie, bc_memory *memory,
-                             uint64_t *address, uint32_t *key, beamcast_error *error) {
+int bc_verbs_server_open_memory(bc_verbs_server *server, uint64_t cookie, bc_memory *memory,
+                                bc_verbs_grant *grant, beamcast_error *error) {
   (void)server;
   (void)cookie;
   (void)memory;
-  (void)address;
-  (void)key;
+  (void)grant;
   return beamcast_fail(error, BEAMCAST_ERR_UNSUPPORTED, "this build has no RDMA");
+}
+
+void bc_verbs_server_revoke(bc_verbs_server *server, uint64_t cookie, const bc_memory *memory) {
+  (void)server;
+  (void)cookie;
+  (void)memory;
 }
 
 void bc_verbs_server_drop(bc_verbs_server *server, uint64_t cookie) {

@@ -355,10 +355,10 @@ static int make_queue_pair(bc_verbs_queue *q, beamcast_error *error) {
                              : BEAMCAST_OK;
 }
 
-static int connect_pair(bc_verbs_queue *q, const bc_verbs_at *at, int64_t deadline,
+static int connect_pair(bc_verbs_queue *q, const bc_verbs_at *at, uint32_t number, int64_t deadline,
                         beamcast_error *error) {
   unsigned char hello[BC_VERBS_HELLO_BYTES];
-  bc_verbs_hello_write(at, hello);
+  bc_verbs_hello_write(at, number, hello);
   struct rdma_conn_param param = {.private_data = hello,
                                   .private_data_len = sizeof hello,
                                   .initiator_depth = 1,
@@ -375,8 +375,9 @@ static int connect_pair(bc_verbs_queue *q, const bc_verbs_at *at, int64_t deadli
   return code;
 }
 
-bc_verbs_queue *bc_verbs_dial(const bc_verbs_at *at, struct sockaddr *to, struct sockaddr *from,
-                              int lane, int64_t deadline, beamcast_error *error) {
+bc_verbs_queue *bc_verbs_dial(const bc_verbs_at *at, uint32_t number, struct sockaddr *to,
+                              struct sockaddr *from, int lane, int64_t deadline,
+                              beamcast_error *error) {
   bc_verbs_queue *q = calloc(1, sizeof *q);
   if (q == NULL) {
     beamcast_fail(error, BEAMCAST_ERR_MEMORY, "out of memory");
@@ -385,7 +386,7 @@ bc_verbs_queue *bc_verbs_dial(const bc_verbs_at *at, struct sockaddr *to, struct
   q->lane = lane;
   if (resolve(q, to, from, deadline, error) != BEAMCAST_OK || q->id == NULL ||
       make_queue_pair(q, error) != BEAMCAST_OK ||
-      connect_pair(q, at, deadline, error) != BEAMCAST_OK) {
+      connect_pair(q, at, number, deadline, error) != BEAMCAST_OK) {
     bc_verbs_queue_close(q);
     return NULL;
   }

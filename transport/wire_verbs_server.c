@@ -4,9 +4,11 @@
  * wire_verbs.h for what goes over the wire. Voxels land without a thread of ours. A queue pair is
  * taken only for a lane that asked for it, by the lane's ticket, and dies with the lane.
  *
- * A registration belongs to a slot's memory and may outlive the server: it keeps its device. A
- * producer that has a queue pair here can write into every registered slot whose address and key it
- * was once told, or guesses, also while that slot is shown: one must trust who may push.
+ * A registration belongs to a slot's memory and may outlive the server: it keeps its device. It
+ * opens nothing by itself. What a producer writes through is a memory window (type 2) in it: its
+ * key works on one queue pair alone, and no more when the window is closed, as the step ends. A
+ * device that has no such windows opens the registration instead; a producer that has a queue pair
+ * there can write into every slot whose address and key it was once told, or guesses.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -28,7 +30,7 @@ typedef struct device {
   atomic_int references;     /* the server's, and one for each registration */
   struct rdma_cm_id *anchor; /* keeps the context open */
   struct ibv_pd *pd;
-  struct ibv_cq *cq; /* nothing ever completes: all is one-sided */
+  bool windows; /* type 2: for one queue pair each */
   uint64_t fence_value;
   struct ibv_mr *fence;
 } device;
@@ -37,7 +39,7 @@ typedef struct device {
 typedef struct lane {
   struct lane *next;
   bc_verbs_at at;
-  struct rdma_cm_id *ids[BC_VERBS_QUEUES_MAX];
+  bc_verbs_pair pairs[BC_QUEUES_MAX];
   int count;
   device *on; /* of its first queue pair */
 } lane;
@@ -73,9 +75,6 @@ static void device_release(device *d) {
   if (d->fence != NULL) {
     (void)ibv_dereg_mr(d->fence);
   }
-  if (d->cq != NULL) {
-    (void)ibv_destroy_cq(d->cq);
-  }
   if (d->pd != NULL) {
     (void)ibv_dealloc_pd(d->pd);
   }
@@ -93,8 +92,8 @@ static device *device_new(struct rdma_cm_id *anchor, beamcast_error *error) {
   atomic_init(&d->references, 1);
   d->anchor = anchor;
   d->pd = ibv_alloc_pd(anchor->verbs);
-  d->cq = d->pd ? ibv_create_cq(anchor->verbs, 1, NULL, NULL, 0) : NULL;
-  d->fence = d->cq
+  d->windows = bc_verbs_has_windows(anchor->verbs);
+  d->fence = d->pd
                  ? ibv_reg_mr(d->pd, &d->fence_value, sizeof d->fence_value, IBV_ACCESS_REMOTE_READ)
                  : NULL;
   if (d->fence == NULL) {
@@ -142,12 +141,6 @@ static int find_devices(bc_verbs_server *server, beamcast_error *error) {
 /* --- queue pairs ---------------------------------------------------------------------------------
  */
 
-static void end_pair(struct rdma_cm_id *id) {
-  (void)rdma_disconnect(id);
-  rdma_destroy_qp(id); /* from here on nothing lands */
-  (void)rdma_destroy_id(id);
-}
-
 static bool tickets_equal(const unsigned char *a, const unsigned char *b) {
   unsigned char difference = 0;
   for (int i = 0; i < BC_VERBS_TICKET_BYTES; i++) {
@@ -161,24 +154,22 @@ static bool accept_pair(bc_verbs_server *server, struct rdma_cm_id *id,
                         const struct rdma_conn_param *asked) {
   bc_verbs_at hello;
   unsigned char answer[BC_VERBS_ANSWER_BYTES];
+  uint32_t number;
   device *d = device_of(server, id->verbs);
   lane *l = server->lanes;
-  if (d == NULL || !bc_verbs_hello_read(asked->private_data, asked->private_data_len, &hello)) {
+  if (d == NULL ||
+      !bc_verbs_hello_read(asked->private_data, asked->private_data_len, &hello, &number)) {
     return false;
   }
   while (l != NULL && l->at.cookie != hello.cookie) {
     l = l->next;
   }
-  if (l == NULL || !tickets_equal(l->at.ticket, hello.ticket) || l->count == BC_VERBS_QUEUES_MAX ||
+  if (l == NULL || !tickets_equal(l->at.ticket, hello.ticket) || l->count == BC_QUEUES_MAX ||
       (l->on != NULL && l->on != d)) {
     return false;
   }
-  struct ibv_qp_init_attr attributes = {
-      .send_cq = d->cq,
-      .recv_cq = d->cq,
-      .qp_type = IBV_QPT_RC,
-      .cap = {.max_send_wr = 1, .max_recv_wr = 1, .max_send_sge = 1, .max_recv_sge = 1}};
-  if (rdma_create_qp(id, d->pd, &attributes) != 0) {
+  bc_verbs_pair pair;
+  if (!bc_verbs_pair_make(&pair, id, d->pd, number)) {
     return false;
   }
   bc_verbs_fence fence = {.key = d->fence->rkey, .address = (uintptr_t)&d->fence_value};
@@ -188,20 +179,21 @@ static bool accept_pair(bc_verbs_server *server, struct rdma_cm_id *id,
                                   .responder_resources = asked->responder_resources > 0,
                                   .rnr_retry_count = 7};
   if (rdma_accept(id, &param) != 0) {
-    rdma_destroy_qp(id);
+    bc_verbs_pair_unmake(&pair);
     return false;
   }
-  l->ids[l->count++] = id;
+  l->pairs[l->count++] = pair;
   l->on = d;
   return true;
 }
 
 /* Takes a connection out of its lane; false if it is in none (any more). Lock held. */
-static bool take_out(bc_verbs_server *server, const struct rdma_cm_id *id) {
+static bool take_out(bc_verbs_server *server, const struct rdma_cm_id *id, bc_verbs_pair *out) {
   for (lane *l = server->lanes; l != NULL; l = l->next) {
     for (int i = 0; i < l->count; i++) {
-      if (l->ids[i] == id) {
-        l->ids[i] = l->ids[--l->count];
+      if (l->pairs[i].id == id) {
+        *out = l->pairs[i];
+        l->pairs[i] = l->pairs[--l->count];
         return true;
       }
     }
@@ -212,6 +204,7 @@ static bool take_out(bc_verbs_server *server, const struct rdma_cm_id *id) {
 /* Events are acknowledged before their id is destroyed, which waits for that. */
 static void handle(bc_verbs_server *server, struct rdma_cm_event *event) {
   struct rdma_cm_id *id = event->id;
+  bc_verbs_pair ended;
   bool end = false, reject = false;
   pthread_mutex_lock(&server->lock);
   switch (event->event) {
@@ -223,7 +216,7 @@ static void handle(bc_verbs_server *server, struct rdma_cm_event *event) {
   case RDMA_CM_EVENT_UNREACHABLE:
   case RDMA_CM_EVENT_REJECTED:
   case RDMA_CM_EVENT_DEVICE_REMOVAL:
-    end = take_out(server, id);
+    end = take_out(server, id, &ended);
     break;
   default: /* ESTABLISHED, TIMEWAIT_EXIT, and what changes nothing */
     break;
@@ -234,7 +227,7 @@ static void handle(bc_verbs_server *server, struct rdma_cm_event *event) {
     (void)rdma_reject(id, NULL, 0);
     (void)rdma_destroy_id(id);
   } else if (end) {
-    end_pair(id);
+    bc_verbs_pair_end(&ended);
   }
 }
 
@@ -313,7 +306,7 @@ bc_verbs_server *bc_verbs_server_open(beamcast_error *error) {
 
 static void free_lane(lane *l) {
   for (int i = 0; i < l->count; i++) {
-    end_pair(l->ids[i]);
+    bc_verbs_pair_end(&l->pairs[i]);
   }
   free(l);
 }
@@ -412,7 +405,8 @@ static registration *register_on(device *on, bc_memory *memory, beamcast_error *
   r->on = on;
   r->next = atomic_load(&memory->wired);
   r->region = ibv_reg_mr(on->pd, memory->data, memory->size,
-                         IBV_ACCESS_LOCAL_WRITE | IBV_ACCESS_REMOTE_WRITE);
+                         IBV_ACCESS_LOCAL_WRITE |
+                             (on->windows ? IBV_ACCESS_MW_BIND : IBV_ACCESS_REMOTE_WRITE));
   if (r->region == NULL) {
     int reason = errno;
     free(r);
@@ -425,14 +419,38 @@ static registration *register_on(device *on, bc_memory *memory, beamcast_error *
   return r;
 }
 
-int bc_verbs_server_register(bc_verbs_server *server, uint64_t cookie, bc_memory *memory,
-                             uint64_t *address, uint32_t *key, beamcast_error *error) {
-  pthread_mutex_lock(&server->lock);
+static lane *lane_of(const bc_verbs_server *server, uint64_t cookie) {
   lane *l = server->lanes;
   while (l != NULL && l->at.cookie != cookie) {
     l = l->next;
   }
-  device *on = l != NULL ? l->on : NULL;
+  return l;
+}
+
+/* Lock held. */
+static int open_to(lane *l, bc_memory *memory, struct ibv_mr *region, bc_verbs_grant *grant,
+                   beamcast_error *error) {
+  int code = l != NULL && l->count > 0 ? BEAMCAST_OK
+                                       : beamcast_fail(error, BEAMCAST_ERR_CONNECTION,
+                                                       "the producer has no RDMA connection");
+  for (int i = 0; code == BEAMCAST_OK && i < l->count; i++) {
+    uint32_t *key = &grant->key[l->pairs[i].number];
+    if (!grant->lasting) {
+      bc_verbs_close_windows(&l->pairs[i], memory); /* asked for again: the old key is void */
+      code = bc_verbs_open_window(&l->pairs[i], memory, region, key, error);
+    } else {
+      *key = region->rkey;
+    }
+  }
+  return code;
+}
+
+int bc_verbs_server_open_memory(bc_verbs_server *server, uint64_t cookie, bc_memory *memory,
+                                bc_verbs_grant *grant, beamcast_error *error) {
+  memset(grant, 0, sizeof *grant);
+  pthread_mutex_lock(&server->lock);
+  const lane *asking = lane_of(server, cookie);
+  device *on = asking != NULL ? asking->on : NULL;
   pthread_mutex_unlock(&server->lock);
   if (on == NULL) {
     return beamcast_fail(error, BEAMCAST_ERR_CONNECTION, "the producer has no RDMA connection");
@@ -447,7 +465,23 @@ int bc_verbs_server_register(bc_verbs_server *server, uint64_t cookie, bc_memory
   if (r == NULL) {
     return BEAMCAST_ERR_MEMORY;
   }
-  *address = (uintptr_t)memory->data;
-  *key = r->region->rkey;
-  return BEAMCAST_OK;
+  grant->address = (uintptr_t)memory->data;
+  grant->lasting = !on->windows;
+  pthread_mutex_lock(&server->lock);
+  int code = open_to(lane_of(server, cookie), memory, r->region, grant, error);
+  pthread_mutex_unlock(&server->lock);
+  return code;
+}
+
+void bc_verbs_server_revoke(bc_verbs_server *server, uint64_t cookie, const bc_memory *memory) {
+  if (server == NULL || atomic_load(&memory->wired) == NULL) {
+    return;
+  }
+  pthread_mutex_lock(&server->lock);
+  for (lane *l = server->lanes; l != NULL; l = l->next) {
+    for (int i = 0; i < l->count && (cookie == 0 || l->at.cookie == cookie); i++) {
+      bc_verbs_close_windows(&l->pairs[i], memory);
+    }
+  }
+  pthread_mutex_unlock(&server->lock);
 }

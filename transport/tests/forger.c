@@ -89,9 +89,14 @@ bc_grid forger_grid(void) {
 }
 
 forger forger_open(const bc_contact *contact, uint64_t run) {
+  return forger_open_stream(contact, "forged", run);
+}
+
+forger forger_open_stream(const bc_contact *contact, const char *stream, uint64_t run) {
   forger f = {.control = forger_shaken(contact, BC_ROLE_PRODUCER)};
   bc_writer writer = {0};
-  bc_join join = {.stream = "forged", .run_id = run, .ranks = 1};
+  bc_join join = {.run_id = run, .ranks = 1};
+  (void)snprintf(join.stream, sizeof join.stream, "%s", stream);
   bc_put_join(&writer, &join);
   forger_send(f.control, &writer);
   bc_message message = forger_receive(f.control, BC_WELCOME);

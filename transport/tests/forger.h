@@ -28,8 +28,9 @@ typedef struct forger {
   uint64_t session, serial;
 } forger;
 
-bc_grid forger_grid(void); /* 8 x 8 x 8 */
-forger forger_open(const bc_contact *contact, uint64_t run);
+bc_grid forger_grid(void);                                   /* 8 x 8 x 8 */
+forger forger_open(const bc_contact *contact, uint64_t run); /* of stream "forged" */
+forger forger_open_stream(const bc_contact *contact, const char *stream, uint64_t run);
 void forger_close(forger *f);
 void forger_span(const forger *f, uint32_t array, const bc_box *box, uint64_t bytes); /* WRITE */
 /* END with a header of so many bytes and an account for one rank. */

@@ -288,7 +288,7 @@ static void wait_for(server *s, const char *stream, condition *met, uint64_t num
                      const char *what) {
   double until = now() + PATIENCE_SECONDS;
   bc_stream_status status;
-  for (;;) {
+  for (double pause = 0.001;; pause = pause < 0.02 ? 1.5 * pause : pause) {
     status = server_status(s, stream);
     if (met(&status, number)) {
       return;
@@ -300,7 +300,7 @@ static void wait_for(server *s, const char *stream, condition *met, uint64_t num
                 (unsigned long long)status.steps_dropped, (unsigned long long)status.steps_aborted,
                 status.producers, status.last_drop);
     }
-    nap(0.001);
+    nap(pause); /* asking takes the server's time */
   }
 }
 
