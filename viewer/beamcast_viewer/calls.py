@@ -3,7 +3,7 @@
 import json
 import traceback
 
-from . import errors, pictures
+from . import errors, pictures, voxels
 
 
 def _triple(values):
@@ -27,6 +27,8 @@ class Calls:
         self.add("set", self._set)
         self.add("open", self._open)
         self.add("request", self._request)
+        self.add("crop", self._crop)
+        self.add("retrieve", self._retrieve, view=True)
 
     def add(self, name, function, view=False):
         """function(arguments: dict, data: bytes) returns a dict, or a dict and bytes."""
@@ -85,6 +87,15 @@ class Calls:
 
     def _open(self, arguments, _):
         return {"shown": self.viewer.open_file(**arguments)}
+
+    def _crop(self, arguments, _):
+        voxels.set_crop(self.viewer, arguments.get("box"))
+        return {"crop": voxels.crop_box(self.viewer)}
+
+    def _retrieve(self, arguments, _):
+        if "box" in arguments:
+            return voxels.fetch(self.viewer, **arguments)
+        return voxels.describe(self.viewer)
 
     def _request(self, arguments, _):
         stream = arguments.pop("stream", self.viewer.stream)

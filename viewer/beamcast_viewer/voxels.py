@@ -1,0 +1,116 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""Voxels of what is shown, for who fetches them, and the crop box. A box is first and last voxels, x0, x1, y0,
+y1, z0, z1, from 0, the last ones not included."""
+import math
+
+import numpy
+from paraview import servermanager, simple
+from vtkmodules.util.numpy_support import vtk_to_numpy
+
+from . import errors
+
+MOST = 1 << 30  # bytes of one answer, see transport/calls.h
+TYPES = {"i1": "int8", "u1": "uint8", "i2": "int16", "u2": "uint16", "i4": "int32", "u4": "uint32", "f4": "float32",
+         "f8": "float64"}
+
+
+def whole(viewer):
+    return [bound for size in viewer.geometry()["size"] for bound in (0, size)]
+
+
+def check(viewer, box):
+    size = viewer.geometry()["size"]
+    if len(box) != 6 or not all(isinstance(n, int) for n in box) or not all(
+            0 <= box[2 * i] < box[2 * i + 1] <= size[i] for i in range(3)):
+        raise errors.Refused(errors.ARGUMENT, "the box does not lie in the volume of %d x %d x %d voxels" % tuple(size))
+
+
+def crop_box(viewer):
+    """The voxels in the crop box of the display, or None where there is none."""
+    display = viewer.display
+    if display is None or not hasattr(display, "XACCropping") or not display.XACCropping:
+        return None
+    bounds, geometry, box = viewer.bounds(), viewer.geometry(), []
+    for i in range(3):
+        ends = [display.XACCroppingOrigin[i] + bounds[2 * i + k] * display.XACCroppingScale[i] for k in (0, 1)]
+        places = [(end - bounds[2 * i]) / geometry["spacing"][i] for end in ends]
+        box += [max(0, math.ceil(places[0] - 1e-6)), min(geometry["size"][i], math.floor(places[1] + 1e-6) + 1)]
+    check(viewer, box)
+    return box
+
+
+def set_crop(viewer, box):
+    """Shows this box alone; None or (): all of it."""
+    viewer._need_volume()
+    if not hasattr(viewer.display, "XACCropping"):
+        raise errors.Refused(errors.UNSUPPORTED, "only XAC Volume has a crop box")
+    if not box:
+        viewer.display.XACCropping = 0
+    else:
+        check(viewer, box)
+        bounds, spacing = viewer.bounds(), viewer.geometry()["spacing"]
+        scale, shift = [], []
+        for i in range(3):
+            low = bounds[2 * i] + box[2 * i] * spacing[i]
+            high = bounds[2 * i] + (box[2 * i + 1] - 1) * spacing[i]
+            length = bounds[2 * i + 1] - bounds[2 * i]
+            scale.append((high - low) / length if length > 0 else 1.0)
+            shift.append(low - bounds[2 * i] * scale[i])
+        viewer.display.XACCroppingScale, viewer.display.XACCroppingOrigin = scale, shift
+        viewer.display.XACCropping = 1
+    viewer.changed()
+
+
+def describe(viewer):
+    """What `fetch` can give: the shown array, or a stream's name where transport gives it faster."""
+    viewer._need_volume()
+    state = viewer.state()
+    shown, bounds = state["shown"], viewer.bounds()
+    return {"array": shown["array"], "stream": shown.get("stream"), "size": shown["size"],
+            "spacing": shown["spacing"], "origin": [bounds[0], bounds[2], bounds[4]], "crop": crop_box(viewer),
+            "step": shown.get("step", 0), "time": shown.get("time", 0.0),
+            "provenance": {"shown": shown, "look": state["look"],
+                           "versions": {"beamcast": state["version"], "paraview": state["paraview"]}}}
+
+
+def fetch(viewer, box, array=None):
+    """Voxels of an array: what they are, and their bytes, [z][y][x][component]."""
+    viewer._need_volume()
+    check(viewer, box)
+    name = array or viewer.array
+    if name not in viewer.arrays():
+        raise errors.Refused(errors.ARGUMENT, 'there is no array "%s"; there are %s' % (name, ", ".join(viewer.arrays())))
+    extent = viewer.geometry()["extent"]
+    region = [extent[i - i % 2] + box[i] - i % 2 for i in range(6)]
+    values = gather(viewer, region, name)
+    kind = values.dtype.str[1:]
+    if kind not in TYPES:
+        raise errors.Refused(errors.UNSUPPORTED, "values of %s can't be sent" % values.dtype)
+    return {"type": TYPES[kind], "components": values.shape[3]}, numpy.ascontiguousarray(values).tobytes()
+
+
+def gather(viewer, region, name):
+    """An array (z, y, x, components) of a region of VTK's extent, from all ranks."""
+    subset = simple.ExtractSubset(Input=viewer.source, VOI=region)
+    try:
+        subset.UpdatePipeline()
+        sizes = [region[2 * i + 1] - region[2 * i] + 1 for i in (2, 1, 0)]
+        values = None
+        for rank in range(viewer.receiver.ranks):
+            part = servermanager.Fetch(subset, rank)
+            scalars = part.GetPointData().GetArray(name)
+            if scalars is None or part.GetNumberOfPoints() == 0:
+                continue
+            there = vtk_to_numpy(scalars).reshape(part.GetDimensions()[::-1] + (-1,))
+            if values is None:
+                shape = sizes + [there.shape[3]]
+                if math.prod(shape) * there.itemsize > MOST:
+                    raise errors.Refused(errors.ARGUMENT, "the box is too large for one answer: at most 1 GiB")
+                values = numpy.zeros(shape, there.dtype)
+            at = part.GetExtent()
+            values[tuple(slice(at[2 * i] - region[2 * i], at[2 * i + 1] + 1 - region[2 * i]) for i in (2, 1, 0))] = there
+        if values is None:
+            raise errors.Refused(errors.REFUSED, "these voxels are on no rank any more")
+        return values
+    finally:
+        simple.Delete(subset)
