@@ -53,6 +53,7 @@ struct vtkXACVolumeMapper::Internals {
   std::vector<double> Bounds; // of every rank
   vtkVolume *Prop = nullptr;
   bool WindowWanted = false;
+  bool ColorsGiven = false, ShadingGiven = false; // the renderer has some that it can draw with
 };
 
 namespace {
@@ -122,6 +123,7 @@ bool vtkXACVolumeMapper::PrepareRenderer() {
   in.LoadedBackend = in.Backend;
   in.BrickChanged = true;
   in.KernelChanged = true;
+  in.ColorsGiven = in.ShadingGiven = false;
   return true;
 }
 
@@ -236,9 +238,10 @@ bool vtkXACVolumeMapper::PrepareColors(vtkVolume *prop) {
   transfer.rgba = rgba.data();
   beamcast_error error = {0, ""};
   if (xac_set_transfer(in.Renderer, &transfer, &error) != BEAMCAST_OK) {
-    in.Problem = error.message;
-    return false;
+    in.Problem = error.message; // the last good colours stay
+    return in.ColorsGiven;
   }
+  in.ColorsGiven = true;
   return true;
 }
 
@@ -259,9 +262,10 @@ bool vtkXACVolumeMapper::PrepareShading() {
   s.light_resolution = this->LightResolution;
   beamcast_error error = {0, ""};
   if (xac_set_shading(in.Renderer, &s, &error) != BEAMCAST_OK) {
-    in.Problem = error.message;
-    return false;
+    in.Problem = error.message; // the last good light stays
+    return in.ShadingGiven;
   }
+  in.ShadingGiven = true;
   return true;
 }
 
@@ -392,7 +396,7 @@ void vtkXACVolumeMapper::CheckCut(vtkRenderer *renderer) {
 void vtkXACVolumeMapper::FillQuality(int coarse, xac_quality *quality) {
   const Internals &in = *this->Internal;
   const double *s = in.Whole.Spacing;
-  double step = this->SampleDistance > 0.0
+  double step = this->SampleDistance > 0.0 && std::isfinite(this->SampleDistance)
                     ? this->SampleDistance
                     : std::min({std::fabs(s[0]), std::fabs(s[1]), std::fabs(s[2])});
   xac_quality_default(quality, step * coarse);

@@ -46,6 +46,18 @@ static int check_quality(const xac_quality *q, beamcast_error *error) {
     return beamcast_fail(error, BEAMCAST_ERR_ARGUMENT, "%d clipping planes; 0 to %d can be used",
                          q->planes, XAC_PLANES_MAX);
   }
+  for (int i = 0; i < q->planes; i++) {
+    if (!all_finite(q->plane[i], 4)) {
+      return beamcast_fail(error, BEAMCAST_ERR_ARGUMENT,
+                           "clipping plane %d has a number that isn't finite", i);
+    }
+  }
+  for (int i = 0; q->crop && i < 6; i++) {
+    if (isnan(q->crop_box[i])) {
+      return beamcast_fail(error, BEAMCAST_ERR_ARGUMENT,
+                           "the crop box has an end that isn't a number");
+    }
+  }
   return BEAMCAST_OK;
 }
 

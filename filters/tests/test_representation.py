@@ -178,6 +178,17 @@ def turning(folder):
     simple.Render(view)
     assert (grab() == full).all(), "a kernel that does not compile changed the picture"
     assert "bad.c:2" in status(display) and "nonsense" in status(display), status(display)
+    display.XACKernel = "local"
+    simple.Render(view)
+    lit, nan, inf = grab(), float("nan"), float("inf")
+    for name, value in (("XACLightVector", [nan, 0, 0]), ("XACUnitDistance", inf)):
+        good = getattr(display, name)
+        good = list(good) if isinstance(value, list) else good
+        setattr(display, name, value)
+        simple.Render(view)
+        assert (grab() == lit).all(), "%s of %s changed the picture" % (name, value)
+        assert any(word in status(display) for word in ("finite", "more than 0")), status(display)
+        setattr(display, name, good)
     display.XACKernel = "plain"
     display.SMProxy.InvokeCommand("XACMeasure")
     simple.Render(view)

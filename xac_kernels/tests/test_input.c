@@ -175,6 +175,88 @@ static void absurd_parameters_give_a_sentence(void **state) {
   xac_destroy(r);
 }
 
+/* Draws the middle pixel; 1 when it is the same as before, to the bit. */
+static int draws_as(xac_renderer *r, const float *before, float *rgba) {
+  beamcast_error e = {0, ""};
+  const double eye[3] = {0.5, 0.5, 10}, focus[3] = {0.5, 0.5, 0}, up[3] = {0, 1, 0};
+  xac_camera camera;
+  xac_quality q;
+  xac_image image = {.rgba = rgba};
+  xac_quality_default(&q, 0.1);
+  assert_int_equal(xac_camera_look_at(&camera, 8, 8, eye, focus, up, 0.0, 1.0, &e), 0);
+  assert_int_equal(xac_render(r, &camera, &q, &image, NULL, &e), 0);
+  return before == NULL || memcmp(before, rgba, sizeof(float) * 8 * 8 * 4) == 0;
+}
+
+static void bad_settings_leave_the_picture(void **state) {
+  (void)state;
+  beamcast_error e = {0, ""};
+  xac_renderer *r = ready(&e);
+  float before[8 * 8 * 4], after[8 * 8 * 4];
+  draws_as(r, NULL, before);
+  assert_true(before[4 * 36 + 3] > 0.1f);
+  static const float colors[] = {1, 0, 0, 1, 1, 0, 0, 1};
+  const xac_transfer bad[] = {
+      {colors, 1, {0, 1}, 1.0},   {colors, 2000000000, {0, 1}, 1.0}, {colors, 2, {1, 0}, 1.0},
+      {colors, 2, {NAN, 1}, 1.0}, {colors, 2, {0, INFINITY}, 1},     {colors, 2, {0, 1}, 0.0},
+      {colors, 2, {0, 1}, NAN},   {colors, 2, {0, 1}, INFINITY},     {NULL, 2, {0, 1}, 1.0}};
+  for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
+    e.message[0] = 0;
+    assert_int_equal(xac_set_transfer(r, &bad[i], &e), BEAMCAST_ERR_ARGUMENT);
+    assert_true(strlen(e.message) > 10);
+    assert_true(draws_as(r, before, after));
+  }
+  for (int i = 0; i < 3; i++) {
+    xac_shading s;
+    xac_shading_default(&s);
+    s.kernel = XAC_LOCAL;
+    s.light = i == 0 ? (xac_light_kind)77 : XAC_LIGHT_POINT;
+    s.vector[2] = i == 1 ? NAN : INFINITY;
+    e.message[0] = 0;
+    assert_int_equal(xac_set_shading(r, &s, &e), BEAMCAST_ERR_ARGUMENT);
+    assert_true(strlen(e.message) > 10);
+    assert_true(draws_as(r, before, after));
+  }
+  const double eye[3] = {0.5, 0.5, 10}, focus[3] = {0.5, 0.5, 0}, up[3] = {0, 1, 0};
+  xac_camera camera;
+  xac_image image = {.rgba = after};
+  assert_int_equal(xac_camera_look_at(&camera, 8, 8, eye, focus, up, 0.0, 1.0, &e), 0);
+  for (int i = 0; i < 3; i++) {
+    xac_quality q;
+    xac_quality_default(&q, 0.1);
+    q.crop = i == 0;
+    q.crop_box[1] = NAN;
+    q.planes = i != 0;
+    q.plane[0][3] = i == 1 ? NAN : INFINITY;
+    e.message[0] = 0;
+    assert_int_equal(xac_render(r, &camera, &q, &image, NULL, &e), BEAMCAST_ERR_ARGUMENT);
+    assert_true(strlen(e.message) > 10);
+    assert_memory_equal(before, after, sizeof before);
+  }
+  xac_destroy(r);
+}
+
+/* Light in volumes where there is nothing to work it out from, and with absurd sizes for it. */
+static void light_of_absurd_sizes_is_worked_out(void **state) {
+  (void)state;
+  scene s;
+  scene_make(&s, 3, 40, 1, constant);
+  const float colors[] = {1, 1, 1, 0.5f, 1, 1, 1, 0.5f};
+  s.transfer.rgba = colors;
+  s.transfer.range[1] = 10.0;
+  static const int resolutions[] = {-5, 0, 8, 1 << 30};
+  static const double radii[] = {NAN, -1.0, 1e-300, 1e300};
+  for (int i = 0; i < 4; i++) {
+    s.shading.kernel = XAC_SCATTER | XAC_OCCLUSION;
+    s.shading.light_resolution = resolutions[i];
+    s.shading.occlusion_radius = radii[i];
+    float *image = scene_draw(&s, one, 1, 0);
+    assert_true(all_finite(image, 64 * 64 * 4));
+    free(image);
+  }
+  scene_free(&s);
+}
+
 static void bad_volumes_leave_the_old_one(void **state) {
   (void)state;
   beamcast_error e = {0, ""};
@@ -279,6 +361,8 @@ int main(void) {
       cmocka_unit_test(constant_and_hollow_volumes_are_drawn),
       cmocka_unit_test(one_voxel_thick_volumes_are_drawn_one_cell_thick),
       cmocka_unit_test(absurd_parameters_give_a_sentence),
+      cmocka_unit_test(bad_settings_leave_the_picture),
+      cmocka_unit_test(light_of_absurd_sizes_is_worked_out),
       cmocka_unit_test(bad_volumes_leave_the_old_one),
       cmocka_unit_test(every_type_reads_the_same_values),
   };
