@@ -3,10 +3,11 @@
 #   bench/rdma.sh SERVER-HOST [BUILD]     SERVER-HOST: reached by ssh without a password, same path to BUILD
 # For sizes from 1 MiB to 4 GiB: medians of 5 alternated runs, as a table; then numbers of queue pairs and message sizes.
 # BEAMCAST_HOST: the server's address on its RDMA device (else SERVER-HOST); DEVICE and GID: ib_write_bw's -d and -x, where its
-# own choice is wrong. Both hosts need perftest. With `localhost` all runs on one host (soft-RoCE: DEVICE=rxe0 GID=1).
+# own choice is wrong. SIZES, RUNS, ITERATIONS (MiB of one measurement) and SWEEP (MiB of a step in the last part, 0: without it)
+# change the amount. Both hosts need perftest. With `localhost` all runs on one host (soft-RoCE: DEVICE=rxe0 GID=1).
 set -u
 (($# >= 1)) || {
-  sed -n '2,7s/^# \{0,1\}//p' "$0"
+  sed -n '2,8s/^# \{0,1\}//p' "$0"
   exit 2
 }
 server=$1 build=$(cd -- "${2:-$(dirname -- "${BASH_SOURCE[0]}")/../build}" && pwd) || exit 1
@@ -51,11 +52,11 @@ ours() {
 theirs() {
   local peer
   command -v ib_write_bw >/dev/null || return
-  there ib_write_bw "${options[@]}" -s "$1" -n 1000 >/dev/null 2>&1 &
+  there ib_write_bw "${options[@]}" -s "$1" -n "${ITERATIONS:-1000}" >/dev/null 2>&1 &
   peer=$!
   for ((i = 0; i < 10; i++)); do
     sleep 0.3
-    ib_write_bw "${options[@]}" -s "$1" -n 1000 "$address" 2>/dev/null |
+    ib_write_bw "${options[@]}" -s "$1" -n "${ITERATIONS:-1000}" "$address" 2>/dev/null |
       awk '$1 ~ /^[0-9]+$/ && NF >= 4 {printf "%.4e\n", $4 * 1e9 / 8; found = 1} END {exit !found}' && break
   done
   kill "$peer" 2>/dev/null
@@ -68,7 +69,7 @@ median() {
 
 printf '%10s %14s %14s %8s\n' MiB 'ours, B/s' ib_write_bw ratio
 for mib in ${SIZES:-1 16 256 1024 4096}; do
-  steps=$((2048 / mib)) a=() b=()
+  steps=$((${ITERATIONS:-2048} / mib)) a=() b=()
   steps=$((steps < 3 ? 3 : steps > 200 ? 200 : steps))
   for ((run = 0; run < ${RUNS:-5}; run++)); do
     a+=("$(ours "$mib" "$steps")")
@@ -78,10 +79,10 @@ for mib in ${SIZES:-1 16 256 1024 4096}; do
   printf '%10s %14s %14s %8s\n' "$mib" "$first" "$second" \
     "$(awk -v a="$first" -v b="$second" 'BEGIN {if (b + 0 > 0) printf "%.2f", a / b; else print "-"}')"
 done
-((${SWEEP:-1})) || exit 0
+((${SWEEP:-1024})) || exit 0
 for queues in 1 2 4 8; do
-  printf 'queue pairs %s: %s B/s\n' "$queues" "$(ours 1024 5 BEAMCAST_RDMA_QUEUES=$queues)"
+  printf 'queue pairs %s: %s B/s\n' "$queues" "$(ours "${SWEEP:-1024}" 5 BEAMCAST_RDMA_QUEUES=$queues)"
 done
 for message in 65536 262144 1048576 4194304; do
-  printf 'messages of %s: %s B/s\n' "$message" "$(ours 1024 5 BEAMCAST_RDMA_MESSAGE=$message)"
+  printf 'messages of %s: %s B/s\n' "$message" "$(ours "${SWEEP:-1024}" 5 BEAMCAST_RDMA_MESSAGE=$message)"
 done

@@ -20,10 +20,10 @@
 #include <sys/mman.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "beamcast.h"
+#include "measure.h"
 #include "receiver.h"
 
 enum { WARM_STEPS = 4, PROCESSES_MAX = 16, STEPS_MAX = 4096 };
@@ -38,22 +38,6 @@ typedef struct board {
   char wire[32];
   int failed;
 } board;
-
-static double now(void) {
-  struct timespec t;
-  clock_gettime(CLOCK_MONOTONIC, &t);
-  return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
-}
-
-static int by_value(const void *a, const void *b) {
-  double x = *(const double *)a, y = *(const double *)b;
-  return (x > y) - (x < y);
-}
-
-static double median(double *values, int count) {
-  qsort(values, (size_t)count, sizeof *values, by_value);
-  return values[count / 2];
-}
 
 static void die(const char *what, const char *why) {
   (void)fprintf(stderr, "bench_transport: %s: %s\n", what, why);
@@ -146,7 +130,7 @@ static void produce(board *b, int rank, int ranks, const char *wire, const uint6
                           .shape = {volume[0], volume[1], to - from}};
   for (int i = 0; stream != NULL && i < WARM_STEPS + steps; i++) {
     int code = beamcast_begin_step(stream, (uint64_t)i, i, &error);
-    double begin = now();
+    double begin = measure_now();
     if (code == BEAMCAST_OK) {
       code = beamcast_put(stream, &brick, &error);
     }
@@ -158,7 +142,7 @@ static void produce(board *b, int rank, int ranks, const char *wire, const uint6
     }
     if (i >= WARM_STEPS) {
       b->begin[rank][i - WARM_STEPS] = begin;
-      b->end[rank][i - WARM_STEPS] = now();
+      b->end[rank][i - WARM_STEPS] = measure_now();
     }
   }
   if (stream == NULL) {
@@ -224,7 +208,7 @@ static void push(const char *wire, uint64_t bytes, int producers, int receivers,
   }
   uint64_t total = volume[0] * volume[1] * volume[2] * 4;
   (void)printf("{\"rate\": %.6g, \"bytes\": %llu, \"wire\": \"%s\", \"server_grown\": %lld}\n",
-               (double)total / median(seconds, steps), (unsigned long long)total, b->wire,
+               (double)total / measure_median(seconds, steps), (unsigned long long)total, b->wire,
                (long long)grown * 1024);
 }
 
@@ -246,12 +230,12 @@ static void copy(uint64_t bytes, int steps) {
   memset(from, 1, bytes);
   memset(to, 2, bytes);
   for (int i = 0; i < steps; i++) {
-    double begin = now();
+    double begin = measure_now();
     memcpy(to, from, bytes);
     __asm__ volatile("" ::"r"(to) : "memory"); /* the copy counts as used */
-    seconds[i] = now() - begin;
+    seconds[i] = measure_now() - begin;
   }
-  (void)printf("{\"rate\": %.6g}\n", (double)bytes / median(seconds, steps));
+  (void)printf("{\"rate\": %.6g}\n", (double)bytes / measure_median(seconds, steps));
 }
 
 typedef struct plain {
@@ -278,7 +262,7 @@ static void plain_side(plain *sides, int connections, bool sends, int steps, dou
   pthread_t threads[32];
   for (int i = 0; i < WARM_STEPS + steps; i++) {
     char byte = 0;
-    double begin = now();
+    double begin = measure_now();
     for (int c = 1; c < connections; c++) {
       (void)pthread_create(&threads[c], NULL, plain_move, &sides[c]);
     }
@@ -292,7 +276,7 @@ static void plain_side(plain *sides, int connections, bool sends, int steps, dou
       die("plain TCP", strerror(errno));
     }
     if (sends && i >= WARM_STEPS) {
-      seconds[i - WARM_STEPS] = now() - begin;
+      seconds[i - WARM_STEPS] = measure_now() - begin;
     }
   }
 }
@@ -330,7 +314,7 @@ static void plain_tcp(uint64_t bytes, int connections, int steps) {
     exit(0);
   }
   (void)waitpid(pid, NULL, 0);
-  (void)printf("{\"rate\": %.6g}\n", (double)bytes / median(seconds, steps));
+  (void)printf("{\"rate\": %.6g}\n", (double)bytes / measure_median(seconds, steps));
 }
 
 static int number(const char *text, int limit) {

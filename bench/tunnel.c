@@ -20,11 +20,11 @@
 #include <sys/prctl.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "contact.h"
 #include "harness.h"
+#include "measure.h"
 #include "network.h"
 #include "socket.h"
 
@@ -32,20 +32,6 @@ enum { FORWARDED = 7001, SSH_PORT = 7022, STEPS = 5, ASKS = 9 };
 
 static double round_trip;
 static const char *sshd;
-
-static double seconds(void) {
-  return 1e-9 * (double)bc_now();
-}
-
-static int by_value(const void *a, const void *b) {
-  double x = *(const double *)a, y = *(const double *)b;
-  return (x > y) - (x < y);
-}
-
-static double median(double *values, int count) {
-  qsort(values, (size_t)count, sizeof *values, by_value);
-  return values[count / 2];
-}
 
 /* --- ssh -----------------------------------------------------------------------------------------
  */
@@ -113,14 +99,14 @@ static double push(server *s, child *producer, const test_scene *scene, uint64_t
   double took[STEPS];
   for (int i = -1; i < STEPS; i++) { /* the first opens connections */
     uint64_t received = server_status(s, "volume").steps_received;
-    double began = seconds();
+    double began = measure_now();
     assert_int_equal(producers_step(producer, 1, scene, ++*step), BEAMCAST_OK);
     server_wait_received(s, "volume", received + 1);
     if (i >= 0) {
-      took[i] = seconds() - began;
+      took[i] = measure_now() - began;
     }
   }
-  return median(took, STEPS);
+  return measure_median(took, STEPS);
 }
 
 static double fetch(const char *contact, const uint64_t shape[3]) {
@@ -130,16 +116,16 @@ static double fetch(const char *contact, const uint64_t shape[3]) {
   for (int i = 0; i < ASKS; i++) {
     beamcast_error error = {0};
     beamcast_volume_data got;
-    double began = seconds();
+    double began = measure_now();
     if (beamcast_stream_retrieve(contact, "volume", NULL, start, shape, 90, &got, &error) !=
         BEAMCAST_OK) {
       fail_test("retrieve: %s", error.message);
     }
-    took[i] = seconds() - began;
+    took[i] = measure_now() - began;
     beamcast_volume_free(&got);
   }
   network_go_near();
-  return median(took, ASKS);
+  return measure_median(took, ASKS);
 }
 
 static void measure(void **state) {
@@ -166,9 +152,9 @@ static void measure(void **state) {
   connect.relay = true;
   (void)setenv("BEAMCAST_RELAY", "1", 1);
   (void)setenv("BEAMCAST_TOKEN", token, 1);
-  double began = seconds();
+  double began = measure_now();
   assert_int_equal(ask(&producer, &connect).code, BEAMCAST_OK);
-  double connected = seconds() - began;
+  double connected = measure_now() - began;
   uint64_t step = 0;
   double step_time = push(&s, &producer, &small, &step);
   double volume_time = push(&s, &producer, &volume, &step);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  *
- * A connection that carries voxels, shared by data.c (messages and voxels) and data_attach.c
- * (memory that peers write or read themselves). It belongs to one data thread.
+ * A connection that carries voxels, shared by data.c (messages and voxels), data_threads.c, and
+ * data_attach.c (memory that peers write or read themselves). It belongs to one data thread.
  */
 #ifndef BEAMCAST_DATA_CONN_H
 #define BEAMCAST_DATA_CONN_H
@@ -43,6 +43,8 @@ struct bc_data_conn {
 
 /* Tells the peer and the log why, and closes the connection once that is sent. */
 void bc_data_fail(bc_receiver *r, bc_data_conn *c, int code, const char *sentence);
+/* data.c: reads and writes what can be moved now; may leave it `dead`. */
+void bc_data_serve(bc_receiver *r, bc_data_conn *c);
 /* data_attach.c: ATTACH and VERBS_OPEN */
 void bc_data_attach(bc_receiver *r, bc_data_conn *c, bc_reader *reader);
 void bc_data_verbs_open(bc_receiver *r, bc_data_conn *c);

@@ -11,188 +11,7 @@
 #include "device.h"
 #include "sender_state.h"
 
-enum { PULSE_SECONDS = 1, COPIERS_MAX = 4 };
-
-/* --- the control connection ----------------------------------------------------------------------
- */
-
-static int dead(bc_sender *s, int code, const char *sentence) {
-  if (!s->dead) {
-    s->dead = true;
-    s->dead_code = code;
-    (void)snprintf(s->reason, sizeof s->reason, "%s", sentence);
-  }
-  return code;
-}
-
-static int fail_dead(const bc_sender *s, beamcast_error *error) {
-  return beamcast_fail(error, s->dead_code, "%s", s->reason);
-}
-
-static int send_control(bc_sender *s, bc_writer *writer, int64_t deadline, beamcast_error *error) {
-  beamcast_error why = {0};
-  pthread_mutex_lock(&s->sending);
-  int code = bc_send_writer(s->control, writer, deadline, &why);
-  pthread_mutex_unlock(&s->sending);
-  if (code != BEAMCAST_OK) {
-    (void)dead(s, code, why.message); /* half a message may be out */
-    return fail_dead(s, error);
-  }
-  return BEAMCAST_OK;
-}
-
-static void *pulse(void *argument) {
-  bc_sender *s = argument;
-  pthread_mutex_lock(&s->sending);
-  while (!s->stop) {
-    (void)bc_cond_wait_until(&s->pulse_stop, &s->sending, bc_deadline(PULSE_SECONDS));
-    bc_writer writer = {0};
-    bc_message_empty(&writer, BC_PULSE);
-    if (!s->stop) { /* a failure shows in the next call that uses the connection */
-      (void)bc_send_writer(s->control, &writer, bc_deadline(PULSE_SECONDS), NULL);
-    }
-    bc_writer_free(&writer);
-  }
-  pthread_mutex_unlock(&s->sending);
-  return NULL;
-}
-
-static void send_end(bc_sender *s, uint64_t serial, bool abandoned, const char *header,
-                     int64_t deadline, beamcast_error *error, int *code) {
-  bc_writer writer = {0};
-  uint32_t count = 0;
-  size_t begin = bc_message_begin(&writer, BC_END);
-  bc_put_u64(&writer, serial);
-  bc_put_u32(&writer, abandoned);
-  bc_put_u64(&writer, s->plan.version);
-  bc_put_u64(&writer, s->arrays);
-  bc_put_text(&writer, header);
-  for (uint32_t rank = 0; rank < s->server_ranks; rank++) {
-    count += s->links[rank].bytes > 0;
-  }
-  bc_put_u32(&writer, count);
-  for (uint32_t rank = 0; rank < s->server_ranks; rank++) {
-    if (s->links[rank].bytes > 0) {
-      bc_put_u32(&writer, rank);
-      bc_put_u64(&writer, s->links[rank].bytes);
-    }
-  }
-  bc_message_end(&writer, begin);
-  *code = send_control(s, &writer, deadline, error);
-  bc_writer_free(&writer);
-}
-
-/* Voxels may still be under way (over RDMA): they must not land in a slot that the server has given
- * away. Waits for them; a link that does not get there is closed, and so ends the session. */
-static void settle_links(bc_sender *s) {
-  int64_t deadline = bc_deadline(0.5 * s->options.limit);
-  for (uint32_t rank = 0; rank < s->server_ranks; rank++) {
-    bc_link *link = &s->links[rank];
-    if (link->wire != NULL && link->wire->flush != NULL &&
-        link->wire->flush(link, deadline, NULL) != BEAMCAST_OK) {
-      bc_link_close(link);
-    }
-  }
-}
-
-/* Tells the server that this step's slot is written no more, whatever became of it. */
-static void abandon(bc_sender *s, uint64_t serial) {
-  int code;
-  settle_links(s);
-  send_end(s, serial, true, "{}", bc_deadline(1), NULL, &code);
-}
-
-static int take_layout(bc_sender *s, const bc_message *message) {
-  bc_reader reader = bc_reader_of(message->body, message->size);
-  bc_plan plan;
-  if (!bc_get_plan(&reader, &plan) || bc_get_u32(&reader) != s->server_ranks) {
-    return dead(s, BEAMCAST_ERR_PROTOCOL, "the server's layout makes no sense");
-  }
-  for (uint32_t rank = 0; rank < s->server_ranks; rank++) {
-    bc_get_box(&reader, &s->boxes[rank]);
-  }
-  if (reader.bad) {
-    return dead(s, BEAMCAST_ERR_PROTOCOL, "the server's layout makes no sense");
-  }
-  s->plan = plan;
-  return BEAMCAST_OK;
-}
-
-static int take_verdict(bc_sender *s, const bc_message *message) {
-  bc_reader reader = bc_reader_of(message->body, message->size);
-  bc_verdict verdict;
-  if (!bc_get_verdict(&reader, &verdict)) {
-    return dead(s, BEAMCAST_ERR_PROTOCOL, "the server's message makes no sense");
-  }
-  if (message->type == BC_GONE) {
-    int code = verdict.code >= BEAMCAST_ERR_ARGUMENT && verdict.code < BEAMCAST_DROPPED
-                   ? (int)verdict.code
-                   : BEAMCAST_ERR_CONNECTION;
-    return dead(s, code, verdict.sentence);
-  }
-  if (s->state == STEP_NONE && verdict.about == s->serial) {
-    s->late_drop = true;
-    (void)snprintf(s->reason, sizeof s->reason, "%s", verdict.sentence);
-  }
-  if (s->state == STEP_OPEN && verdict.about == s->serial) {
-    s->state = STEP_DROPPED;
-    s->stats.dropped++;
-    (void)snprintf(s->reason, sizeof s->reason, "%s", verdict.sentence);
-    abandon(s, s->serial);
-  }
-  return BEAMCAST_OK;
-}
-
-/* Deals with a message that may come at any time. BEAMCAST_OK if it was one. */
-static int take_aside(bc_sender *s, const bc_message *message) {
-  switch (message->type) {
-  case BC_LAYOUT:
-    return take_layout(s, message);
-  case BC_DROPPED:
-  case BC_GONE:
-    return take_verdict(s, message);
-  case BC_AWAITED: /* a late one */
-    return BEAMCAST_OK;
-  default:
-    return dead(s, BEAMCAST_ERR_PROTOCOL, "the server sent what was not asked for");
-  }
-}
-
-static int receive_control(bc_sender *s, bc_message *message, int64_t deadline,
-                           beamcast_error *error) {
-  int code = bc_wait(s->control, POLLIN, deadline, error);
-  if (code != BEAMCAST_OK) {
-    return code; /* nothing was read: the call may be made again */
-  }
-  beamcast_error why = {0};
-  int64_t soon = bc_deadline(1); /* what has begun to come is given a second */
-  code = bc_receive_message(s->control, message, NULL, deadline > soon ? deadline : soon, &why);
-  if (code != BEAMCAST_OK) {
-    (void)dead(s, code == BEAMCAST_ERR_TIMEOUT ? BEAMCAST_ERR_CONNECTION : code, why.message);
-    return fail_dead(s, error);
-  }
-  return BEAMCAST_OK;
-}
-
-/* Messages that have come by themselves. */
-static int look_aside(bc_sender *s, beamcast_error *error) {
-  struct pollfd item = {.fd = s->control, .events = POLLIN};
-  while (!s->dead && poll(&item, 1, 0) > 0) {
-    bc_message message;
-    int code = receive_control(s, &message, bc_deadline(s->options.limit), error);
-    if (code != BEAMCAST_OK) {
-      return code;
-    }
-    if (message.type != BC_GRANT) { /* a late one, of a step that was not waited for */
-      (void)take_aside(s, &message);
-    } else {
-      bc_reader reader = bc_reader_of(message.body, message.size);
-      abandon(s, bc_get_u64(&reader));
-    }
-    bc_message_free(&message);
-  }
-  return s->dead ? fail_dead(s, error) : BEAMCAST_OK;
-}
+enum { COPIERS_MAX = 4 };
 
 /* --- opening -------------------------------------------------------------------------------------
  */
@@ -224,7 +43,7 @@ static int join(bc_sender *s, int64_t deadline, beamcast_error *error) {
   bc_message message;
   memcpy(body.stream, s->stream, sizeof body.stream);
   bc_put_join(&writer, &body);
-  int code = send_control(s, &writer, deadline, error);
+  int code = bc_sender_send(s, &writer, deadline, error);
   bc_writer_free(&writer);
   if (code == BEAMCAST_OK) {
     code = bc_receive_message(s->control, &message, NULL, deadline, error);
@@ -235,8 +54,8 @@ static int join(bc_sender *s, int64_t deadline, beamcast_error *error) {
   if (message.type == BC_WELCOME) {
     code = take_welcome(s, &message, error);
   } else {
-    (void)take_aside(s, &message);
-    code = fail_dead(s, error);
+    (void)bc_sender_take_aside(s, &message);
+    code = bc_sender_fail_dead(s, error);
   }
   bc_message_free(&message);
   return code;
@@ -271,7 +90,7 @@ bc_sender *bc_sender_open(const char *contact, const char *token, const bc_sende
     s->control = bc_dial_root(&s->dialer, contact, token, BC_ROLE_PRODUCER, deadline, error);
     code = s->control < 0 ? BEAMCAST_ERR_CONNECTION : join(s, deadline, error);
   }
-  if (code == BEAMCAST_OK && pthread_create(&s->pulse, NULL, pulse, s) != 0) {
+  if (code == BEAMCAST_OK && pthread_create(&s->pulse, NULL, bc_sender_pulse, s) != 0) {
     code = beamcast_fail(error, BEAMCAST_ERR_MEMORY, "no thread could be started");
   }
   s->pulse_started = code == BEAMCAST_OK;
@@ -300,12 +119,12 @@ static int settle_overlap(bc_sender *s, int64_t deadline, beamcast_error *error)
 static int put_failed(bc_sender *s, int code) {
   if (s->state == STEP_OPEN) {
     s->state = code == BEAMCAST_DROPPED ? STEP_DROPPED : STEP_BROKEN;
-    abandon(s, s->serial);
+    bc_sender_abandon(s, s->serial);
   }
   if (code == BEAMCAST_ERR_CONNECTION || code == BEAMCAST_ERR_TIMEOUT ||
       code == BEAMCAST_ERR_PROTOCOL) {
-    (void)dead(s, code == BEAMCAST_ERR_TIMEOUT ? BEAMCAST_ERR_CONNECTION : code,
-               "the connection to the server broke in an earlier call: connect again");
+    (void)bc_sender_dead(s, code == BEAMCAST_ERR_TIMEOUT ? BEAMCAST_ERR_CONNECTION : code,
+                         "the connection to the server broke in an earlier call: connect again");
   }
   return code;
 }
@@ -332,12 +151,12 @@ static int take_grant(bc_sender *s, bc_message *message, uint64_t step, bool *ou
   uint32_t requests = bc_get_u32(&reader);
   *ours = number == step;
   if (reader.bad || requests > BC_REQUESTS_MAX) {
-    (void)dead(s, BEAMCAST_ERR_PROTOCOL, "the server's grant makes no sense");
-    return fail_dead(s, error);
+    (void)bc_sender_dead(s, BEAMCAST_ERR_PROTOCOL, "the server's grant makes no sense");
+    return bc_sender_fail_dead(s, error);
   }
   if (!*ours) {
     if (accepted) {
-      abandon(s, serial);
+      bc_sender_abandon(s, serial);
     }
     return BEAMCAST_OK;
   }
@@ -371,15 +190,15 @@ int bc_sender_begin(bc_sender *s, uint64_t step, double time, beamcast_error *er
   int64_t deadline = bc_deadline(s->options.limit);
   bc_writer writer = {0};
   if (s->dead) {
-    return fail_dead(s, error);
+    return bc_sender_fail_dead(s, error);
   }
   if (s->state == STEP_OPEN || s->state == STEP_BROKEN) {
-    abandon(s, s->serial);
+    bc_sender_abandon(s, s->serial);
   }
   s->state = STEP_NONE;
   s->arrays = 0;
   s->requests_left = 0;
-  int code = look_aside(s, error);
+  int code = bc_sender_look_aside(s, error);
   if (code != BEAMCAST_OK) {
     return code;
   }
@@ -391,7 +210,7 @@ int bc_sender_begin(bc_sender *s, uint64_t step, double time, beamcast_error *er
   bc_put_f64(&writer, time);
   bc_put_f64(&writer, 0.8 * s->options.limit); /* the server's answer must be here in time */
   bc_message_end(&writer, begin);
-  code = send_control(s, &writer, deadline, error);
+  code = bc_sender_send(s, &writer, deadline, error);
   bc_writer_free(&writer);
   if (code == BEAMCAST_OK) { /* not before: both answers come in one round trip */
     code = settle_overlap(s, deadline, error);
@@ -402,14 +221,14 @@ int bc_sender_begin(bc_sender *s, uint64_t step, double time, beamcast_error *er
   bool ours = false;
   while (code == BEAMCAST_OK && !ours) {
     bc_message message;
-    code = receive_control(s, &message, deadline, error);
+    code = bc_sender_receive(s, &message, deadline, error);
     if (code != BEAMCAST_OK) {
       break;
     }
     if (message.type == BC_GRANT) {
       code = take_grant(s, &message, step, &ours, error);
-    } else if (take_aside(s, &message) != BEAMCAST_OK) {
-      code = fail_dead(s, error);
+    } else if (bc_sender_take_aside(s, &message) != BEAMCAST_OK) {
+      code = bc_sender_fail_dead(s, error);
     }
     bc_message_free(&message);
   }
@@ -438,21 +257,21 @@ static int declare(bc_sender *s, const bc_array_spec *spec, const bc_grid *grid,
   bc_declare body = {.serial = s->serial, .grid = *grid, .array = *spec};
   bc_writer writer = {0};
   bc_put_declare(&writer, &body);
-  int code = send_control(s, &writer, deadline, error);
+  int code = bc_sender_send(s, &writer, deadline, error);
   bc_writer_free(&writer);
   while (code == BEAMCAST_OK && find_array(&s->plan, spec, grid) < 0) {
     bc_message message;
     if (s->state != STEP_OPEN) {
       return dropped(s, error);
     }
-    code = receive_control(s, &message, deadline, error);
+    code = bc_sender_receive(s, &message, deadline, error);
     if (code != BEAMCAST_OK) {
       break;
     }
     if (message.type == BC_REFUSE) {
       code = bc_refusal(&message, error);
-    } else if (take_aside(s, &message) != BEAMCAST_OK) {
-      code = fail_dead(s, error);
+    } else if (bc_sender_take_aside(s, &message) != BEAMCAST_OK) {
+      code = bc_sender_fail_dead(s, error);
     }
     bc_message_free(&message);
   }
@@ -493,7 +312,7 @@ static int check_settled(const bc_sender *s, const bc_array_spec *spec, const bc
 int bc_sender_put(bc_sender *s, const bc_array_spec *spec, const bc_grid *grid, const bc_box *box,
                   const void *data, const int64_t stride[3], beamcast_error *error) {
   int64_t deadline = bc_deadline(s->options.limit);
-  int code = s->dead ? fail_dead(s, error) : look_aside(s, error);
+  int code = s->dead ? bc_sender_fail_dead(s, error) : bc_sender_look_aside(s, error);
   if (code != BEAMCAST_OK) {
     return code;
   }
@@ -551,7 +370,7 @@ int bc_sender_flush(bc_sender *s, beamcast_error *error) {
 int bc_sender_end(bc_sender *s, const char *header, beamcast_error *error) {
   int64_t deadline = bc_deadline(s->options.limit);
   if (s->dead) {
-    return fail_dead(s, error);
+    return bc_sender_fail_dead(s, error);
   }
   if (s->state == STEP_DROPPED) {
     s->state = STEP_NONE;
@@ -568,16 +387,16 @@ int bc_sender_end(bc_sender *s, const char *header, beamcast_error *error) {
     }
   }
   if (code == BEAMCAST_OK) {
-    send_end(s, s->serial, false, header, deadline, error, &code);
+    bc_sender_send_end(s, s->serial, false, header, deadline, error, &code);
   }
   s->sync_owed = code == BEAMCAST_OK;
   if (code == BEAMCAST_OK && !s->options.overlap) {
     code = settle_overlap(s, deadline, error);
   }
   if (code != BEAMCAST_OK) {
-    (void)look_aside(s, NULL); /* the server may have said why */
+    (void)bc_sender_look_aside(s, NULL); /* the server may have said why */
     if (s->dead && s->dead_code == BEAMCAST_ERR_REFUSED) {
-      code = fail_dead(s, error);
+      code = bc_sender_fail_dead(s, error);
     }
     return put_failed(s, code);
   }
@@ -589,7 +408,7 @@ int bc_sender_end(bc_sender *s, const char *header, beamcast_error *error) {
 int bc_sender_await(bc_sender *s, beamcast_error *error) {
   int64_t deadline = bc_deadline(s->options.limit);
   if (s->dead) {
-    return fail_dead(s, error);
+    return bc_sender_fail_dead(s, error);
   }
   if (s->state != STEP_NONE || s->serial == 0) {
     return beamcast_fail(error, BEAMCAST_ERR_ARGUMENT, "no step has been ended to wait for");
@@ -597,18 +416,19 @@ int bc_sender_await(bc_sender *s, beamcast_error *error) {
   int code = settle_overlap(s, deadline, error);
   bc_writer writer = {0};
   bc_put_number(&writer, BC_AWAIT, s->serial);
-  code = code == BEAMCAST_OK ? send_control(s, &writer, deadline, error) : code;
+  code = code == BEAMCAST_OK ? bc_sender_send(s, &writer, deadline, error) : code;
   bc_writer_free(&writer);
   for (bool answered = false; code == BEAMCAST_OK && !answered;) {
     bc_message message;
-    code = receive_control(s, &message, deadline, error);
+    code = bc_sender_receive(s, &message, deadline, error);
     if (code != BEAMCAST_OK) {
       break;
     }
     bc_reader reader = bc_reader_of(message.body, message.size);
     bc_verdict verdict;
     if (message.type != BC_AWAITED) {
-      code = take_aside(s, &message) == BEAMCAST_OK ? code : fail_dead(s, error);
+      code =
+          bc_sender_take_aside(s, &message) == BEAMCAST_OK ? code : bc_sender_fail_dead(s, error);
     } else if (bc_get_verdict(&reader, &verdict) && verdict.about == s->serial) {
       answered = true;
       code = s->late_drop ? dropped(s, error)
@@ -660,7 +480,7 @@ void bc_sender_close(bc_sender *s) {
   int64_t deadline = bc_deadline(s->options.limit);
   if (!s->dead && s->control >= 0 && s->links != NULL) {
     if (s->state == STEP_OPEN || s->state == STEP_BROKEN) {
-      abandon(s, s->serial);
+      bc_sender_abandon(s, s->serial);
     }
     (void)settle_overlap(s, deadline, NULL);
   }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  *
- * Inside a sender; shared by sender.c (steps and the control connection) and sender_brick.c (voxels
- * to the ranks).
+ * Inside a sender; shared by sender.c (steps), sender_control.c (the control connection),
+ * sender_brick.c and sender_staged.c (voxels to the ranks).
  */
 #ifndef BEAMCAST_SENDER_STATE_H
 #define BEAMCAST_SENDER_STATE_H
@@ -47,6 +47,31 @@ struct bc_sender {
   char *request;
   bc_sender_stats stats;
 };
+
+/* --- sender_control.c: the control connection ------------------------------------------------- */
+
+/* Notes that the connection is lost, why, and what calls will return from now on; returns code. */
+int bc_sender_dead(bc_sender *s, int code, const char *sentence);
+/* The code and sentence of that. */
+int bc_sender_fail_dead(const bc_sender *s, beamcast_error *error);
+/* A failure is the connection's end. */
+int bc_sender_send(bc_sender *s, bc_writer *writer, int64_t deadline, beamcast_error *error);
+/* A wait that runs into the deadline may be tried again; any other failure is the end. */
+int bc_sender_receive(bc_sender *s, bc_message *message, int64_t deadline, beamcast_error *error);
+/* END with the account of the step. */
+void bc_sender_send_end(bc_sender *s, uint64_t serial, bool abandoned, const char *header,
+                        int64_t deadline, beamcast_error *error, int *code);
+/* Tells the server that this step's slot is written no more, whatever became of it. */
+void bc_sender_abandon(bc_sender *s, uint64_t serial);
+/* Deals with a message that may come at any time. BEAMCAST_OK if it was one. */
+int bc_sender_take_aside(bc_sender *s, const bc_message *message);
+/* Messages that have come by themselves. */
+int bc_sender_look_aside(bc_sender *s, beamcast_error *error);
+/* The thread that sends PULSE until `stop`; argument: the sender. */
+void *bc_sender_pulse(void *argument);
+
+/* --- voxels ------------------------------------------------------------------------------------
+ */
 
 /* Sends each rank its part of a brick; piece: the whole brick, `memory` unset. Its data may lie in
  * a CUDA device's memory. */

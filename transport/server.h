@@ -375,6 +375,17 @@ void bc_rank_landed(bc_receiver *r, bc_slot *slot, uint64_t session, const bc_sp
 /* A data connection of the session has ended (lock held). clean: the peer closed it. */
 void bc_rank_conn_ended(bc_receiver *r, uint64_t session, bool clean);
 
+void bc_rank_answer(bc_receiver *r, bc_message_type type, uint64_t about, int code, uint64_t number,
+                    const char *sentence);
+/* rank_slot.c, lock held: OPEN_STEP */
+void bc_slot_open(bc_receiver *r, bc_reader *reader);
+/* Forgets the step in it; waits for reads that are under way, with the lock released. */
+void bc_slot_clear(bc_receiver *r, bc_slot *slot);
+void bc_slot_release_memory(bc_receiver *r, bc_slot *slot);
+/* Nobody writes into the slot over RDMA any more. Producers that have not ended the step lose their
+ * connection by it. */
+void bc_slot_revoke(bc_receiver *r, const bc_slot *slot);
+
 /* frame.c, lock held */
 /* Drops one reference; true if the receiver's last one went with it. */
 bool bc_frame_drop(bc_receiver *r, bc_frame *frame);

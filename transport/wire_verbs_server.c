@@ -430,9 +430,10 @@ static lane *lane_of(const bc_verbs_server *server, uint64_t cookie) {
 /* Lock held. */
 static int open_to(lane *l, bc_memory *memory, struct ibv_mr *region, bc_verbs_grant *grant,
                    beamcast_error *error) {
-  int code = l != NULL && l->count > 0 ? BEAMCAST_OK
-                                       : beamcast_fail(error, BEAMCAST_ERR_CONNECTION,
-                                                       "the producer has no RDMA connection");
+  int code = BEAMCAST_OK;
+  if (l == NULL || l->count == 0) {
+    return beamcast_fail(error, BEAMCAST_ERR_CONNECTION, "the producer has no RDMA connection");
+  }
   for (int i = 0; code == BEAMCAST_OK && i < l->count; i++) {
     uint32_t *key = &grant->key[l->pairs[i].number];
     if (!grant->lasting) {
