@@ -110,9 +110,17 @@ class Home:
         wait_until(lambda: not self.left(), lambda: "left: %s" % self.left())
 
 
+def may_be_ours(path):
+    try:
+        return os.getuid() in (0, os.stat(path).st_uid)
+    except FileNotFoundError:
+        return False
+
+
 def orphans(names):
-    """Those of the files in /dev/shm that no process maps (other programs run here, too)."""
-    names = {name for name in names if "beamcast" in name or "vader" in name}
+    """Those of the files in /dev/shm that no process maps (other programs run here, too). What belongs to another user
+    is none of ours, and whether it is mapped can't be seen."""
+    names = {name for name in names if ("beamcast" in name or "vader" in name) and may_be_ours("/dev/shm/" + name)}
     for pid in filter(str.isdigit, os.listdir("/proc")) if names else []:
         with contextlib.suppress(OSError):
             with open("/proc/%s/maps" % pid) as stream:
