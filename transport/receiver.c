@@ -204,8 +204,9 @@ static void find_host(const char *wanted, char *host, size_t size) {
   (void)snprintf(host, size, "127.0.0.1");
 }
 
-static uint64_t limit_from_environment(void) {
-  const char *text = getenv("BEAMCAST_MEMORY_LIMIT");
+/* Bytes, with K, M, G or T after them; 0 if the variable says nothing. */
+static uint64_t limit_from_environment(const char *name) {
+  const char *text = getenv(name);
   char *end = NULL;
   double value = text ? strtod(text, &end) : 0;
   if (text == NULL || end == text || !(value > 0)) {
@@ -289,7 +290,10 @@ bc_receiver *bc_receiver_open(const bc_receiver_options *options, beamcast_error
   r->rank = r->options.rank;
   r->ranks = r->options.ranks > 0 ? r->options.ranks : 1;
   if (r->options.memory_limit == 0) {
-    r->options.memory_limit = limit_from_environment();
+    r->options.memory_limit = limit_from_environment("BEAMCAST_MEMORY_LIMIT");
+  }
+  if (r->options.step_limit == 0) {
+    r->options.step_limit = limit_from_environment("BEAMCAST_STEP_LIMIT");
   }
   r->listener = r->unix_listener = r->epoll = r->wake = r->calls_fd = -1;
   r->to_root_end = &r->to_root;

@@ -30,6 +30,8 @@ typedef struct bc_receiver_options {
   const char *contact;   /* rank 0: where to write the contact file; NULL: per-user run folder */
   uint64_t memory_limit; /* bytes of slots in this process; 0: $BEAMCAST_MEMORY_LIMIT, else 80 %
                             of the memory available when it is asked for, over ranks_on_host */
+  uint64_t step_limit;   /* rank 0: bytes of one whole step that were announced, more is refused; 0:
+                            $BEAMCAST_STEP_LIMIT, else no limit of its own */
   void (*log)(void *context,
               const char *line); /* one line without newline; any thread; NULL: stderr */
   void *log_context;

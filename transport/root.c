@@ -480,6 +480,24 @@ static change apply(bc_plan *plan, const bc_declare *declare, uint64_t settled, 
   return retyped ? RETYPED : NOTES;
 }
 
+/* Whether a step of this plan is within what the server was started for. */
+static bool is_announced(const bc_receiver *r, const bc_plan *plan,
+                         char sentence[BC_SENTENCE_MAX]) {
+  const uint64_t *n = plan->grid.volume, limit = r->options.step_limit;
+  uint64_t bytes = 0;
+  for (uint32_t i = 0; i < plan->arrays; i++) {
+    uint64_t more = bc_volume_bytes(n, bc_plan_voxel_bytes(plan, i));
+    bytes = more < UINT64_MAX - bytes ? bytes + more : UINT64_MAX;
+  }
+  (void)snprintf(sentence, BC_SENTENCE_MAX,
+                 "a step of %llu x %llu x %llu voxels takes %.1f MiB here, the server was started "
+                 "for %.1f: start one for more (--size, --type), or send fewer voxels or a smaller "
+                 "type",
+                 (unsigned long long)n[0], (unsigned long long)n[1], (unsigned long long)n[2],
+                 (double)bytes / (1 << 20), (double)limit / (1 << 20));
+  return limit == 0 || bytes <= limit;
+}
+
 void bc_step_declare(bc_receiver *r, bc_producer *p, const bc_declare *declare) {
   bc_stream_state *s = p->stream;
   bc_step *step = bc_step_find(s, declare->serial);
@@ -502,6 +520,10 @@ void bc_step_declare(bc_receiver *r, bc_producer *p, const bc_declare *declare) 
   change what = apply(&plan, declare, step->settled, &array, sentence);
   if (what == IMPOSSIBLE) {
     send_verdict(r, p, BC_REFUSE, declare->serial, BEAMCAST_ERR_ARGUMENT, sentence);
+    return;
+  }
+  if (!is_announced(r, &plan, sentence)) {
+    send_verdict(r, p, BC_REFUSE, declare->serial, BEAMCAST_ERR_REFUSED, sentence);
     return;
   }
   step->settled |= UINT64_C(1) << array;

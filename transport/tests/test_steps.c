@@ -721,6 +721,40 @@ static void what_does_not_fit_is_refused_and_the_last_good_step_stays(void **sta
   server_stop(&s);
 }
 
+static void more_than_was_announced_is_refused(void **state) {
+  (void)state;
+  assert_int_equal(setenv("BEAMCAST_STEP_LIMIT", "2M", 1), 0);
+  server s = server_start(2, 0);
+  assert_int_equal(unsetenv("BEAMCAST_STEP_LIMIT"), 0);
+  child producer[1];
+  const uint64_t fits[3] = {128, 128, 128}, too_large[3] = {129, 128, 128};
+  test_scene good = scene_plain(15, 1, fits, BEAMCAST_UINT8),
+             larger = scene_plain(16, 1, too_large, BEAMCAST_UINT8),
+             wider = scene_plain(17, 1, fits, BEAMCAST_UINT16);
+  producers_connect(producer, 1, &s, "volume", 7);
+  assert_int_equal(producers_step(producer, 1, &good, 1), BEAMCAST_OK);
+  server_wait_received(&s, "volume", 1);
+  uint64_t step = 1;
+  const test_scene *const bad[] = {&larger, &wider};
+  for (size_t i = 0; i < 2; i++) {
+    order put = {.kind = P_PUT, .scene = *bad[i]};
+    answer a = {.code = BEAMCAST_DROPPED};
+    for (int tries = 0; tries < 20000 && a.code == BEAMCAST_DROPPED; tries++) {
+      (void)producer_begin(&producer[0], ++step, 0);
+      a = ask(&producer[0], &put);
+      nap(a.code == BEAMCAST_DROPPED ? 0.005 : 0);
+    }
+    assert_int_equal(a.code, BEAMCAST_ERR_REFUSED);
+    assert_non_null(strstr(a.text, "--size"));
+    (void)producer_end(&producer[0]);
+    step = step_when_free(producer, 1, &good, step + 1);
+    server_wait_received(&s, "volume", 2 + i);
+    server_check_newest(&s, "volume", &good, step);
+  }
+  producer_exit(&producer[0]);
+  server_stop(&s);
+}
+
 static void a_refused_size_leaves_what_is_shown(void **state) {
   (void)state;
   server s = server_start(2, 4 << 20);
@@ -873,6 +907,7 @@ int main(int argc, char **argv) {
       TEST(a_producer_cannot_change_the_volume_within_a_step),
       TEST(arrays_may_all_change_their_types_with_a_step),
       TEST(what_does_not_fit_is_refused_and_the_last_good_step_stays),
+      TEST(more_than_was_announced_is_refused),
       TEST(a_refused_size_leaves_what_is_shown),
       TEST(streams_are_independent),
       TEST(requests_reach_all_producers_with_the_same_step),
