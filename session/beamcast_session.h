@@ -34,17 +34,22 @@ typedef struct beamcast_session beamcast_session;
 typedef struct beamcast_start_options {
   int paraview;        /* not 0: for ParaView clients; 0: the headless viewer, which draws pictures
                           by itself */
-  int ranks;           /* processes of the server; 1 */
+  int ranks;           /* processes of the server; 0: one, or what `size` needs */
   double idle_minutes; /* unused for so long, the session ends by itself; 60. Below 0: never */
   const char *slurm;   /* not NULL: run as a Slurm job. Options for sbatch, separated by blanks,
                           such as "--partition=gpu --time=2:00:00"; "" for none */
-  uint64_t size[3];    /* voxels that are going to come; 0: unknown. Where the three steps that a
-                          server holds do not fit this machine it is BEAMCAST_ERR_MEMORY; a Slurm
-                          job asks for that memory (--mem), unless `slurm` asks for another */
+  uint64_t size[3];    /* voxels that are going to come; 0: unknown. What they need is estimated:
+                          where it does not fit this machine, or a node of the cluster, it is
+                          BEAMCAST_ERR_MEMORY with the arithmetic; a Slurm job asks for that memory,
+                          ranks and GPUs (--mem, --ntasks, --gres), unless `slurm` and `ranks` say
+                          otherwise. Steps of more bytes are refused when they come */
   int type;            /* their type, one of beamcast_type; 0: float32 */
   double time_limit;   /* seconds until a session on this machine has to run; 120 */
   const char *script;  /* the headless viewer runs this Python script at each step; NULL: none */
   int web;             /* not 0: the headless viewer has a web page; its address is in `url` */
+  const char *host;    /* not NULL: on that machine, a login for ssh ("user@host"), there locally or
+                          by `slurm`. `script` is a path there. $BEAMCAST_REMOTE names `beamcast`
+                          there where it is not in the PATH, $BEAMCAST_SSH another ssh */
 } beamcast_start_options;
 
 /* Starts a session. On this machine it waits until the session runs; for Slurm it returns when the
@@ -88,10 +93,13 @@ typedef struct beamcast_session_info {
                          0: not known */
   int64_t created;    /* Unix time of beamcast_start */
   char url[300];      /* of the session's web page; "" if it has none */
+  char login[256];    /* for ssh, of the machine that has the session; "" for this one */
+  char estimate[600]; /* what the announced volumes need, with the arithmetic; "" if none are */
 } beamcast_session_info;
 
 /* Asks how a session is. BEAMCAST_ERR_ARGUMENT when its record is gone (it was stopped);
- * BEAMCAST_ERR_CONNECTION when Slurm does not answer. */
+ * BEAMCAST_ERR_CONNECTION when Slurm does not answer, or ssh. Of a session on another machine it
+ * opens the tunnel again where that is gone. */
 BEAMCAST_API int beamcast_status(beamcast_session *session, beamcast_session_info *info,
                                  beamcast_error *error);
 
@@ -132,10 +140,21 @@ BEAMCAST_API int beamcast_render_volume_within(beamcast_session *session,
 BEAMCAST_API int beamcast_render_volume(beamcast_session *session, const beamcast_volume *volume,
                                         beamcast_error *error);
 
-/* Fetches what the session holds, see beamcast_stream_retrieve; free with beamcast_volume_free. */
+/* Fetches voxels of what the session shows: of the newest step of its stream, or of the file that
+ * was opened; free them with beamcast_volume_free. array: NULL means the one that is shown. start,
+ * shape: the box; both NULL means the crop box, where there is one, else all. A session for
+ * ParaView clients shows nothing by itself: there it is the stream "volume", and its first array.
+ */
 BEAMCAST_API int beamcast_retrieve(beamcast_session *session, const char *array,
                                    const uint64_t start[3], const uint64_t shape[3],
                                    beamcast_volume_data *out, beamcast_error *error);
+/* The same by a contact, with full or view rights. time_limit: seconds for each transfer; 0 means
+ * 120. about: what is shown (source, step, window, kernel, versions) as a JSON object, malloc'ed,
+ * NULL where the server does not tell; may be NULL. */
+BEAMCAST_API int beamcast_retrieve_from(const char *contact, const char *array,
+                                        const uint64_t start[3], const uint64_t shape[3],
+                                        double time_limit, beamcast_volume_data *out, char **about,
+                                        beamcast_error *error);
 
 /* --- pictures, files: the headless viewer ------------------------------------------------------
  */

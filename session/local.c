@@ -57,9 +57,10 @@ static int spawn_keeper(int *link, beamcast_error *error) {
 
 static bool send_request(int link, const bs_record *record) {
   json_t *json =
-      json_pack("{s:s, s:i, s:f, s:b, s:b, s:s}", "id", record->info.id, "ranks",
+      json_pack("{s:s, s:i, s:f, s:b, s:b, s:s, s:I, s:s}", "id", record->info.id, "ranks",
                 record->info.ranks, "idle_minutes", record->idle_minutes, "paraview",
-                (int)record->paraview, "web", (int)record->web, "script", record->script);
+                (int)record->paraview, "web", (int)record->web, "script", record->script,
+                "step_limit", (json_int_t)record->step_limit, "estimate", record->info.estimate);
   char *text = json ? json_dumps(json, JSON_COMPACT) : NULL;
   bool good = text != NULL &&
               send(link, text, strlen(text), MSG_NOSIGNAL) == (ssize_t)strlen(text) &&

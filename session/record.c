@@ -24,7 +24,7 @@ const char *beamcast_session_state_name(int state) {
              : "unknown";
 }
 
-static int state_of_name(const char *name) {
+int bs_state_of_name(const char *name) {
   for (int state = BEAMCAST_SESSION_STARTING; name != NULL && state <= BEAMCAST_SESSION_CRASHED;
        state++) {
     if (strcmp(name, state_names[state]) == 0) {
@@ -109,12 +109,14 @@ int bs_record_write(const bs_record *record, const char *folder, beamcast_error 
   put_path(path, folder, "record.json");
   (void)snprintf(ticks, sizeof ticks, "%llu", keeper->ticks);
   json_t *json = json_pack(
-      "{s:s, s:s, s:s, s:s, s:b, s:b, s:b, s:s, s:s, s:i, s:f, s:i, s:I, s:I, s:{s:I, s:s, s:s, "
-      "s:s}}",
+      "{s:s, s:s, s:s, s:s, s:b, s:b, s:b, s:s, s:s, s:s, s:s, s:s, s:[i, i, i], s:i, s:f, s:i, "
+      "s:I, s:I, s:I, s:{s:I, s:s, s:s, s:s}}",
       "id", info->id, "state", beamcast_session_state_name(info->state), "reason", info->reason,
       "host", info->host, "slurm", (int)record->slurm, "paraview", (int)record->paraview, "web",
-      (int)record->web, "script", record->script, "url", info->url, "ranks", info->ranks,
-      "idle_minutes", record->idle_minutes, "port", record->port, "created",
+      (int)record->web, "script", record->script, "url", info->url, "estimate", info->estimate,
+      "login", record->login, "far_id", record->far_id, "near", record->near[0], record->near[1],
+      record->near[2], "ranks", info->ranks, "idle_minutes", record->idle_minutes, "port",
+      record->port, "step_limit", (json_int_t)record->step_limit, "created",
       (json_int_t)info->created, "start_time", (json_int_t)info->start_time, "keeper", "pid",
       (json_int_t)keeper->pid, "ticks", ticks, "boot", keeper->boot, "host", keeper->host);
   if (json == NULL) {
@@ -141,19 +143,27 @@ bool bs_record_read(bs_record *record, const char *id, const char *folder) {
   memset(record, 0, sizeof *record);
   (void)snprintf(info->id, sizeof info->id, "%s", id);
   bs_record_paths(record, folder);
-  info->state = state_of_name(json_string_value(json_object_get(json, "state")));
+  info->state = bs_state_of_name(json_string_value(json_object_get(json, "state")));
   info->ranks = (int)json_integer_value(json_object_get(json, "ranks"));
   info->created = json_integer_value(json_object_get(json, "created"));
   info->start_time = json_integer_value(json_object_get(json, "start_time"));
   take_text(info->reason, sizeof info->reason, json, "reason");
   take_text(info->host, sizeof info->host, json, "host");
   take_text(info->url, sizeof info->url, json, "url");
+  take_text(info->estimate, sizeof info->estimate, json, "estimate");
+  take_text(record->login, sizeof record->login, json, "login");
+  take_text(record->far_id, sizeof record->far_id, json, "far_id");
+  memcpy(info->login, record->login, sizeof info->login);
+  for (size_t i = 0; i < sizeof record->near / sizeof record->near[0]; i++) {
+    record->near[i] = (int)json_integer_value(json_array_get(json_object_get(json, "near"), i));
+  }
   take_text(record->script, sizeof record->script, json, "script");
   record->slurm = json_is_true(json_object_get(json, "slurm"));
   record->paraview = json_is_true(json_object_get(json, "paraview"));
   record->web = json_is_true(json_object_get(json, "web"));
   record->idle_minutes = json_number_value(json_object_get(json, "idle_minutes"));
   record->port = (int)json_integer_value(json_object_get(json, "port"));
+  record->step_limit = (uint64_t)json_integer_value(json_object_get(json, "step_limit"));
   const json_t *keeper = json_object_get(json, "keeper");
   char ticks[32];
   take_text(ticks, sizeof ticks, keeper, "ticks");

@@ -20,7 +20,12 @@ typedef struct bs_record {
   bool paraview;                          /* beamcast-server runs; else beamcast-viewer */
   bool web;                               /* with a web page */
   char script[BEAMCAST_SESSION_PATH_MAX]; /* that the viewer runs; "" for none */
-  uint64_t memory; /* bytes that the announced volumes take, 0: unknown; not in the file */
+  uint64_t step_limit; /* bytes of one step as announced, more is refused; 0: no limit */
+  uint64_t memory;     /* bytes that the announced volumes need, 0: unknown; not in the file */
+  int gpus;            /* that they need; not in the file */
+  char login[256];     /* for ssh, of the machine that has the session; "" for this one */
+  char far_id[BEAMCAST_SESSION_ID_MAX]; /* its id there */
+  int near[3];                          /* this end's ports of the tunnel, as in ssh.c; 0: none */
   bs_process keeper;
 } bs_record;
 
@@ -34,6 +39,9 @@ int bs_draw_id(char id[BEAMCAST_SESSION_ID_MAX], beamcast_error *error);
 
 /* Puts the paths of the session's files into record->info. */
 void bs_record_paths(bs_record *record, const char *folder);
+
+/* The state of a name, as beamcast_session_state_name gives it; 0 if it is none. */
+int bs_state_of_name(const char *name);
 
 int bs_record_write(const bs_record *record, const char *folder, beamcast_error *error);
 

@@ -11,7 +11,15 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "files.h"
 #include "process.h"
+
+/* What the program is told. */
+typedef struct speech {
+  const char *text;
+  bs_heard heard; /* NULL, or it is asked before a last byte follows */
+  void *context;
+} speech;
 
 /* What must not travel into records and logs of other programs. */
 static bool is_secret(const char *entry) {
@@ -77,23 +85,35 @@ static bool take(int from, char *text, size_t *length) {
   return got > 0 || (got < 0 && errno == EINTR);
 }
 
+/* The first line has come: the program hears whether it was liked. */
+static void confirm(speech *s, const bs_result *result) {
+  char line[BS_OUTPUT_MAX];
+  (void)snprintf(line, sizeof line, "%.*s", (int)strcspn(result->out, "\n"), result->out);
+  s->text = s->heard(s->context, line) ? "k" : "";
+  s->heard = NULL;
+}
+
 /* Feeds and reads until both outputs are closed, or time is over. */
-static bool converse(int own[3], const char *input, double deadline, bs_result *result) {
-  size_t lengths[2] = {0, 0}, left = strlen(input);
+static bool converse(int own[3], speech *s, double deadline, bs_result *result) {
+  size_t lengths[2] = {0, 0};
   while (own[1] >= 0 || own[2] >= 0) {
-    if (left == 0 && own[0] >= 0) {
+    if (s->heard != NULL && strchr(result->out, '\n') != NULL) {
+      confirm(s, result);
+    }
+    size_t left = strlen(s->text);
+    if (left == 0 && s->heard == NULL && own[0] >= 0) {
       (void)close(own[0]);
       own[0] = -1;
     }
-    struct pollfd fds[3] = {{own[0], POLLOUT, 0}, {own[1], POLLIN, 0}, {own[2], POLLIN, 0}};
+    struct pollfd fds[3] = {
+        {left > 0 ? own[0] : -1, POLLOUT, 0}, {own[1], POLLIN, 0}, {own[2], POLLIN, 0}};
     (void)poll(fds, 3, 200);
     if (bs_now() > deadline) {
       return false;
     }
     if (fds[0].revents != 0) {
-      ssize_t done = send(own[0], input, left, MSG_NOSIGNAL);
-      input += done > 0 ? done : 0;
-      left = done > 0 ? left - (size_t)done : 0;
+      ssize_t done = send(own[0], s->text, left, MSG_NOSIGNAL);
+      s->text += done > 0 ? (size_t)done : left;
     }
     for (int i = 1; i <= 2; i++) {
       if (fds[i].revents != 0 &&
@@ -106,8 +126,8 @@ static bool converse(int own[3], const char *input, double deadline, bs_result *
   return true;
 }
 
-int bs_run_program(char *const argv[], const char *input, const char *extra, double seconds,
-                   bs_result *result, beamcast_error *error) {
+static int run(char *const argv[], speech *s, const char *extra, double seconds, bs_result *result,
+               beamcast_error *error) {
   int own[3] = {-1, -1, -1}, theirs[3] = {-1, -1, -1}, bad = 0, status = 0;
   memset(result, 0, sizeof *result);
   for (int i = 0; i < 3 && bad == 0; i++) {
@@ -125,7 +145,7 @@ int bs_run_program(char *const argv[], const char *input, const char *extra, dou
     }
   }
   if (child > 0) {
-    in_time = converse(own, input, bs_now() + seconds, result);
+    in_time = converse(own, s, bs_now() + seconds, result);
     if (!in_time) {
       (void)kill(child, SIGKILL);
     }
@@ -145,4 +165,39 @@ int bs_run_program(char *const argv[], const char *input, const char *extra, dou
   return in_time ? BEAMCAST_OK
                  : beamcast_fail(error, BEAMCAST_ERR_TIMEOUT,
                                  "%.300s did not answer within %g seconds", argv[0], seconds);
+}
+
+int bs_run_program(char *const argv[], const char *input, const char *extra, double seconds,
+                   bs_result *result, beamcast_error *error) {
+  speech s = {.text = input};
+  return run(argv, &s, extra, seconds, result, error);
+}
+
+int bs_run_and_confirm(char *const argv[], double seconds, bs_heard heard, void *context,
+                       bs_result *result, beamcast_error *error) {
+  speech s = {.text = "", .heard = heard, .context = context};
+  return run(argv, &s, NULL, seconds, result, error);
+}
+
+void bs_last_line(const char *text, char *line, size_t size) {
+  (void)snprintf(line, size, "no reason given");
+  while (*text != '\0') {
+    size_t length = strcspn(text, "\r\n");
+    if (length > 0) {
+      (void)snprintf(line, size, "%.*s", (int)(length < 300 ? length : 300), text);
+    }
+    text += length + (text[length] != '\0');
+  }
+}
+
+bool bs_append_quoted(char *to, size_t size, const char *word) {
+  size_t at = strlen(to);
+  bool fits = bs_join(to + at, size - at, " '");
+  for (; *word != '\0' && fits; word++) {
+    at = strlen(to);
+    fits = *word == '\'' ? bs_join(to + at, size - at, "'\\''")
+                         : bs_join(to + at, size - at, "%c", *word);
+  }
+  at = strlen(to);
+  return fits && bs_join(to + at, size - at, "'");
 }

@@ -22,4 +22,16 @@ typedef struct bs_result {
 int bs_run_program(char *const argv[], const char *input, const char *extra, double seconds,
                    bs_result *result, beamcast_error *error);
 
+/* The same without input, but for one byte that it gets once `heard` has liked the first line that
+ * it printed. Its input ends after that, or when this process is killed. */
+typedef bool (*bs_heard)(void *context, const char *line);
+int bs_run_and_confirm(char *const argv[], double seconds, bs_heard heard, void *context,
+                       bs_result *result, beamcast_error *error);
+
+/* The last line of a text that says something: programs end with their reason. */
+void bs_last_line(const char *text, char *line, size_t size);
+
+/* Appends a blank and the word, quoted for sh; false if that does not fit. */
+bool bs_append_quoted(char *to, size_t size, const char *word);
+
 #endif

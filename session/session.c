@@ -8,14 +8,16 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "estimate.h"
 #include "files.h"
 #include "local.h"
 #include "paraview_entry.h"
 #include "pictures.h"
 #include "slurm.h"
+#include "ssh.h"
 
 static const double default_idle = 60, default_limit = 120, default_wait = 30;
-enum { RANKS_MAX = 4096, WAIT_MS = 200, SLOTS = 3 }; /* shown, newest, arriving */
+enum { RANKS_MAX = 4096, WAIT_MS = 200 };
 
 struct beamcast_session {
   char id[BEAMCAST_SESSION_ID_MAX];
@@ -43,31 +45,34 @@ static int check_options(const beamcast_start_options *o, beamcast_error *error)
   return BEAMCAST_OK;
 }
 
-/* The memory that volumes of the announced size take; 0 if none is announced. */
-static int estimate(const beamcast_start_options *o, uint64_t *bytes, beamcast_error *error) {
-  const unsigned long long n[3] = {o->size[0], o->size[1], o->size[2]};
-  uint64_t limit = UINT64_MAX / SLOTS,
-           voxel = beamcast_type_size(o->type ? o->type : BEAMCAST_FLOAT32);
-  *bytes = 0;
-  if (n[0] == 0 && n[1] == 0 && n[2] == 0) {
-    return BEAMCAST_OK;
+/* What volumes of the announced size need, into the record; they do not fit: an error. */
+static int estimate(const beamcast_start_options *o, bs_record *record, beamcast_error *error) {
+  bs_node node = {0};
+  bs_need need;
+  if ((o->size[0] == 0 && o->size[1] == 0 && o->size[2] == 0) || o->host != NULL) {
+    return BEAMCAST_OK; /* for another machine it is estimated there */
   }
-  if (voxel == 0 || n[0] == 0 || n[1] == 0 || n[2] == 0 || n[0] > limit / voxel ||
-      n[1] > limit / voxel / n[0] || n[2] > limit / voxel / n[0] / n[1]) {
-    return beamcast_fail(error, BEAMCAST_ERR_ARGUMENT,
-                         "a volume of %llu x %llu x %llu voxels of type %d is not possible", n[0],
-                         n[1], n[2], o->type);
+  if (o->slurm != NULL) {
+    bs_slurm_node(o->slurm, &node);
+  } else {
+    node.memory = (uint64_t)sysconf(_SC_PHYS_PAGES) * (uint64_t)sysconf(_SC_PAGESIZE);
   }
-  *bytes = SLOTS * voxel * n[0] * n[1] * n[2];
-  uint64_t here = (uint64_t)sysconf(_SC_PHYS_PAGES) * (uint64_t)sysconf(_SC_PAGESIZE);
-  if (o->slurm == NULL && *bytes > here) {
-    return beamcast_fail(
-        error, BEAMCAST_ERR_MEMORY,
-        "%llu x %llu x %llu voxels of %llu bytes, %d steps at a time, take %.1f "
-        "GiB; this machine has %.1f: use a larger one (--slurm), or a smaller type",
-        n[0], n[1], n[2], (unsigned long long)voxel, SLOTS, (double)*bytes / (1 << 30),
-        (double)here / (1 << 30));
+  int code = bs_estimate(o->size, o->type != 0 ? o->type : BEAMCAST_FLOAT32, o->ranks, &node, &need,
+                         error);
+  if (code != BEAMCAST_OK) {
+    return code;
   }
+  if (need.nodes > 1) {
+    return beamcast_fail(error, BEAMCAST_ERR_MEMORY,
+                         "%.350s. A session runs on one: use a larger one%s, a smaller type, or "
+                         "fewer voxels",
+                         need.text, o->slurm != NULL ? "" : " (--slurm)");
+  }
+  record->info.ranks = need.ranks;
+  record->memory = need.memory;
+  record->gpus = need.gpus;
+  record->step_limit = need.step;
+  (void)snprintf(record->info.estimate, sizeof record->info.estimate, "%s", need.text);
   return BEAMCAST_OK;
 }
 
@@ -99,16 +104,18 @@ beamcast_session *beamcast_start(const beamcast_start_options *options, beamcast
   record.paraview = o.paraview != 0;
   record.web = o.web != 0;
   int code = check_options(&o, error);
-  if (code == BEAMCAST_OK && o.script != NULL) {
+  if (code == BEAMCAST_OK && o.script != NULL && o.host == NULL) {
     code = take_script(&record, o.script, error);
   }
-  code = code == BEAMCAST_OK ? estimate(&o, &record.memory, error) : code;
+  code = code == BEAMCAST_OK ? estimate(&o, &record, error) : code;
   code = code == BEAMCAST_OK ? bs_draw_id(record.info.id, error) : code;
   code = code == BEAMCAST_OK
              ? bs_session_folder(record.info.id, session->folder, sizeof session->folder, error)
              : code;
   memcpy(session->id, record.info.id, sizeof session->id);
-  if (code == BEAMCAST_OK) {
+  if (code == BEAMCAST_OK && o.host != NULL) {
+    code = bs_ssh_start(&record, &o, error);
+  } else if (code == BEAMCAST_OK) {
     code = o.slurm != NULL
                ? bs_slurm_start(&record, o.slurm, error)
                : bs_start_here(&record, o.time_limit > 0 ? o.time_limit : default_limit, error);
@@ -157,7 +164,9 @@ static int look(bs_record *record, const char *id, const char *folder, beamcast_
   }
   beamcast_session_info *info = &record->info;
   int code = BEAMCAST_OK;
-  if (record->slurm) {
+  if (record->login[0] != '\0') {
+    code = bs_ssh_status(record, folder, error);
+  } else if (record->slurm) {
     code = bs_slurm_status(record, folder, error);
   } else if ((info->state == BEAMCAST_SESSION_STARTING ||
               info->state == BEAMCAST_SESSION_RUNNING) &&
@@ -232,8 +241,9 @@ int beamcast_stop(beamcast_session *session, beamcast_error *error) {
   session->stream = NULL;
   int code = BEAMCAST_OK;
   if (bs_record_read(&record, session->id, session->folder)) {
-    code = record.slurm ? bs_slurm_stop(&record, session->folder, error)
-                        : bs_stop_here(&record, error);
+    code = record.login[0] != '\0' ? bs_ssh_stop(&record, error)
+           : record.slurm          ? bs_slurm_stop(&record, session->folder, error)
+                                   : bs_stop_here(&record, error);
   }
   if (code == BEAMCAST_OK) {
     bs_remove_paraview_entry(session->id);
@@ -326,16 +336,4 @@ int beamcast_render_volume_within(beamcast_session *session, const beamcast_volu
 int beamcast_render_volume(beamcast_session *session, const beamcast_volume *volume,
                            beamcast_error *error) {
   return beamcast_render_volume_within(session, volume, 0, error);
-}
-
-int beamcast_retrieve(beamcast_session *session, const char *array, const uint64_t start[3],
-                      const uint64_t shape[3], beamcast_volume_data *out, beamcast_error *error) {
-  beamcast_session_info info;
-  if (session == NULL || out == NULL) {
-    return beamcast_fail(error, BEAMCAST_ERR_ARGUMENT, "retrieve needs a session and a result");
-  }
-  int code = await_running(session, 0, &info, error);
-  return code == BEAMCAST_OK
-             ? beamcast_stream_retrieve(info.contact, NULL, array, start, shape, 0, out, error)
-             : code;
 }

@@ -23,18 +23,6 @@ static int find_slurm(const char *name, char *path, size_t size, beamcast_error 
                              name);
 }
 
-/* The last line that says something, as Slurm's commands end with their reason. */
-static void last_line(const char *text, char *line, size_t size) {
-  (void)snprintf(line, size, "no reason given");
-  while (*text != '\0') {
-    size_t length = strcspn(text, "\n");
-    if (length > 0) {
-      (void)snprintf(line, size, "%.*s", (int)(length < 300 ? length : 300), text);
-    }
-    text += length + (text[length] == '\n');
-  }
-}
-
 /* --- slurm.json ------------------------------------------------------------------------------ */
 
 static void read_job(const char *folder, char job[32], char final[32]) {
@@ -95,17 +83,10 @@ static int split_options(const char *options, char words[OPTIONS_BYTES], char *a
   return BEAMCAST_OK;
 }
 
-/* Appends text, quoted for sh. */
-static bool append_quoted(char *to, size_t size, const char *text) {
-  size_t at = strlen(to);
-  bool fits = bs_join(to + at, size - at, " '");
-  for (; *text != '\0' && fits; text++) {
-    at = strlen(to);
-    fits = *text == '\'' ? bs_join(to + at, size - at, "'\\''")
-                         : bs_join(to + at, size - at, "%c", *text);
-  }
-  at = strlen(to);
-  return fits && bs_join(to + at, size - at, "'");
+/* Whether the user's options say something about GPUs. */
+static bool names_gpus(const char *options) {
+  return strstr(options, "gres") != NULL || strstr(options, "gpu") != NULL ||
+         strncmp(options, "-G", 2) == 0 || strstr(options, " -G") != NULL;
 }
 
 /* The path of the log for sbatch, in which % begins a pattern. */
@@ -118,11 +99,88 @@ static bool log_option(char *option, size_t size, const char *log) {
   return fits;
 }
 
+/* The partition that the options name, into text of 64 bytes; "" for the default one. */
+static void find_partition(const char *options, char *text) {
+  static const char *const names[] = {"--partition=", "partition=", "-p"};
+  text[0] = '\0';
+  for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
+    const char *at = strstr(options, names[i]);
+    if (at != NULL && (at == options || at[-1] == ' ')) {
+      at += strlen(names[i]);
+      at += strspn(at, " =");
+      (void)snprintf(text, 64, "%.*s", (int)strcspn(at, " ,"), at);
+      return;
+    }
+  }
+}
+
+static uint64_t gpu_memory(const char *name) {
+  static const struct {
+    const char *name;
+    int gibi;
+  } known[] = {{"b200", 180}, {"gh200", 96}, {"h200", 141}, {"h100", 80}, {"a100", 40}, {"a40", 48},
+               {"a30", 24},   {"l40", 48},   {"l4", 24},    {"v100", 16}, {"p100", 16}, {"t4", 16}};
+  const char *given = getenv("BEAMCAST_GPU_MEMORY");
+  double gibi = given != NULL ? strtod(given, NULL) : 0;
+  for (size_t i = 0; i < sizeof known / sizeof known[0] && !(gibi > 0); i++) {
+    gibi = strstr(name, known[i].name) != NULL ? known[i].gibi : 0;
+  }
+  gibi = gibi > 0 && gibi < 1e6 ? gibi : 16; /* the least that is usual */
+  return (uint64_t)(gibi * (1 << 30));
+}
+
+/* gpu:TYPE:NUMBER(S:0-1), gpu:NUMBER; others may stand before and after it. */
+static void take_gpus(const char *gres, bs_node *node) {
+  char type[64];
+  const char *at = strstr(gres, "gpu:");
+  if (at == NULL) {
+    return;
+  }
+  at += 4;
+  size_t length = strcspn(at, ":(,\n");
+  (void)snprintf(type, sizeof type, "%.*s", (int)length, at);
+  const char *number = isdigit((unsigned char)at[0]) && at[length] != ':' ? at
+                       : at[length] == ':'                                ? at + length + 1
+                                                                          : "0";
+  node->gpus = (int)strtol(number, NULL, 10);
+  node->gpu_memory = gpu_memory(type);
+}
+
+void bs_slurm_node(const char *options, bs_node *node) {
+  char sinfo[BEAMCAST_SESSION_PATH_MAX], partition[64];
+  bs_result result;
+  char *const argv[] = {sinfo, (char[]){"--noheader"}, (char[]){"--format=%P|%m|%G"}, NULL};
+  memset(node, 0, sizeof *node);
+  find_partition(options, partition);
+  if (find_slurm("sinfo", sinfo, sizeof sinfo, NULL) != BEAMCAST_OK ||
+      bs_run_program(argv, "", NULL, answer_seconds, &result, NULL) != BEAMCAST_OK) {
+    return;
+  }
+  for (const char *line = result.out; *line != '\0'; line += *line == '\n') {
+    size_t name = strcspn(line, "*|"), length = strcspn(line, "\n");
+    const char *memory = memchr(line, '|', length);
+    bool ours = partition[0] == '\0'
+                    ? line[name] == '*'
+                    : name == strlen(partition) && strncmp(line, partition, name) == 0;
+    uint64_t bytes = memory != NULL ? strtoull(memory + 1, NULL, 10) << 20 : 0;
+    if (ours && bytes >> 20 > 1 && bytes > node->memory) { /* 1: the cluster does not say */
+      node->memory = bytes;
+    }
+    const char *gres = memory != NULL ? strchr(memory + 1, '|') : NULL;
+    if (ours && gres != NULL && !names_gpus(options)) {
+      char text[256];
+      (void)snprintf(text, sizeof text, "%.*s", (int)strcspn(gres, "\n"), gres);
+      take_gpus(text, node);
+    }
+    line += length;
+  }
+}
+
 static int submit(const bs_record *record, const char *folder, const char *options,
                   beamcast_error *error) {
   char sbatch[BEAMCAST_SESSION_PATH_MAX], keeper[BEAMCAST_SESSION_PATH_MAX];
   char script[8 * BEAMCAST_SESSION_PATH_MAX] = "#!/bin/sh\nexec", words[OPTIONS_BYTES];
-  char log[2 * BEAMCAST_SESSION_PATH_MAX], name[64], tasks[32], memory[48], line[320];
+  char log[2 * BEAMCAST_SESSION_PATH_MAX], name[64], tasks[32], memory[48], gpus[48], line[320];
   int code = find_slurm("sbatch", sbatch, sizeof sbatch, error);
   if (code != BEAMCAST_OK) {
     return code;
@@ -131,8 +189,8 @@ static int submit(const bs_record *record, const char *folder, const char *optio
     return beamcast_fail(error, BEAMCAST_ERR_UNSUPPORTED,
                          "the program beamcast-keeper is missing: it belongs beside `beamcast`");
   }
-  if (!append_quoted(script, sizeof script, keeper) ||
-      !append_quoted(script, sizeof script, folder) ||
+  if (!bs_append_quoted(script, sizeof script, keeper) ||
+      !bs_append_quoted(script, sizeof script, folder) ||
       !log_option(log, sizeof log, record->info.log)) {
     return beamcast_fail(error, BEAMCAST_ERR_ARGUMENT, "the path of the state folder is too long");
   }
@@ -142,10 +200,14 @@ static int submit(const bs_record *record, const char *folder, const char *optio
   char *argv[OPTIONS_MAX + 1] = {
       sbatch, (char[]){"--parsable"}, (char[]){"--open-mode=append"}, name, tasks, log};
   int count = 6;
-  if (record->memory > 0) { /* and half a GiB for each rank's ParaView */
-    uint64_t mebibytes = (record->memory >> 20) + 512 * (uint64_t)record->info.ranks;
-    (void)snprintf(memory, sizeof memory, "--mem=%lluM", (unsigned long long)mebibytes);
+  if (record->memory > 0) {
+    (void)snprintf(memory, sizeof memory, "--mem=%lluM",
+                   (unsigned long long)(record->memory >> 20) + 1);
     argv[count++] = memory;
+  }
+  if (record->gpus > 0) {
+    (void)snprintf(gpus, sizeof gpus, "--gres=gpu:%d", record->gpus);
+    argv[count++] = gpus;
   }
   code = split_options(options, words, argv, &count, error);
   bs_result result;
@@ -157,7 +219,7 @@ static int submit(const bs_record *record, const char *folder, const char *optio
   }
   result.out[strcspn(result.out, ";\n")] = '\0'; /* NUMBER or NUMBER;CLUSTER */
   if (result.status != 0 || !isdigit((unsigned char)result.out[0])) {
-    last_line(result.err, line, sizeof line);
+    bs_last_line(result.err, line, sizeof line);
     return beamcast_fail(error, BEAMCAST_ERR_REFUSED, "Slurm did not take the job: %s", line);
   }
   return write_job(folder, result.out, "", error);
@@ -241,7 +303,7 @@ static int ask(const char *job, const char *id, char state[32], char reason[128]
   state[0] = reason[0] = '\0';
   *start = 0;
   if (result.status != 0 && strstr(result.err, "Invalid job id") == NULL) {
-    last_line(result.err, line, sizeof line);
+    bs_last_line(result.err, line, sizeof line);
     return beamcast_fail(error, BEAMCAST_ERR_CONNECTION,
                          "Slurm does not answer (%.200s); the record of session %s is kept", line,
                          id);
@@ -317,7 +379,7 @@ static int cancel(const char *job, const char *id, beamcast_error *error) {
   code = bs_run_program(argv, "", NULL, answer_seconds, &result, error);
   if (code == BEAMCAST_OK && result.status != 0 && strstr(result.err, "Invalid job id") == NULL &&
       strstr(result.err, "already completing or completed") == NULL) {
-    last_line(result.err, line, sizeof line);
+    bs_last_line(result.err, line, sizeof line);
     code = beamcast_fail(error, BEAMCAST_ERR_CONNECTION,
                          "Slurm did not cancel the job (%.200s); the record of session %s is kept",
                          line, id);

@@ -30,17 +30,44 @@ int say_failed(const char *format, ...) __attribute__((format(printf, 1, 2)));
 int say_error(const beamcast_error *error);
 int say_wrong(const char *verb, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
-/* getopt_long for a verb: -1 at the end, '?' after what was wrong has been said. Options may stand
- * after other arguments. */
+/* --- arguments.c ----------------------------------------------------------------------------- */
+
+/* An option of a verb: --name VALUE, or a flag. */
+typedef struct verb_option {
+  const char *name; /* "output" is -o, too */
+  bool (*read)(const char *text,
+               void *to); /* false: it is no such value. NULL: a flag, to a bool */
+  void *to;
+  const char *wants; /* what a value is, for who has typed another; NULL where read takes all */
+} verb_option;
+
+/* Reads a verb's arguments: options up to the one without name, --help and --json. word: where the
+ * one word goes that is no option, NULL if none was given; NULL: the verb has none. DONE,
+ * WRONG_USAGE, or -1 when help was shown. Options may stand after the word. */
+int read_verb(int argc, char **argv, const char *help, const verb_option *options, bool *json,
+              const char **word);
+/* getopt_long for a verb with a loop of its own: -1 at the end, '?' after what was wrong has been
+ * said. */
 int next_option(int argc, char **argv, const struct option *options);
+
+/* Values of options. */
+bool read_text(const char *text, void *to);    /* const char * */
+bool read_seconds(const char *text, void *to); /* double */
+extern const char a_number_of_seconds[];
+bool read_number(const char *text, double low, double high, double *number);
+bool read_whole(const char *text, long low, long high, int *number);
+/* count numbers with `separator` between them. */
+bool read_list(const char *text, char separator, int count, double *numbers);
+
+/* Seconds of a clock that nobody sets. */
+double now(void);
+
+/* --- the rest -------------------------------------------------------------------------------- */
 
 /* The contact that a word on the command line stands for: a session's id becomes its contact file;
  * a file that is not there is said at once, while the library would wait for it. */
 enum { CONTACT_LIMIT = 4096 };
 int find_contact(const char *given, char path[CONTACT_LIMIT]);
-
-bool read_number(const char *text, double low, double high, double *number);
-bool read_whole(const char *text, long low, long high, int *number);
 
 /* Prints the object in one line and frees it. */
 int print_json(json_t *json);

@@ -22,11 +22,12 @@ static const char push_help[] =
     "  --json              one JSON object: bytes, seconds, wire\n";
 static const char retrieve_help[] =
     "Usage: beamcast retrieve --from CONTACT -o FILE.h5|FILE.npy [OPTIONS]\n"
-    "Gets the newest volume of a server back, as it was pushed.\n"
+    "Gets what a session shows: the newest step, or the file that was opened, within the crop "
+    "box.\n"
     "\n"
-    "  --roi X0:X1,Y0:Y1,Z0:Z1   only these voxels, X1 not included; X0 or X1 may be left out\n"
-    "  --array NAME              another array than the first\n"
-    "  --stream NAME             of this stream; volume\n"
+    "  --roi X0:X1,Y0:Y1,Z0:Z1   these voxels, X1 not included; X0 or X1 may be left out\n"
+    "  --array NAME              another array than the one that is shown\n"
+    "  --stream NAME             the newest step of this stream, whatever is shown\n"
     "  --time-limit SEC          30\n"
     "  --json                    one JSON object: file, size, type, components, step\n";
 static const char contact_help[] =
@@ -36,16 +37,8 @@ static const char contact_help[] =
 static const char info_help[] = "Usage: beamcast info FILE [--json]\n"
                                 "What volumes a file holds.\n";
 
-enum { HELP = 1, JSON, TO, FROM, AS, STREAM, LIMIT, ROI, ARRAY, PUSH_ONLY, VIEW_ONLY };
-
 static const double default_limit = 30;
 enum { RETRY_MS = 100 };
-
-static double now(void) {
-  struct timespec t;
-  (void)clock_gettime(CLOCK_MONOTONIC, &t);
-  return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
-}
 
 int find_contact(const char *given, char path[CONTACT_LIMIT]) {
   beamcast_session_info info;
@@ -125,57 +118,30 @@ static int push(volume_source *source, const char *file, const char *contact, co
 }
 
 int verb_push(int argc, char **argv) {
-  static const struct option names[] = {{"help", no_argument, NULL, HELP},
-                                        {"json", no_argument, NULL, JSON},
-                                        {"to", required_argument, NULL, TO},
-                                        {"as", required_argument, NULL, AS},
-                                        {"stream", required_argument, NULL, STREAM},
-                                        {"time-limit", required_argument, NULL, LIMIT},
-                                        {NULL, 0, NULL, 0}};
   push_options o = {.limit = default_limit};
-  for (int chosen = next_option(argc, argv, names); chosen != -1;
-       chosen = next_option(argc, argv, names)) {
-    switch (chosen) {
-    case HELP:
-      (void)fputs(push_help, stdout);
-      return DONE;
-    case JSON:
-      o.json = true;
-      break;
-    case TO:
-      o.to = optarg;
-      break;
-    case AS:
-      o.as = optarg;
-      break;
-    case STREAM:
-      o.stream = optarg;
-      break;
-    case LIMIT:
-      if (!read_number(optarg, 0.1, 1e6, &o.limit)) {
-        return say_wrong(argv[0], "--time-limit is a number of seconds, not \"%s\"", optarg);
-      }
-      break;
-    default:
-      return chosen == 'o' ? say_wrong(argv[0], "there is no option -o") : WRONG_USAGE;
-    }
+  const char *file;
+  const verb_option options[] = {{"to", read_text, &o.to, NULL},
+                                 {"as", read_text, &o.as, NULL},
+                                 {"stream", read_text, &o.stream, NULL},
+                                 {"time-limit", read_seconds, &o.limit, a_number_of_seconds},
+                                 {NULL, NULL, NULL, NULL}};
+  int status = read_verb(argc, argv, push_help, options, &o.json, &file);
+  if (status != DONE) {
+    return status < 0 ? DONE : status;
   }
-  if (optind + 1 != argc) {
-    return say_wrong(argv[0], optind == argc ? "which file?" : "one file at a time");
-  }
-  if (o.to == NULL) {
-    return say_wrong(argv[0], "where to? --to CONTACT is missing");
+  if (file == NULL || o.to == NULL) {
+    return say_wrong(argv[0], file == NULL ? "which file?" : "where to? --to CONTACT is missing");
   }
   char contact[CONTACT_LIMIT];
   beamcast_error error = {0};
   beamcast_stream_info info = {0};
-  volume_source *source = source_open(argv[optind], &error);
+  volume_source *source = source_open(file, &error);
   if (source == NULL) {
     return say_error(&error);
   }
   double begun = now();
-  int status = find_contact(o.to, contact);
-  if (status == DONE && push(source, argv[optind], contact, &o, &info, &error) != BEAMCAST_OK) {
+  status = find_contact(o.to, contact);
+  if (status == DONE && push(source, file, contact, &o, &info, &error) != BEAMCAST_OK) {
     status = say_error(&error);
   }
   source_close(source);
@@ -224,35 +190,46 @@ static bool read_roi(const char *text, const uint64_t volume[3], uint64_t start[
   return true;
 }
 
+/* A box of the stream that was asked for, else of what is shown. */
+static int fetch(const char *contact, const retrieve_options *o, const uint64_t start[3],
+                 const uint64_t shape[3], beamcast_volume_data *volume, char **about,
+                 beamcast_error *error) {
+  *about = NULL;
+  return o->stream != NULL ? beamcast_stream_retrieve(contact, o->stream, o->array, start, shape,
+                                                      o->limit, volume, error)
+                           : beamcast_retrieve_from(contact, o->array, start, shape, o->limit,
+                                                    volume, about, error);
+}
+
 static int retrieve(const char *contact, const retrieve_options *o, beamcast_volume_data *volume,
-                    beamcast_error *error) {
+                    char **about, beamcast_error *error) {
   static const uint64_t zero[3] = {0, 0, 0}, one[3] = {1, 1, 1};
   uint64_t start[3], shape[3];
   if (o->roi == NULL) {
-    return beamcast_stream_retrieve(contact, o->stream, o->array, NULL, NULL, o->limit, volume,
-                                    error);
+    return fetch(contact, o, NULL, NULL, volume, about, error);
   }
-  int code = /* one voxel tells the size of the volume */
-      beamcast_stream_retrieve(contact, o->stream, o->array, zero, one, o->limit, volume, error);
+  int code = fetch(contact, o, zero, one, volume, about, error); /* it tells the volume's size */
   if (code != BEAMCAST_OK) {
     return code;
   }
   uint64_t n[3] = {volume->volume[0], volume->volume[1], volume->volume[2]};
   beamcast_volume_free(volume);
+  free(*about);
+  *about = NULL;
   if (!read_roi(o->roi, n, start, shape)) {
     return beamcast_fail(error, BEAMCAST_ERR_ARGUMENT,
                          "--roi is X0:X1,Y0:Y1,Z0:Z1 within 0:%llu,0:%llu,0:%llu, not \"%.60s\"",
                          (unsigned long long)n[0], (unsigned long long)n[1],
                          (unsigned long long)n[2], o->roi);
   }
-  return beamcast_stream_retrieve(contact, o->stream, o->array, start, shape, o->limit, volume,
-                                  error);
+  return fetch(contact, o, start, shape, volume, about, error);
 }
 
 static int retrieve_into_file(const retrieve_options *o) {
   char contact[CONTACT_LIMIT];
   beamcast_error error = {0};
   beamcast_volume_data volume;
+  char *about;
   if (target_check(o->output, &error) != BEAMCAST_OK) {
     return say_error(&error);
   }
@@ -260,12 +237,12 @@ static int retrieve_into_file(const retrieve_options *o) {
   if (status != DONE) {
     return status;
   }
-  if (retrieve(contact, o, &volume, &error) != BEAMCAST_OK) {
+  if (retrieve(contact, o, &volume, &about, &error) != BEAMCAST_OK) {
     return say_error(&error);
   }
   const json_int_t n[3] = {(json_int_t)volume.shape[0], (json_int_t)volume.shape[1],
                            (json_int_t)volume.shape[2]};
-  if (target_write(o->output, &volume, o->array, o->from, &error) != BEAMCAST_OK) {
+  if (target_write(o->output, &volume, o->array, o->from, about, &error) != BEAMCAST_OK) {
     status = say_error(&error);
   } else if (o->json) {
     status =
@@ -274,55 +251,22 @@ static int retrieve_into_file(const retrieve_options *o) {
                              volume.components, "step", (json_int_t)volume.step));
   }
   beamcast_volume_free(&volume);
+  free(about);
   return status;
 }
 
 int verb_retrieve(int argc, char **argv) {
-  static const struct option names[] = {{"help", no_argument, NULL, HELP},
-                                        {"json", no_argument, NULL, JSON},
-                                        {"from", required_argument, NULL, FROM},
-                                        {"output", required_argument, NULL, 'o'},
-                                        {"roi", required_argument, NULL, ROI},
-                                        {"array", required_argument, NULL, ARRAY},
-                                        {"stream", required_argument, NULL, STREAM},
-                                        {"time-limit", required_argument, NULL, LIMIT},
-                                        {NULL, 0, NULL, 0}};
   retrieve_options o = {.limit = default_limit};
-  for (int chosen = next_option(argc, argv, names); chosen != -1;
-       chosen = next_option(argc, argv, names)) {
-    switch (chosen) {
-    case HELP:
-      (void)fputs(retrieve_help, stdout);
-      return DONE;
-    case JSON:
-      o.json = true;
-      break;
-    case FROM:
-      o.from = optarg;
-      break;
-    case 'o':
-      o.output = optarg;
-      break;
-    case ROI:
-      o.roi = optarg;
-      break;
-    case ARRAY:
-      o.array = optarg;
-      break;
-    case STREAM:
-      o.stream = optarg;
-      break;
-    case LIMIT:
-      if (!read_number(optarg, 0.1, 1e6, &o.limit)) {
-        return say_wrong(argv[0], "--time-limit is a number of seconds, not \"%s\"", optarg);
-      }
-      break;
-    default:
-      return WRONG_USAGE;
-    }
-  }
-  if (optind < argc) {
-    return say_wrong(argv[0], "\"%s\" is one word too many", argv[optind]);
+  const verb_option options[] = {{"from", read_text, &o.from, NULL},
+                                 {"output", read_text, &o.output, NULL},
+                                 {"roi", read_text, &o.roi, NULL},
+                                 {"array", read_text, &o.array, NULL},
+                                 {"stream", read_text, &o.stream, NULL},
+                                 {"time-limit", read_seconds, &o.limit, a_number_of_seconds},
+                                 {NULL, NULL, NULL, NULL}};
+  int status = read_verb(argc, argv, retrieve_help, options, &o.json, NULL);
+  if (status != DONE) {
+    return status < 0 ? DONE : status;
   }
   if (o.from == NULL || o.output == NULL) {
     return say_wrong(argv[0], "--from CONTACT and -o FILE are needed");
@@ -343,40 +287,23 @@ static int write_private(const char *path, const char *text) {
 }
 
 int verb_contact(int argc, char **argv) {
-  static const struct option names[] = {
-      {"help", no_argument, NULL, HELP},           {"json", no_argument, NULL, JSON},
-      {"push-only", no_argument, NULL, PUSH_ONLY}, {"view-only", no_argument, NULL, VIEW_ONLY},
-      {"output", required_argument, NULL, 'o'},    {NULL, 0, NULL, 0}};
-  int rights = 0;
-  const char *output = NULL;
-  for (int chosen = next_option(argc, argv, names); chosen != -1;
-       chosen = next_option(argc, argv, names)) {
-    switch (chosen) {
-    case HELP:
-      (void)fputs(contact_help, stdout);
-      return DONE;
-    case JSON: /* a contact is JSON */
-      break;
-    case PUSH_ONLY:
-    case VIEW_ONLY:
-      if (rights != 0) {
-        return say_wrong(argv[0], "either --push-only or --view-only");
-      }
-      rights = chosen == PUSH_ONLY ? BEAMCAST_PUSH_ONLY : BEAMCAST_VIEW_ONLY;
-      break;
-    case 'o':
-      output = optarg;
-      break;
-    default:
-      return WRONG_USAGE;
-    }
+  bool push_only = false, view_only = false, json = false; /* a contact is JSON anyhow */
+  const char *output = NULL, *given;
+  const verb_option options[] = {{"push-only", NULL, &push_only, NULL},
+                                 {"view-only", NULL, &view_only, NULL},
+                                 {"output", read_text, &output, NULL},
+                                 {NULL, NULL, NULL, NULL}};
+  int status = read_verb(argc, argv, contact_help, options, &json, &given);
+  if (status != DONE) {
+    return status < 0 ? DONE : status;
   }
-  if (optind + 1 != argc || rights == 0) {
+  if (given == NULL || push_only == view_only) {
     return say_wrong(argv[0], "CONTACT and either --push-only or --view-only are needed");
   }
+  int rights = push_only ? BEAMCAST_PUSH_ONLY : BEAMCAST_VIEW_ONLY;
   char path[CONTACT_LIMIT];
   beamcast_error error = {0};
-  int status = find_contact(argv[optind], path);
+  status = find_contact(given, path);
   if (status != DONE) {
     return status;
   }
@@ -390,25 +317,18 @@ int verb_contact(int argc, char **argv) {
 }
 
 int verb_info(int argc, char **argv) {
-  static const struct option names[] = {
-      {"help", no_argument, NULL, HELP}, {"json", no_argument, NULL, JSON}, {NULL, 0, NULL, 0}};
+  const verb_option none = {NULL, NULL, NULL, NULL};
+  const char *file;
   bool json = false;
-  for (int chosen = next_option(argc, argv, names); chosen != -1;
-       chosen = next_option(argc, argv, names)) {
-    if (chosen == HELP) {
-      (void)fputs(info_help, stdout);
-      return DONE;
-    }
-    if (chosen != JSON) {
-      return chosen == 'o' ? say_wrong(argv[0], "there is no option -o") : WRONG_USAGE;
-    }
-    json = true;
+  int status = read_verb(argc, argv, info_help, &none, &json, &file);
+  if (status != DONE) {
+    return status < 0 ? DONE : status;
   }
-  if (optind + 1 != argc) {
-    return say_wrong(argv[0], optind == argc ? "which file?" : "one file at a time");
+  if (file == NULL) {
+    return say_wrong(argv[0], "which file?");
   }
   beamcast_error error = {0};
-  char *text = source_describe(argv[optind], json, &error);
+  char *text = source_describe(file, json, &error);
   if (text == NULL) {
     return say_error(&error);
   }

@@ -2,8 +2,6 @@
  *
  * The `beamcast` command: finds the verb and hands it its arguments.
  */
-#include <errno.h>
-#include <math.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <unistd.h>
@@ -90,36 +88,7 @@ void show_progress(const char *what, double done) {
   }
 }
 
-/* --- arguments ------------------------------------------------------------------------------- */
-
-int next_option(int argc, char **argv, const struct option *options) {
-  opterr = 0;
-  int at = optind > 0 ? optind : 1;
-  int chosen = getopt_long(argc, argv, ":o:", options, NULL);
-  if (chosen == ':') {
-    (void)say_wrong(argv[0], "%s needs a value", argv[optind - 1]);
-    return '?';
-  }
-  if (chosen == '?') {
-    const char *given = optind > at && optind <= argc ? argv[optind - 1] : argv[at];
-    (void)say_wrong(argv[0], "there is no option %s", given ? given : "");
-  }
-  return chosen;
-}
-
-bool read_number(const char *text, double low, double high, double *number) {
-  char *end;
-  *number = strtod(text, &end);
-  return end != text && *end == '\0' && *number >= low && *number <= high;
-}
-
-bool read_whole(const char *text, long low, long high, int *number) {
-  char *end;
-  errno = 0;
-  long value = strtol(text, &end, 10);
-  *number = (int)value;
-  return errno == 0 && end != text && *end == '\0' && value >= low && value <= high;
-}
+/* --- verbs ----------------------------------------------------------------------------------- */
 
 /* The number of letters to change, add or take away, to make one word of the other. */
 static size_t distance(const char *a, const char *b) {

@@ -4,6 +4,7 @@
  */
 #include <stdlib.h>
 #include <time.h>
+#include <unistd.h>
 
 #include "command.h"
 
@@ -16,13 +17,16 @@ static const char start_help[] =
     "                      tunnel)\n"
     "  --web               with a web page\n"
     "  --script FILE       runs a Python script at each step, see viewer/README.md\n"
-    "  --ranks N           processes of the server; 1\n"
+    "  --ranks N           processes of the server; 1, or what --size needs\n"
     "  --idle MIN          ends by itself, unused for so many minutes; 60; 0: never\n"
     "  --slurm[=OPTIONS]   as a Slurm job; OPTIONS for sbatch, separated by blanks, such as\n"
     "                      --slurm=\"--partition=gpu --time=2:00:00\"; returns when it is queued\n"
-    "  --size X,Y,Z        voxels that are going to come: refused where they do not fit\n"
-    "                      this machine, asked for as --mem in a Slurm job\n"
+    "  --size X,Y,Z        voxels that are going to come: what they need is estimated and said;\n"
+    "                      refused where they do not fit, asked for as memory, tasks and GPUs\n"
+    "                      in a Slurm job; steps of more bytes are refused later\n"
     "  --type T            their type: uint8, uint16, float32, ...; float32\n"
+    "  --host LOGIN        on another machine, over SSH; the session's ports come to this one.\n"
+    "                      $BEAMCAST_REMOTE: the path of `beamcast` there\n"
     "  --time-limit SEC    how long to wait until it runs; 120\n"
     "  --json              one JSON object: id, state, contact, paraview, url, start_time, ...\n";
 static const char status_help[] =
@@ -32,7 +36,24 @@ static const char stop_help[] =
     "Usage: beamcast stop ID [--json]\n"
     "Ends a session and removes what it left. Fine for one that has ended already.\n";
 
-enum { HELP = 1, JSON, PARAVIEW, RANKS, IDLE, SLURM, SIZE, TYPE, LIMIT, WEB, SCRIPT, NOT_YET };
+enum {
+  HELP = 1,
+  JSON,
+  PARAVIEW,
+  RANKS,
+  IDLE,
+  SLURM,
+  SIZE,
+  TYPE,
+  LIMIT,
+  WEB,
+  SCRIPT,
+  HOST,
+  FROM_AFAR
+};
+
+/* How a session is told. */
+typedef enum report_form { FOR_PEOPLE, AS_JSON, TO_AFAR } report_form;
 
 static json_t *text_or_null(const char *text) {
   return text[0] != '\0' ? json_string(text) : json_null();
@@ -50,13 +71,28 @@ static json_t *time_or_null(int64_t seconds) {
 }
 
 static json_t *describe(const beamcast_session_info *info) {
-  return json_pack("{s:s, s:s, s:o, s:o, s:o, s:o, s:o, s:o, s:s, s:s, s:o, s:i}", "id", info->id,
-                   "state", beamcast_session_state_name(info->state), "contact",
+  return json_pack("{s:s, s:s, s:o, s:o, s:o, s:o, s:o, s:o, s:s, s:s, s:o, s:i, s:o, s:o}", "id",
+                   info->id, "state", beamcast_session_state_name(info->state), "contact",
                    text_or_null(info->contact), "paraview", text_or_null(info->paraview), "url",
                    text_or_null(info->url), "start_time", time_or_null(info->start_time), "reason",
                    text_or_null(info->reason), "connect_id_file",
                    text_or_null(info->connect_id_file), "log", info->log, "host", info->host,
-                   "slurm_job", text_or_null(info->slurm_job), "ranks", info->ranks);
+                   "slurm_job", text_or_null(info->slurm_job), "ranks", info->ranks, "login",
+                   text_or_null(info->login), "estimate", text_or_null(info->estimate));
+}
+
+/* What another machine of the user has to know: it comes over SSH, and nobody else sees it. */
+static json_t *describe_secrets(const beamcast_session_info *info) {
+  char host[256] = "", connect_id[16] = "";
+  json_t *contact = info->contact[0] != '\0' ? json_load_file(info->contact, 0, NULL) : NULL;
+  FILE *file = info->connect_id_file[0] != '\0' ? fopen(info->connect_id_file, "re") : NULL;
+  if (file != NULL) {
+    connect_id[0] = fgets(connect_id, sizeof connect_id, file) != NULL ? connect_id[0] : '\0';
+    (void)fclose(file);
+  }
+  (void)gethostname(host, sizeof host - 1);
+  return json_pack("{s:o, s:s, s:b}", "contact", contact != NULL ? contact : json_null(),
+                   "connect_id", connect_id, "on_login", strcmp(host, info->host) == 0);
 }
 
 static void print_session(const beamcast_session_info *info) {
@@ -72,6 +108,9 @@ static void print_session(const beamcast_session_info *info) {
            moment);
   }
   printf("%s%s\n", info->reason[0] != '\0' ? ": " : "", info->reason);
+  if (info->login[0] != '\0') {
+    printf("by SSH    %s\n", info->login);
+  }
   printf("on        %s, %d rank%s%s%s\n", info->host, info->ranks, info->ranks == 1 ? "" : "s",
          info->slurm_job[0] != '\0' ? ", Slurm job " : "", info->slurm_job);
   if (info->contact[0] != '\0') {
@@ -85,11 +124,18 @@ static void print_session(const beamcast_session_info *info) {
            info->paraview, info->id, info->connect_id_file);
   }
   printf("log       %s\n", info->log);
+  if (info->estimate[0] != '\0') {
+    printf("needs     %s\n", info->estimate);
+  }
 }
 
-static int report(const beamcast_session_info *info, bool json) {
-  if (json) {
-    return print_json(describe(info));
+static int report(const beamcast_session_info *info, report_form form) {
+  if (form != FOR_PEOPLE) {
+    json_t *json = describe(info);
+    if (form == TO_AFAR) {
+      (void)json_object_set_new(json, "secrets", describe_secrets(info));
+    }
+    return print_json(json);
   }
   print_session(info);
   return fflush(stdout) == 0 ? DONE : FAILED;
@@ -111,7 +157,7 @@ static bool read_size(const char *text, uint64_t size[3]) {
   return true;
 }
 
-static int read_start(int argc, char **argv, beamcast_start_options *o, bool *json) {
+static int read_start(int argc, char **argv, beamcast_start_options *o, report_form *form) {
   static const struct option names[] = {{"help", no_argument, NULL, HELP},
                                         {"json", no_argument, NULL, JSON},
                                         {"paraview", no_argument, NULL, PARAVIEW},
@@ -123,7 +169,8 @@ static int read_start(int argc, char **argv, beamcast_start_options *o, bool *js
                                         {"time-limit", required_argument, NULL, LIMIT},
                                         {"web", no_argument, NULL, WEB},
                                         {"script", required_argument, NULL, SCRIPT},
-                                        {"host", required_argument, NULL, NOT_YET},
+                                        {"host", required_argument, NULL, HOST},
+                                        {"from-afar", no_argument, NULL, FROM_AFAR},
                                         {NULL, 0, NULL, 0}};
   for (int chosen = next_option(argc, argv, names); chosen != -1;
        chosen = next_option(argc, argv, names)) {
@@ -132,7 +179,13 @@ static int read_start(int argc, char **argv, beamcast_start_options *o, bool *js
       (void)fputs(start_help, stdout);
       return -1;
     case JSON:
-      *json = true;
+      *form = AS_JSON;
+      break;
+    case FROM_AFAR:
+      *form = TO_AFAR;
+      break;
+    case HOST:
+      o->host = optarg;
       break;
     case PARAVIEW:
       o->paraview = 1;
@@ -174,8 +227,6 @@ static int read_start(int argc, char **argv, beamcast_start_options *o, bool *js
     case SCRIPT:
       o->script = optarg;
       break;
-    case NOT_YET:
-      return say_failed("--host is not part of this version");
     default:
       return WRONG_USAGE;
     }
@@ -183,12 +234,18 @@ static int read_start(int argc, char **argv, beamcast_start_options *o, bool *js
   return optind < argc ? say_wrong(argv[0], "\"%s\" is one word too many", argv[optind]) : DONE;
 }
 
+/* Who started a session from another machine says that it knows of it by a byte. */
+static bool is_known_afar(void) {
+  char byte;
+  return read(0, &byte, 1) == 1;
+}
+
 int verb_start(int argc, char **argv) {
   beamcast_start_options options = {0};
   beamcast_session_info info;
   beamcast_error error = {0};
-  bool json = false;
-  int status = read_start(argc, argv, &options, &json);
+  report_form form = FOR_PEOPLE;
+  int status = read_start(argc, argv, &options, &form);
   if (status != DONE) {
     return status < 0 ? DONE : status;
   }
@@ -196,8 +253,16 @@ int verb_start(int argc, char **argv) {
   if (session == NULL) {
     return say_error(&error);
   }
-  status = beamcast_status(session, &info, &error) == BEAMCAST_OK ? report(&info, json)
+  status = beamcast_status(session, &info, &error) == BEAMCAST_OK ? report(&info, form)
                                                                   : say_error(&error);
+  if (form == AS_JSON && status == DONE && info.estimate[0] != '\0') {
+    (void)fprintf(stderr, "%s\n", info.estimate);
+  }
+  if (form == TO_AFAR && (status != DONE || !is_known_afar())) {
+    status = beamcast_stop(session, &error) == BEAMCAST_OK
+                 ? say_failed("who started the session is gone; it was stopped")
+                 : say_error(&error);
+  }
   beamcast_session_close(session);
   return status;
 }
@@ -205,19 +270,21 @@ int verb_start(int argc, char **argv) {
 /* --- status, stop ---------------------------------------------------------------------------- */
 
 /* Reads [ID] [--json]; -1 when help was shown. */
-static int read_id(int argc, char **argv, const char *help, const char **id, bool *json) {
-  static const struct option names[] = {
-      {"help", no_argument, NULL, HELP}, {"json", no_argument, NULL, JSON}, {NULL, 0, NULL, 0}};
+static int read_id(int argc, char **argv, const char *help, const char **id, report_form *form) {
+  static const struct option names[] = {{"help", no_argument, NULL, HELP},
+                                        {"json", no_argument, NULL, JSON},
+                                        {"from-afar", no_argument, NULL, FROM_AFAR},
+                                        {NULL, 0, NULL, 0}};
   for (int chosen = next_option(argc, argv, names); chosen != -1;
        chosen = next_option(argc, argv, names)) {
     if (chosen == HELP) {
       (void)fputs(help, stdout);
       return -1;
     }
-    if (chosen != JSON) {
+    if (chosen != JSON && chosen != FROM_AFAR) {
       return chosen == 'o' ? say_wrong(argv[0], "there is no option -o") : WRONG_USAGE;
     }
-    *json = true;
+    *form = chosen == JSON ? AS_JSON : TO_AFAR;
   }
   *id = optind < argc ? argv[optind] : NULL;
   return argc > optind + 1 ? say_wrong(argv[0], "one session at a time") : DONE;
@@ -252,21 +319,21 @@ static int report_all(bool json) {
 
 int verb_status(int argc, char **argv) {
   const char *id = NULL;
-  bool json = false;
+  report_form form = FOR_PEOPLE;
   beamcast_session_info info;
   beamcast_error error = {0};
-  int status = read_id(argc, argv, status_help, &id, &json);
+  int status = read_id(argc, argv, status_help, &id, &form);
   if (status != DONE) {
     return status < 0 ? DONE : status;
   }
   if (id == NULL) {
-    return report_all(json);
+    return report_all(form != FOR_PEOPLE);
   }
   beamcast_session *session = beamcast_session_open(id, &error);
   if (session == NULL || beamcast_status(session, &info, &error) != BEAMCAST_OK) {
     status = say_error(&error);
   } else {
-    status = report(&info, json);
+    status = report(&info, form);
   }
   beamcast_session_close(session);
   return status;
@@ -279,9 +346,9 @@ static bool is_possible_id(const char *id) {
 
 int verb_stop(int argc, char **argv) {
   const char *id = NULL;
-  bool json = false;
+  report_form form = FOR_PEOPLE;
   beamcast_error error = {0};
-  int status = read_id(argc, argv, stop_help, &id, &json);
+  int status = read_id(argc, argv, stop_help, &id, &form);
   if (status != DONE) {
     return status < 0 ? DONE : status;
   }
@@ -296,5 +363,6 @@ int verb_stop(int argc, char **argv) {
     return say_error(&error);
   }
   beamcast_session_close(session);
-  return json ? print_json(json_pack("{s:s, s:s}", "id", id, "state", "ended")) : DONE;
+  return form != FOR_PEOPLE ? print_json(json_pack("{s:s, s:s}", "id", id, "state", "ended"))
+                            : DONE;
 }

@@ -290,7 +290,7 @@ int target_check(const char *path, beamcast_error *error) {
 }
 
 int target_write(const char *path, const beamcast_volume_data *volume, const char *array,
-                 const char *from, beamcast_error *error) {
+                 const char *from, const char *about, beamcast_error *error) {
   int code = target_check(path, error);
   if (code != BEAMCAST_OK || ends_with(path, ".npy")) {
     return code == BEAMCAST_OK ? npy_write(path, volume, error) : code;
@@ -299,7 +299,7 @@ int target_write(const char *path, const beamcast_volume_data *volume, const cha
   beamcast_hdf5_output output = {.name = array,
                                  .type = volume->type,
                                  .components = volume->components,
-                                 .source = from,
+                                 .source = about != NULL ? about : from,
                                  .step = (int64_t)volume->step,
                                  .time = volume->time};
   for (int axis = 0; axis < 3; axis++) {
@@ -312,6 +312,7 @@ int target_write(const char *path, const beamcast_volume_data *volume, const cha
 #else
   (void)array;
   (void)from;
+  (void)about;
   return code;
 #endif
 }

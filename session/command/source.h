@@ -21,9 +21,10 @@ int source_put(volume_source *source, beamcast_stream *stream, const char *as,
 /* What the file holds, for people or as a JSON object; malloc'ed, NULL on failure. */
 char *source_describe(const char *path, int json, beamcast_error *error);
 
-/* Writes a volume into a file, by its ending: .npy, .h5, .hdf5, .nxs. */
+/* Writes a volume into a file, by its ending: .npy, .h5, .hdf5, .nxs. from: where it comes from;
+ * about: more of that as a JSON object, or NULL; .npy has no place for either. */
 int target_write(const char *path, const beamcast_volume_data *volume, const char *array,
-                 const char *from, beamcast_error *error);
+                 const char *from, const char *about, beamcast_error *error);
 /* Whether such a file can be written; asked before a long transfer. */
 int target_check(const char *path, beamcast_error *error);
 

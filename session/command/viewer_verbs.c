@@ -31,24 +31,8 @@ static const char open_help[] =
     "  --time-limit SEC        600\n"
     "  --json                  one JSON object: shown\n";
 
-enum { HELP = 1, JSON, FROM, TO, SIZE, CAMERA, PRESET, WINDOW, KERNEL, SLICE, STRIDE, LIMIT };
-
-/* count numbers with `separator` between them. */
-static bool read_list(const char *text, char separator, int count, double *numbers) {
-  char *end = (char *)(uintptr_t)text;
-  for (int i = 0; i < count; i++) {
-    const char *from = end;
-    numbers[i] = strtod(from, &end);
-    if (end == from || !(numbers[i] >= -1e300 && numbers[i] <= 1e300) ||
-        *end != (i + 1 < count ? separator : '\0')) {
-      return false;
-    }
-    end += i + 1 < count;
-  }
-  return true;
-}
-
-static bool read_pixels(const char *text, beamcast_picture_options *o) {
+static bool read_pixels(const char *text, void *to) {
+  beamcast_picture_options *o = to;
   double size[2];
   if (!read_list(text, 'x', 2, size) || size[0] < 16 || size[1] < 16 || size[0] > 8192 ||
       size[1] > 8192) {
@@ -59,7 +43,23 @@ static bool read_pixels(const char *text, beamcast_picture_options *o) {
   return o->width == size[0] && o->height == size[1];
 }
 
-static bool read_slice(const char *text, beamcast_picture_options *o) {
+static bool read_camera(const char *text, void *to) {
+  beamcast_picture_options *o = to;
+  return read_list(text, ',', 3, o->camera) && o->camera[2] > 0;
+}
+
+static bool read_window(const char *text, void *to) {
+  beamcast_picture_options *o = to;
+  return read_list(text, ',', 2, o->window) && o->window[0] < o->window[1];
+}
+
+static bool read_stride(const char *text, void *to) {
+  double *stride = to;
+  return read_list(text, ',', 3, stride) && stride[0] >= 1 && stride[1] >= 1 && stride[2] >= 1;
+}
+
+static bool read_slice(const char *text, void *to) {
+  beamcast_picture_options *o = to;
   int number;
   if (text[0] < 'x' || text[0] > 'z' || text[1] != '=' ||
       !read_whole(text + 2, 0, 1L << 30, &number)) {
@@ -83,105 +83,41 @@ static int write_file(const char *path, const beamcast_picture *picture) {
 
 /* --- screenshot ------------------------------------------------------------------------------ */
 
-typedef struct screenshot_options {
-  beamcast_picture_options picture;
-  const char *from, *to;
-  bool json;
-} screenshot_options;
-
-/* One option; DONE, WRONG_USAGE, or -1 when help was shown. */
-static int take(int chosen, const char *verb, screenshot_options *o) {
-  switch (chosen) {
-  case HELP:
-    (void)fputs(screenshot_help, stdout);
-    return -1;
-  case JSON:
-    o->json = true;
-    break;
-  case FROM:
-    o->from = optarg;
-    break;
-  case 'o':
-    o->to = optarg;
-    break;
-  case SIZE:
-    if (!read_pixels(optarg, &o->picture)) {
-      return say_wrong(verb, "--size is WxH, 16 to 8192 pixels each, not \"%s\"", optarg);
-    }
-    break;
-  case CAMERA:
-    if (!read_list(optarg, ',', 3, o->picture.camera) || o->picture.camera[2] <= 0) {
-      return say_wrong(verb, "--camera is AZ,EL,ZOOM, such as 30,20,1, not \"%s\"", optarg);
-    }
-    break;
-  case PRESET:
-    o->picture.preset = optarg;
-    break;
-  case WINDOW:
-    if (!read_list(optarg, ',', 2, o->picture.window) ||
-        o->picture.window[0] >= o->picture.window[1]) {
-      return say_wrong(verb, "--window is LO,HI, the smaller one first, not \"%s\"", optarg);
-    }
-    break;
-  case KERNEL:
-    o->picture.kernel = optarg;
-    break;
-  case SLICE:
-    if (!read_slice(optarg, &o->picture)) {
-      return say_wrong(verb, "--slice is x, y or z and a number, such as z=60, not \"%s\"", optarg);
-    }
-    break;
-  case LIMIT:
-    if (!read_number(optarg, 0.1, 1e6, &o->picture.time_limit)) {
-      return say_wrong(verb, "--time-limit is a number of seconds, not \"%s\"", optarg);
-    }
-    break;
-  default:
-    return WRONG_USAGE;
-  }
-  return DONE;
-}
-
 int verb_screenshot(int argc, char **argv) {
-  static const struct option names[] = {{"help", no_argument, NULL, HELP},
-                                        {"json", no_argument, NULL, JSON},
-                                        {"from", required_argument, NULL, FROM},
-                                        {"size", required_argument, NULL, SIZE},
-                                        {"camera", required_argument, NULL, CAMERA},
-                                        {"preset", required_argument, NULL, PRESET},
-                                        {"window", required_argument, NULL, WINDOW},
-                                        {"kernel", required_argument, NULL, KERNEL},
-                                        {"slice", required_argument, NULL, SLICE},
-                                        {"time-limit", required_argument, NULL, LIMIT},
-                                        {NULL, 0, NULL, 0}};
-  screenshot_options o = {.picture = {.png = 1}};
-  for (int chosen = next_option(argc, argv, names); chosen != -1;
-       chosen = next_option(argc, argv, names)) {
-    int status = take(chosen, argv[0], &o);
-    if (status != DONE) {
-      return status < 0 ? DONE : status;
-    }
+  beamcast_picture_options o = {.png = 1};
+  const char *from = NULL, *to = NULL;
+  bool json = false;
+  const verb_option options[] = {{"from", read_text, &from, NULL},
+                                 {"output", read_text, &to, NULL},
+                                 {"size", read_pixels, &o, "WxH, 16 to 8192 pixels each"},
+                                 {"camera", read_camera, &o, "AZ,EL,ZOOM, such as 30,20,1"},
+                                 {"preset", read_text, &o.preset, NULL},
+                                 {"window", read_window, &o, "LO,HI, the smaller one first"},
+                                 {"kernel", read_text, &o.kernel, NULL},
+                                 {"slice", read_slice, &o, "x, y or z and a number, such as z=60"},
+                                 {"time-limit", read_seconds, &o.time_limit, a_number_of_seconds},
+                                 {NULL, NULL, NULL, NULL}};
+  int status = read_verb(argc, argv, screenshot_help, options, &json, NULL);
+  if (status != DONE) {
+    return status < 0 ? DONE : status;
   }
-  if (optind < argc) {
-    return say_wrong(argv[0], "\"%s\" is one word too many", argv[optind]);
-  }
-  if (o.from == NULL || o.to == NULL) {
-    return say_wrong(argv[0], o.from == NULL ? "of what? --from CONTACT is missing"
-                                             : "where to? -o FILE.png is missing");
+  if (from == NULL || to == NULL) {
+    return say_wrong(argv[0], from == NULL ? "of what? --from CONTACT is missing"
+                                           : "where to? -o FILE.png is missing");
   }
   char contact[CONTACT_LIMIT];
   beamcast_error error = {0};
   beamcast_picture picture;
-  int status = find_contact(o.from, contact);
+  status = find_contact(from, contact);
   if (status != DONE) {
     return status;
   }
-  if (beamcast_screenshot_from(contact, &o.picture, &picture, &error) != BEAMCAST_OK) {
+  if (beamcast_screenshot_from(contact, &o, &picture, &error) != BEAMCAST_OK) {
     return say_error(&error);
   }
-  status = write_file(o.to, &picture);
-  if (status == DONE && o.json) {
-    status = print_json(json_pack("{s:s, s:i, s:i, s:o}", "file", o.to, "width", picture.width,
+  status = write_file(to, &picture);
+  if (status == DONE && json) {
+    status = print_json(json_pack("{s:s, s:i, s:i, s:o}", "file", to, "width", picture.width,
                                   "height", picture.height, "provenance",
                                   json_loads(picture.about, JSON_DECODE_ANY, NULL)));
   }
@@ -258,44 +194,19 @@ static int open_file(const char *given, const char *to, const double stride[3], 
 }
 
 int verb_open(int argc, char **argv) {
-  static const struct option names[] = {{"help", no_argument, NULL, HELP},
-                                        {"json", no_argument, NULL, JSON},
-                                        {"to", required_argument, NULL, TO},
-                                        {"stride", required_argument, NULL, STRIDE},
-                                        {"time-limit", required_argument, NULL, LIMIT},
-                                        {NULL, 0, NULL, 0}};
-  const char *to = NULL;
+  const char *file, *to = NULL;
   double stride[3] = {0, 0, 0}, limit = 600;
   bool json = false;
-  for (int chosen = next_option(argc, argv, names); chosen != -1;
-       chosen = next_option(argc, argv, names)) {
-    switch (chosen) {
-    case HELP:
-      (void)fputs(open_help, stdout);
-      return DONE;
-    case JSON:
-      json = true;
-      break;
-    case TO:
-      to = optarg;
-      break;
-    case STRIDE:
-      if (!read_list(optarg, ',', 3, stride) || stride[0] < 1 || stride[1] < 1 || stride[2] < 1) {
-        return say_wrong(argv[0], "--stride is X,Y,Z, each at least 1, not \"%s\"", optarg);
-      }
-      break;
-    case LIMIT:
-      if (!read_number(optarg, 0.1, 1e6, &limit)) {
-        return say_wrong(argv[0], "--time-limit is a number of seconds, not \"%s\"", optarg);
-      }
-      break;
-    default:
-      return chosen == 'o' ? say_wrong(argv[0], "there is no option -o") : WRONG_USAGE;
-    }
+  const verb_option options[] = {{"to", read_text, &to, NULL},
+                                 {"stride", read_stride, stride, "X,Y,Z, each at least 1"},
+                                 {"time-limit", read_seconds, &limit, a_number_of_seconds},
+                                 {NULL, NULL, NULL, NULL}};
+  int status = read_verb(argc, argv, open_help, options, &json, &file);
+  if (status != DONE) {
+    return status < 0 ? DONE : status;
   }
-  if (optind + 1 != argc) {
-    return say_wrong(argv[0], optind == argc ? "which file?" : "one file at a time");
+  if (file == NULL || to == NULL) {
+    return say_wrong(argv[0], file == NULL ? "which file?" : "where to? --to CONTACT is missing");
   }
-  return to == NULL ? say_wrong(argv[0], "where to? --to CONTACT is missing")
-                    : open_file(argv[optind], to, stride, limit, json);
+  return open_file(file, to, stride, limit, json);
 }

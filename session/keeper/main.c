@@ -84,6 +84,9 @@ static bool read_request(bs_keeper *keeper, int link) {
   keeper->record.idle_minutes = json_number_value(json_object_get(json, "idle_minutes"));
   keeper->record.paraview = json_is_true(json_object_get(json, "paraview"));
   keeper->record.web = json_is_true(json_object_get(json, "web"));
+  keeper->record.step_limit = (uint64_t)json_integer_value(json_object_get(json, "step_limit"));
+  const char *estimate = json_string_value(json_object_get(json, "estimate"));
+  (void)snprintf(info->estimate, sizeof info->estimate, "%s", estimate ? estimate : "");
   const char *script = json_string_value(json_object_get(json, "script"));
   (void)snprintf(keeper->record.script, sizeof keeper->record.script, "%s", script ? script : "");
   json_decref(json);

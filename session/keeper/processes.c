@@ -175,6 +175,7 @@ static int find_server(const bs_keeper *keeper, char *path, size_t size, beamcas
 
 int bs_launch(bs_keeper *keeper, beamcast_error *error) {
   char mpiexec[BEAMCAST_SESSION_PATH_MAX], server[BEAMCAST_SESSION_PATH_MAX], ranks[16], idle[32];
+  char limit[32];
   bs_record *record = &keeper->record;
   beamcast_session_info *info = &record->info;
   if (!bs_find_program("mpiexec", mpiexec, sizeof mpiexec)) {
@@ -189,6 +190,10 @@ int bs_launch(bs_keeper *keeper, beamcast_error *error) {
   forget_callers_job();
   (void)setenv("DISPLAY", keeper->display, 1);
   (void)setenv("BEAMCAST_SESSION", info->id, 1);
+  if (record->step_limit > 0) {
+    (void)snprintf(limit, sizeof limit, "%llu", (unsigned long long)record->step_limit);
+    (void)setenv("BEAMCAST_STEP_LIMIT", limit, 1);
+  }
   if (keeper->cookie[0] != '\0') {
     (void)setenv("XAUTHORITY", keeper->cookie, 1);
   }

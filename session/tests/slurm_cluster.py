@@ -39,9 +39,14 @@ MpiDefault=none
 ReturnToService=2
 KillWait=10
 MessageTimeout=3
-NodeName={host} NodeAddr=127.0.0.1 CPUs=4 State=UNKNOWN
-PartitionName=all Nodes=ALL Default=YES MaxTime=INFINITE State=UP
+GresTypes=gpu
+PreemptType=preempt/partition_prio
+PreemptMode=CANCEL
+NodeName={host} NodeAddr=127.0.0.1 CPUs=4 RealMemory=8192 Gres=gpu:t4:2 State=UNKNOWN
+PartitionName=all Nodes=ALL Default=YES MaxTime=INFINITE PriorityTier=1 State=UP
+PartitionName=first Nodes=ALL MaxTime=INFINITE PriorityTier=10 State=UP
 """
+GPUS = "NodeName={host} Name=gpu Type=t4 File={folder}/gpu[0-1]\n"  # files: Slurm only counts them
 
 
 def free_port():
@@ -64,9 +69,14 @@ class Cluster:
             os.mkdir(os.path.join(self.folder, name))
             os.chmod(os.path.join(self.folder, name), 0o755)
         self.config = os.path.join(self.folder, "slurm.conf")
+        host = socket.gethostname().split(".")[0]
         with open(self.config, "w") as stream:
-            stream.write(CONFIGURATION.format(host=socket.gethostname().split(".")[0], folder=self.folder,
-                                              ctld_port=free_port(), d_port=free_port()))
+            stream.write(CONFIGURATION.format(host=host, folder=self.folder, ctld_port=free_port(),
+                                              d_port=free_port()))
+        with open(os.path.join(self.folder, "gres.conf"), "w") as stream:
+            stream.write(GPUS.format(host=host, folder=self.folder))
+        for name in ("gpu0", "gpu1"):
+            open(os.path.join(self.folder, name), "w").close()
         self.environment = dict(os.environ, SLURM_CONF=self.config)
         self.daemons = {}
 
@@ -124,9 +134,9 @@ class Cluster:
         done = subprocess.run(command, env=self.environment, capture_output=True, text=True, timeout=60)
         return done.stdout
 
-    def block(self):
+    def block(self, *options):
         """A job that takes the whole machine; its number."""
-        return self.run("sbatch", "--parsable", "--exclusive", "--time=10", "--output=/dev/null",
+        return self.run("sbatch", "--parsable", "--exclusive", "--time=10", *options, "--output=/dev/null",
                         "--wrap=sleep 600").strip()
 
     def job_state(self, job):

@@ -1,8 +1,11 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """Sessions as Slurm jobs, against a real Slurm: pending with the expected time, running, used and
-stopped; cancelled, over their time, failed; two of one user; the controller down; nothing injected."""
+stopped; cancelled, preempted, over their time, failed; two of one user; the controller down; nothing injected."""
+import datetime
 import json
 import os
+import re
+import sys
 
 import numpy as np
 
@@ -92,6 +95,46 @@ def controller_down(home, cluster):
     home.run("stop", session["id"])
 
 
+def preempted(home, cluster):
+    session = start(home)
+    await_state(home, session, "running")
+    other = cluster.block("--partition=first")
+    await_reason(home, session, "the job was preempted")
+    cluster.run("scancel", other)
+    sessions.wait_until(lambda: cluster.job_state(other) in ("CANCELLED", ""), cluster.logs)
+    home.run("stop", session["id"])
+
+
+def passed_on(home, cluster):
+    """What is estimated, and what the user says to sbatch, is in the job."""
+    later = start(home, "--size", "400,300,200", "--type", "uint16", slurm="--begin=now+3hours --comment=mine")
+    job = cluster.run("scontrol", "show", "job", later["slurm_job"])
+    # 3 * 45.8 MiB, 512 MiB of ParaView and its light volumes
+    memory = re.search("MinMemoryNode=([0-9]+)M", job)
+    assert memory and 3 * 45.8 + 512 < int(memory.group(1)) < 3 * 45.8 + 512 + 70, job
+    assert "gpu:1" in job and "Comment=mine" in job and "NumTasks=1" in job, job
+    for part in ("400 x 300 x 200", "2 bytes", "0.04 GiB; 3 steps", "8.0 GiB", "1 GPU"):
+        assert part in later["estimate"], later["estimate"]
+    sessions.wait_until(lambda: home.json("status", later["id"])["start_time"])
+    expected = datetime.datetime.fromisoformat(home.json("status", later["id"])["start_time"].replace("Z", "+00:00"))
+    hours = (expected - datetime.datetime.now(datetime.timezone.utc)).total_seconds() / 3600
+    assert 2 < hours < 3.1, expected
+    home.run("stop", later["id"])
+    large = start(home, "--size", "1000,1000,500", "--type", "float32",
+                  slurm="--begin=now+3hours --gres=gpu:t4:2 --mem=100")
+    job = cluster.run("scontrol", "show", "job", large["slurm_job"])
+    assert "gpu:t4:2" in job and "MinMemoryNode=100M" in job and "GPU" not in large["estimate"], (job, large)
+    home.run("stop", large["id"])
+    message = home.run("start", "--slurm", "--size", "1500,1000,1000", status=1)[1]
+    assert message.count("\n") == 1 and "3 nodes of 8.0 GiB" in message, message
+    cluster.run("scontrol", "create", "reservation", "ReservationName=beam", "StartTime=now", "Duration=60",
+                "Users=root", "Nodes=ALL")
+    reserved = start(home, slurm="--reservation=beam --begin=now+3hours")
+    assert "Reservation=beam" in cluster.run("scontrol", "show", "job", reserved["slurm_job"])
+    home.run("stop", reserved["id"])
+    cluster.run("scontrol", "delete", "ReservationName=beam")
+
+
 def nothing_injected(home, cluster):
     for options in ("touch gone", "--partition=all;touch$IFS/gone script.sh", "--wrap=true"):
         message = home.run("start", "--paraview", "--slurm=" + options, status=1)[1]
@@ -108,10 +151,16 @@ def main():
         home.environment["SLURM_CONF"] = cluster.config
         home.environment["PATH"] = os.environ["PATH"]
         np.save(os.path.join(home.path, "a.npy"), np.arange(60000, dtype="i4").reshape(30, 40, 50))
+        if sys.argv[1:]:
+            for name in sys.argv[1:]:
+                globals()[name](home, cluster)
+            return
         nothing_injected(home, cluster)
+        passed_on(home, cluster)
         cancelled_from_outside(home, cluster, busy_machine(home, cluster))
         short = start(home, slurm="--time=1")  # a minute, the shortest there is
         failed(home)
+        preempted(home, cluster)
         controller_down(home, cluster)
         await_reason(home, short, "the job reached its time limit")
         home.run("stop", short["id"])

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """The headless viewer from outside: a real CT is pushed, pictures come out with what they were asked for,
 it comes back equal; files are opened; scripts run; rights hold; nothing is left. Also the C example."""
+import ctypes
 import json
 import os
 import signal
@@ -8,6 +9,7 @@ import subprocess
 import sys
 import time
 
+import h5py
 import numpy as np
 
 import sessions
@@ -118,13 +120,52 @@ def files(home, contact, array):
     assert texts["Source"].endswith("ct.h5"), texts
     shown = home.json("open", "ct.h5", "--to", contact, "--stride", "2,2,2")["shown"]
     assert shown["size"] == [128, 128, 54], shown
+    home.run("retrieve", "--from", contact, "-o", "part.h5")  # of the file, as it is shown
+    home.run("contact", contact, "--view-only", "-o", "visitor.json")
+    home.run("retrieve", "--from", "visitor.json", "-o", "part.npy", "--roi", ":,10:20,50:")
+    assert np.array_equal(np.load(os.path.join(home.path, "part.npy")), array[::2, ::2, ::2][50:, 10:20])
+    home.run("retrieve", "--from", contact, "-o", "whole.npy", "--stream", "volume")  # whatever is shown
+    assert np.array_equal(np.load(os.path.join(home.path, "whole.npy")), array)
+    with h5py.File(os.path.join(home.path, "part.h5")) as file:
+        assert np.array_equal(file["entry/data/data"][()], array[::2, ::2, ::2])
+        about = json.loads(file["entry/process/source"][()])
+    assert about["shown"]["source"].endswith("ct.h5") and about["look"]["window"] and about["versions"]["paraview"]
+    cropped(home, contact, array)
     home.run("push", "ct.npy", "--to", contact)  # what is newer is shown
     sessions.wait_until(lambda: shoot(home, contact)[1]["Source"] == "ct.npy")
 
 
+def crop(contact, box):
+    """The crop box is set by a call, as a page does it."""
+    library = ctypes.CDLL(os.path.join(sessions.BUILD, "lib", "libbeamcast_session.so"))
+    answer, error = ctypes.c_void_p(), ctypes.create_string_buffer(4096)
+    call = json.dumps({"verb": "crop", "box": box}).encode()
+    code = library.beamcast_call_viewer(contact.encode(), call, ctypes.c_double(sessions.LIMIT), ctypes.byref(answer),
+                                        None, None, error)
+    assert code == 0, error.raw
+
+
+def cropped(home, contact, array):
+    """What is retrieved is what is shown: the crop box, of a file and of a stream."""
+    path = home.json("status", contact)["contact"]
+    before, _ = shoot(home, contact)
+    crop(path, [10, 100, 0, 128, 7, 40])
+    home.run("retrieve", "--from", contact, "-o", "part.npy")
+    assert np.array_equal(np.load(os.path.join(home.path, "part.npy")), array[::2, ::2, ::2][7:40, :, 10:100])
+    assert np.abs(shoot(home, contact)[0] - before).mean() > 1
+    crop(path, [])
+    assert np.array_equal(shoot(home, contact)[0], before)
+    home.run("push", "ct.npy", "--to", contact)
+    crop(path, [0, 256, 100, 200, 50, 51])
+    got = home.json("retrieve", "--from", contact, "-o", "part.npy")
+    assert got["size"] == [256, 100, 1], got
+    assert np.array_equal(np.load(os.path.join(home.path, "part.npy")), array[50:51, 100:200])
+    crop(path, [])
+
+
 def life(home):
     array = head(home)
-    session = home.json("start", "--ranks", 2)
+    session = home.json("start", "--ranks", 2, "--size", "256,256,108", "--type", "int16")
     assert session["state"] == "running" and session["paraview"] is None, session
     assert not os.path.exists(home.servers)
     contact = session["id"]
@@ -138,6 +179,9 @@ def life(home):
     home.run("retrieve", "--from", contact, "-o", "ct.h5")
     files(home, contact, array)
     refusals(home, contact)
+    np.save(os.path.join(home.path, "large.npy"), np.zeros((108, 256, 257), "i2"))
+    message = home.run("push", "large.npy", "--to", contact, status=1)[1]  # more than was announced
+    assert "--size" in message and message.count("\n") == 1, message
     home.run("stop", contact)
     home.run("screenshot", "--from", contact, "-o", "no.png", status=1)
     home.check_nothing_left()

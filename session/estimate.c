@@ -1,0 +1,78 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include "estimate.h"
+
+static const double gibi = 1 << 30;
+enum {
+  SLOTS = 3,
+  LIGHT_CELLS = 128, /* along the longest axis: xac_kernels' default */
+  LIGHT_BYTES = 28,  /* a node of its grid on a rank, and on a GPU: see xac_light.c */
+  LIGHT_GPU_BYTES = 8
+};
+static const uint64_t paraview = UINT64_C(512) << 20;
+
+static uint64_t light_nodes(const uint64_t n[3]) {
+  uint64_t longest = n[0] > n[1] ? n[0] : n[1], nodes = 1;
+  longest = longest > n[2] ? longest : n[2];
+  uint64_t factor = (longest + LIGHT_CELLS - 1) / LIGHT_CELLS;
+  for (int axis = 0; axis < 3; axis++) {
+    nodes *= (n[axis] + factor - 1) / factor + 1;
+  }
+  return nodes;
+}
+
+static int parts(uint64_t whole, uint64_t part) {
+  return part == 0 ? 1 : (int)((whole + part - 1) / part);
+}
+
+/* Appends to the text. */
+static void say(bs_need *need, const char *format, ...) __attribute__((format(printf, 2, 3)));
+static void say(bs_need *need, const char *format, ...) {
+  size_t at = strlen(need->text);
+  va_list arguments;
+  va_start(arguments, format);
+  (void)vsnprintf(need->text + at, sizeof need->text - at, format, arguments);
+  va_end(arguments);
+}
+
+int bs_estimate(const uint64_t size[3], int type, int ranks, const bs_node *node, bs_need *need,
+                beamcast_error *error) {
+  const unsigned long long n[3] = {size[0], size[1], size[2]};
+  uint64_t voxel = beamcast_type_size(type), most = UINT64_C(1) << 56;
+  if (voxel == 0 || n[0] == 0 || n[1] == 0 || n[2] == 0 || n[0] > most / voxel ||
+      n[1] > most / voxel / n[0] || n[2] > most / voxel / n[0] / n[1]) {
+    return beamcast_fail(error, BEAMCAST_ERR_ARGUMENT,
+                         "a volume of %llu x %llu x %llu voxels of type %d is not possible", n[0],
+                         n[1], n[2], type);
+  }
+  *need = (bs_need){.step = voxel * n[0] * n[1] * n[2], .nodes = 1};
+  uint64_t light = light_nodes(size) * LIGHT_BYTES;
+  if (node->gpus > 0) {
+    uint64_t kept = light_nodes(size) * LIGHT_GPU_BYTES, useful = node->gpu_memory / 10 * 8;
+    need->gpus = parts(need->step, useful > kept ? useful - kept : 1);
+    need->nodes = parts((uint64_t)need->gpus, (uint64_t)node->gpus);
+  }
+  int nodes = need->nodes; /* more nodes may take more ranks, and these more memory */
+  do {
+    need->nodes = nodes;
+    int least = need->nodes > need->gpus ? need->nodes : need->gpus;
+    need->ranks = ranks > 0 ? ranks : least;
+    need->memory = SLOTS * need->step + (uint64_t)need->ranks * (paraview + light);
+    nodes = parts(need->memory, node->memory / 10 * 9);
+  } while (nodes > need->nodes && nodes < 4096);
+  say(need,
+      "a step of %llu x %llu x %llu voxels of %llu bytes is %.2f GiB; %d steps (shown, newest, "
+      "arriving) %.2f GiB, and for each of %d rank%s %.2f GiB of ParaView and %.2f GiB of light "
+      "volumes: %.2f GiB of memory",
+      n[0], n[1], n[2], (unsigned long long)voxel, (double)need->step / gibi, SLOTS,
+      (double)(SLOTS * need->step) / gibi, need->ranks, need->ranks == 1 ? "" : "s",
+      (double)paraview / gibi, (double)light / gibi, (double)need->memory / gibi);
+  if (node->memory > 0) {
+    say(need, ", %d node%s of %.1f GiB", need->nodes, need->nodes == 1 ? "" : "s",
+        (double)node->memory / gibi);
+  }
+  if (need->gpus > 0) {
+    say(need, "; a copy of the shown step in 80 %% of %.0f GiB a GPU: %d GPU%s",
+        (double)node->gpu_memory / gibi, need->gpus, need->gpus == 1 ? "" : "s");
+  }
+  return BEAMCAST_OK;
+}

@@ -1,0 +1,30 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ *
+ * What a session for volumes of an announced size needs: memory, ranks, nodes, GPUs.
+ */
+#ifndef BEAMCAST_SESSION_ESTIMATE_H
+#define BEAMCAST_SESSION_ESTIMATE_H
+
+#include "beamcast_session.h"
+
+/* What one node has. */
+typedef struct bs_node {
+  uint64_t memory;     /* bytes; 0: not known */
+  int gpus;            /* 0: none */
+  uint64_t gpu_memory; /* bytes of each */
+} bs_node;
+
+typedef struct bs_need {
+  uint64_t step, memory; /* bytes: of one step, and of memory in all */
+  int ranks, nodes, gpus;
+  char text[600]; /* the arithmetic */
+} bs_need;
+
+/* size: voxels, none 0; type: beamcast_type; ranks: 0 for as many as nodes and GPUs. The sum: three
+ * steps (shown, newest complete, arriving); on each rank ParaView and the light volumes; on the
+ * GPUs a copy of the shown step and the light volumes, in 80 % of their memory. ERR_ARGUMENT for
+ * sizes that no computer holds. */
+int bs_estimate(const uint64_t size[3], int type, int ranks, const bs_node *node, bs_need *need,
+                beamcast_error *error);
+
+#endif
