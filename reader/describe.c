@@ -35,6 +35,16 @@ static json_t *text(const char *value) { /* bytes that are no UTF-8 are replaced
   return string;
 }
 
+/* Null when the file has none; NaN and infinity are null, too. */
+static json_t *times_of(const beamcast_hdf5_volume *v) {
+  json_t *list = v->time_values != NULL ? json_array() : json_null();
+  for (uint64_t i = 0; v->time_values != NULL && i < v->times; i++) {
+    json_t *value = json_real(v->time_values[i]);
+    json_array_append_new(list, value != NULL ? value : json_null());
+  }
+  return list;
+}
+
 static json_t *volume_json(const beamcast_hdf5_volume *v) {
   json_t *o = json_object(), *roles = json_array();
   for (int i = 0; i < v->dimensions; i++) {
@@ -54,6 +64,7 @@ static json_t *volume_json(const beamcast_hdf5_volume *v) {
   json_object_set_new(o, "dimensions", roles);
   json_object_set_new(o, "size", sizes(v->size, 3));
   json_object_set_new(o, "times", json_integer((json_int_t)v->times));
+  json_object_set_new(o, "time_values", times_of(v));
   json_object_set_new(o, "channels", json_integer((json_int_t)v->channels));
   json_object_set_new(o, "spacing", triple(v->spacing));
   json_object_set_new(o, "origin", triple(v->origin));

@@ -77,19 +77,25 @@ static hid_t open_with(const char *path, unsigned flags, int lock, char reason[2
   return id;
 }
 
-static int open_hdf5(beamcast_hdf5_file *file, beamcast_error *error) {
+/* *listed: the volumes are known already, from the trial. */
+static int open_hdf5(beamcast_hdf5_file *file, int *listed, beamcast_error *error) {
+  const uint64_t before = file_stamp(file->path);
   char reason[240], ignored[240];
   if (H5Fis_hdf5(file->path) <= 0) {
     return beamcast_fail(error, BEAMCAST_ERR_IO, "%s is no HDF5 file", file->path);
   }
   if (!file->options.trusted) {
-    int result = trial_open(file->path, error);
+    int result = trial_open(file, listed, error);
     if (result != BEAMCAST_OK) {
       return result;
     }
     file->options.trusted = 1; /* when it is looked at again */
   }
   file->stamp = file_stamp(file->path);
+  if (*listed && file->stamp != before) {
+    volumes_clear(file);
+    *listed = 0;
+  }
   file->swmr = 0;
   const int locked = is_locked(file->path);
   file->id = locked ? -1 : open_with(file->path, H5F_ACC_RDONLY, 0, reason);
@@ -125,8 +131,9 @@ static int load(beamcast_hdf5_file *file, beamcast_error *error) {
   } else if (file->options.raw.size[0] > 0 || is_raw(file->path)) {
     result = inspect_raw(file, error);
   } else {
-    result = open_hdf5(file, error);
-    result = result == BEAMCAST_OK ? inspect_hdf5(file, error) : result;
+    int listed = 0;
+    result = open_hdf5(file, &listed, error);
+    result = result == BEAMCAST_OK && !listed ? inspect_hdf5(file, error) : result;
   }
   return result == BEAMCAST_OK ? volumes_finish(file, error) : result;
 }

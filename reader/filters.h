@@ -52,6 +52,11 @@ int filters_decode(const filter_pipeline *pipeline, uint32_t mask, uint8_t *raw,
 
 void filters_free(filter_scratch *scratch);
 
+/* --- decoders.c: the built-in decoder of a filter, NULL when there is none */
+filter_function filter_decoder(int id);
+
+/* --- filter_plugins.c */
+
 /* The plug-in for a filter in HDF5's plug-in folders, NULL when there is none; *reason says why one
  * that is there was not taken. The HDF5 lock is held. */
 const H5Z_class2_t *filter_plugin_find(int id, char *reason, size_t size);

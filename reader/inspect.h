@@ -17,6 +17,8 @@ typedef struct found_object {
   int used;          /* of a dataset: a convention has taken it */
   int attributes;
   unsigned hard_links;
+  volume *looked_at; /* of a dataset that can be a volume: what it is, owned */
+  char *problem;     /* of a dataset that is damaged: the sentence, owned */
 } found_object;
 
 typedef struct walk {

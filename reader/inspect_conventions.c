@@ -27,33 +27,40 @@ static void name_of(const char *path, char name[128]) {
   snprintf(name, 128, "%.127s", last);
 }
 
-volume *add_dataset(walk *w, const char *path, const char *convention, int score) {
-  volume probe = {0};
+/* Adds the dataset of which looked_at is known. */
+static volume *add_known(walk *w, const char *path, const volume *looked_at, const char *convention,
+                         int score) {
   char name[128];
-  beamcast_error reason = {0};
-  if (inspect_dataset(w->file, path, &probe, &reason) != BEAMCAST_OK) {
-    if (reason.code == BEAMCAST_ERR_IO) { /* damaged, or newer than this HDF5 library */
-      volumes_miss(w->file, "%s", reason.message);
-    }
-    return NULL;
-  }
   name_of(path, name);
   volume *v = volumes_add(w->file, path, name);
   if (v == NULL) {
     return NULL;
   }
-  memcpy(probe.about.spacing, v->about.spacing, sizeof v->about.spacing);
-  v->about = probe.about;
-  v->element = probe.element;
-  v->direct = probe.direct;
-  memcpy(v->filters, probe.filters, sizeof probe.filters);
-  memcpy(v->storage, probe.storage, sizeof probe.storage);
+  const double spacing[3] = {v->about.spacing[0], v->about.spacing[1], v->about.spacing[2]};
+  v->about = looked_at->about;
+  memcpy(v->about.spacing, spacing, sizeof spacing);
+  v->element = looked_at->element;
+  v->direct = looked_at->direct;
+  memcpy(v->filters, looked_at->filters, sizeof v->filters);
+  memcpy(v->storage, looked_at->storage, sizeof v->storage);
   snprintf(v->convention, sizeof v->convention, "%s", convention);
   v->about.score = score;
   if (w->file->options.dimensions != NULL) {
     volume_roles_from_text(v, w->file->options.dimensions);
   }
   return v;
+}
+
+volume *add_dataset(walk *w, const char *path, const char *convention, int score) {
+  volume looked_at = {0};
+  beamcast_error reason = {0};
+  if (inspect_dataset(w->file, path, &looked_at, &reason) != BEAMCAST_OK) {
+    if (reason.code == BEAMCAST_ERR_IO) { /* damaged, or newer than this HDF5 library */
+      volumes_miss(w->file, "%s", reason.message);
+    }
+    return NULL;
+  }
+  return add_known(w, path, &looked_at, convention, score);
 }
 
 /* --- VTKHDF: the group /VTKHDF of type ImageData ---------------------------------------------- */
@@ -286,7 +293,12 @@ static void find_others(walk *w) {
     if (object->is_group || object->used) {
       continue;
     }
-    volume *v = add_dataset(w, object->path, "dataset", 0);
+    if (object->problem != NULL) {
+      volumes_miss(w->file, "%s", object->problem);
+    }
+    volume *v = object->looked_at != NULL
+                    ? add_known(w, object->path, object->looked_at, "dataset", 0)
+                    : NULL;
     if (v == NULL) {
       continue;
     }

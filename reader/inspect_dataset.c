@@ -199,10 +199,19 @@ static void virtual_sources(beamcast_hdf5_file *file, hid_t dataset, hid_t list,
   }
 }
 
-static void storage_of(beamcast_hdf5_file *file, const char *object, hid_t dataset, hid_t list,
-                       volume *v) {
+static int storage_of(beamcast_hdf5_file *file, const char *object, hid_t dataset, volume *v,
+                      beamcast_error *error) {
   const char *storage = "contiguous";
   hsize_t chunk[MAX_DIMS] = {0};
+  snprintf(v->storage, sizeof v->storage, "%s", storage);
+  if (H5Dget_offset(dataset) != HADDR_UNDEF) { /* contiguous; the list below is costly */
+    return BEAMCAST_OK;
+  }
+  hid_t list = H5Dget_create_plist(dataset);
+  if (list < 0) {
+    return beamcast_fail(error, BEAMCAST_ERR_IO, "%s in %s is damaged (%s)", object, file->path,
+                         h5_last_message());
+  }
   switch (H5Pget_layout(list)) {
   case H5D_CHUNKED:
     storage = "chunked";
@@ -230,6 +239,8 @@ static void storage_of(beamcast_hdf5_file *file, const char *object, hid_t datas
     break;
   }
   snprintf(v->storage, sizeof v->storage, "%s", storage);
+  H5Pclose(list);
+  return BEAMCAST_OK;
 }
 
 /* The last dimension holds colours when the file says so, or 3 or 4 bytes end a larger picture. */
@@ -257,13 +268,19 @@ int inspect_dataset(beamcast_hdf5_file *file, const char *object, volume *v,
         error, h5_exists(file->id, object) ? BEAMCAST_ERR_IO : BEAMCAST_ERR_ARGUMENT,
         "%s can't be opened as a dataset in %s (%s)", object, file->path, h5_last_message());
   }
+  const int result = inspect_opened(file, dataset, object, v, error);
+  H5Dclose(dataset);
+  return result;
+}
+
+int inspect_opened(beamcast_hdf5_file *file, hid_t dataset, const char *object, volume *v,
+                   beamcast_error *error) {
   hid_t type = H5Dget_type(dataset), space = H5Dget_space(dataset);
-  hid_t list = H5Dget_create_plist(dataset);
   hsize_t shape[H5S_MAX_RANK] = {0};
   const int rank = space >= 0 ? H5Sget_simple_extent_dims(space, shape, NULL) : -1;
   int result = BEAMCAST_OK, direct = 0;
   double bytes = 1;
-  if (type < 0 || list < 0 || rank < 0) {
+  if (type < 0 || rank < 0) {
     result = beamcast_fail(error, BEAMCAST_ERR_IO, "%s in %s is damaged (%s)", object, file->path,
                            h5_last_message());
   } else if (element_of(type, &v->element, &direct) != 0) {
@@ -290,7 +307,9 @@ int inspect_dataset(beamcast_hdf5_file *file, const char *object, volume *v,
   if (result == BEAMCAST_OK) {
     v->about.dimensions = rank;
     v->direct = direct;
-    storage_of(file, object, dataset, list, v);
+    result = storage_of(file, object, dataset, v, error);
+  }
+  if (result == BEAMCAST_OK) {
     volume_default_roles(v);
     if (ends_with_colours(dataset, v)) {
       v->about.dimensions = rank - 1;
@@ -299,9 +318,7 @@ int inspect_dataset(beamcast_hdf5_file *file, const char *object, volume *v,
       v->about.role[rank - 1] = BEAMCAST_HDF5_COMPONENT;
     }
   }
-  H5Pclose(list);
   H5Sclose(space);
   H5Tclose(type);
-  H5Dclose(dataset);
   return result;
 }

@@ -93,6 +93,7 @@ static void time_values(hid_t group, const char *name, volume *v, int dimension)
   if (values != NULL && h5_dataset_numbers(group, name, values, (size_t)count) == count) {
     free(v->time_values);
     v->time_values = values;
+    v->time_count = (size_t)count;
   } else {
     free(values);
   }

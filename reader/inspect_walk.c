@@ -154,8 +154,7 @@ typedef struct level {
   size_t group; /* index of the group's object */
 } level;
 
-static void visit(walk *w, hid_t parent, const char *name, const char *path, const H5O_info_t *info,
-                  int depth);
+static void visit(walk *w, hid_t opened, const char *path, const H5O_info_t *info, int depth);
 
 static herr_t each_link(hid_t group, const char *name, const H5L_info_t *link, void *context) {
   const level *here = context;
@@ -174,8 +173,13 @@ static herr_t each_link(hid_t group, const char *name, const H5L_info_t *link, v
     return 0;
   }
   H5O_info_t info;
-  if (in_vain || H5Oget_info_by_name2(group, name, &info, H5O_INFO_BASIC | H5O_INFO_NUM_ATTRS,
-                                      H5P_DEFAULT) < 0) {
+  hid_t opened = in_vain                       ? -1
+                 : link->type == H5L_TYPE_HARD ? H5Oopen_by_addr(group, link->u.address)
+                                               : H5Oopen(group, name, H5P_DEFAULT);
+  if (opened < 0 || H5Oget_info2(opened, &info, H5O_INFO_BASIC | H5O_INFO_NUM_ATTRS) < 0) {
+    if (opened >= 0) {
+      H5Oclose(opened);
+    }
     if (link->type == H5L_TYPE_HARD) {
       snprintf(target, sizeof target, "%.600s can't be opened", path);
     }
@@ -186,30 +190,48 @@ static herr_t each_link(hid_t group, const char *name, const H5L_info_t *link, v
   if (link->type == H5L_TYPE_SOFT) {
     H5O_info_t self;
     if (H5Oget_info2(group, &self, H5O_INFO_BASIC) >= 0 && self.fileno == info.fileno) {
+      H5Oclose(opened);
       return 0;
     }
   }
-  visit(w, group, name, path, &info, here->depth + 1);
+  visit(w, opened, path, &info, here->depth + 1);
+  H5Oclose(opened);
   return 0;
 }
 
-static void visit(walk *w, hid_t parent, const char *name, const char *path, const H5O_info_t *info,
-                  int depth) {
+/* Of a dataset: what it is, or what is wrong with it. */
+static void look_at(walk *w, hid_t dataset, found_object *object) {
+  volume looked_at = {0};
+  beamcast_error reason = {0};
+  if (inspect_opened(w->file, dataset, object->path, &looked_at, &reason) == BEAMCAST_OK) {
+    object->looked_at = malloc(sizeof looked_at);
+    if (object->looked_at != NULL) {
+      *object->looked_at = looked_at;
+    }
+  } else if (reason.code == BEAMCAST_ERR_IO) {
+    object->problem = strdup(reason.message);
+  }
+}
+
+/* opened: the object, which stays the caller's. */
+static void visit(walk *w, hid_t opened, const char *path, const H5O_info_t *info, int depth) {
   if (info->type == H5O_TYPE_DATASET) {
     w->datasets++;
-    add_object(w, path, info);
+    found_object *object = add_object(w, path, info);
+    if (object != NULL) {
+      look_at(w, opened, object);
+    }
     return;
   }
   if (info->type != H5O_TYPE_GROUP || depth > DEPTH_MAX || group_seen(w, info)) {
     return;
   }
   found_object *object = add_object(w, *path != 0 ? path : "/", info);
-  hid_t group = object != NULL ? H5Gopen2(parent, name, H5P_DEFAULT) : -1;
-  if (group < 0) {
+  if (object == NULL) {
     return;
   }
   if (object->attributes > 0) {
-    char *class = h5_attribute_text(group, "NX_class");
+    char *class = h5_attribute_text(opened, "NX_class");
     if (class != NULL) {
       snprintf(object->nx_class, sizeof object->nx_class, "%s", class);
       free(class);
@@ -217,23 +239,26 @@ static void visit(walk *w, hid_t parent, const char *name, const char *path, con
   }
   level here = {w, path, depth, w->count - 1};
   hsize_t index = 0;
-  if (H5Literate(group, H5_INDEX_NAME, H5_ITER_NATIVE, &index, each_link, &here) < 0) {
+  if (H5Literate(opened, H5_INDEX_NAME, H5_ITER_NATIVE, &index, each_link, &here) < 0) {
     volumes_miss(w->file, "The group %.300s is damaged; a part of it can't be listed",
                  *path != 0 ? path : "/");
   }
-  H5Gclose(group);
 }
 
 int walk_file(beamcast_hdf5_file *file, walk *w, beamcast_error *error) {
   memset(w, 0, sizeof *w);
   w->file = file;
   H5O_info_t info;
-  if (H5Oget_info_by_name2(file->id, "/", &info, H5O_INFO_BASIC | H5O_INFO_NUM_ATTRS, H5P_DEFAULT) <
-      0) {
+  hid_t root = H5Gopen2(file->id, "/", H5P_DEFAULT);
+  if (root < 0 || H5Oget_info2(root, &info, H5O_INFO_BASIC | H5O_INFO_NUM_ATTRS) < 0) {
+    if (root >= 0) {
+      H5Gclose(root);
+    }
     return beamcast_fail(error, BEAMCAST_ERR_IO,
                          "The root of %s can't be read; the file is damaged", file->path);
   }
-  visit(w, file->id, "/", "", &info, 0);
+  visit(w, root, "", &info, 0);
+  H5Gclose(root);
   for (size_t i = 0; i < w->broken_count; i++) {
     const struct broken *b = &w->broken[i];
     if (b->links > 1) {
@@ -253,6 +278,8 @@ int walk_file(beamcast_hdf5_file *file, walk *w, beamcast_error *error) {
 void walk_free(walk *w) {
   for (size_t i = 0; i < w->count; i++) {
     free(w->object[i].path);
+    free(w->object[i].looked_at);
+    free(w->object[i].problem);
   }
   for (size_t i = 0; i < w->broken_count; i++) {
     free(w->broken[i].where);

@@ -66,10 +66,10 @@ typedef struct volume {
   char convention[48], unit[16], filters[160], axis[3][32];
   char storage[16];
   double *time_values;
-  uint64_t *frames; /* which planes along z are meant, ascending; NULL: all */
+  size_t time_count; /* of time_values */
+  uint64_t *frames;  /* which planes along z are meant, ascending; NULL: all */
   size_t frame_count;
-  int flip[3];       /* the axis runs down in the file: read from its end */
-  uint8_t token[24]; /* identity of the object: file number and address */
+  int flip[3]; /* the axis runs down in the file: read from its end */
   /* SOURCE_RAW, SOURCE_PAGES */
   char *data_file;
   uint64_t data_offset;
@@ -100,8 +100,9 @@ uint64_t file_stamp(const char *path);
 /* --- trial.c ------------------------------------------------------------------------------------
  */
 
-/* Opens the file in another process; an error when that one dies of it. */
-int trial_open(const char *file, beamcast_error *error);
+/* Looks at the file in another process; an error when that one dies of it. *listed: whether it
+ * handed over the list of volumes, which then is the file's. */
+int trial_open(beamcast_hdf5_file *file, int *listed, beamcast_error *error);
 
 /* --- volumes.c: the list and its life ----------------------------------------------------------
  */
@@ -136,6 +137,10 @@ int inspect_hdf5(beamcast_hdf5_file *file, beamcast_error *error);
 /* Fills type, shape, chunks, filters and storage of v from its dataset; the reason as a sentence
  * when it can't be a volume. The lock is held. */
 int inspect_dataset(beamcast_hdf5_file *file, const char *object, volume *v, beamcast_error *error);
+
+/* The same for a dataset that is open already; it stays open. */
+int inspect_opened(beamcast_hdf5_file *file, hid_t dataset, const char *object, volume *v,
+                   beamcast_error *error);
 
 int inspect_tiff(beamcast_hdf5_file *file, beamcast_error *error);
 int inspect_raw(beamcast_hdf5_file *file, beamcast_error *error);

@@ -171,7 +171,8 @@ static void publish(volume *v) {
   about->path = v->path;
   about->name = v->name;
   about->convention = v->convention;
-  about->time_values = v->time_values;
+  /* a user may have said that another dimension is time */
+  about->time_values = v->time_count == about->times ? v->time_values : NULL;
   about->unit = v->unit;
   about->filters = v->filters;
   about->storage = v->storage;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  *
  * A tool for tests and benchmarks. Each line of the input is a command of words separated by tabs:
- *   open FILE [DIMENSIONS]           info                        find DATASET
+ *   open FILE [DIMENSIONS [live | trusted]]      info            find DATASET
  *   read OUT DATASET key=value ...   (region=x0,x1,y0,y1,z0,z1 stride=x,y,z type= window=lo,hi
  *                                     time= channel= threads= ranks= rank= ghosts= limit= parts=1
  *                                     repeat=; OUT "-" throws the voxels away)
@@ -181,7 +181,9 @@ static int run(char **word, beamcast_error *error) {
   int result = BEAMCAST_OK;
   if (strcmp(word[0], "open") == 0) {
     beamcast_hdf5_open_options options = {.dimensions = word[2] != NULL ? word[2] : NULL};
-    options.live = word[2] != NULL && word[3] != NULL;
+    const char *how = word[2] != NULL && word[3] != NULL ? word[3] : "";
+    options.live = strcmp(how, "live") == 0;
+    options.trusted = strcmp(how, "trusted") == 0;
     beamcast_hdf5_close(file);
     file = NULL;
     const double start = now();
