@@ -31,6 +31,7 @@ configure_file(cmake/beamcast.pc.in beamcast.pc @ONLY)
 install(FILES ${CMAKE_BINARY_DIR}/beamcast.pc DESTINATION ${CMAKE_INSTALL_LIBDIR}/pkgconfig)
 
 # env.sh: in the build tree beside build.ninja, installed with the prefix that it is installed to.
+set(ENV_DEVELOPMENT "") # a build tree is no package
 set(ENV_BIN ${CMAKE_BINARY_DIR}/bin)
 set(ENV_LIB ${CMAKE_BINARY_DIR}/lib)
 set(ENV_PLUGIN ${CMAKE_BINARY_DIR}/${plugin_dir})
@@ -45,5 +46,8 @@ install(CODE "
   set(ENV_LIB \"\${CMAKE_INSTALL_PREFIX}/${CMAKE_INSTALL_LIBDIR}\")
   set(ENV_PLUGIN \"\${CMAKE_INSTALL_PREFIX}/${plugin_dir}\")
   set(ENV_PYTHON \"\${CMAKE_INSTALL_PREFIX}/${python_dir}\")
+  string(CONCAT ENV_DEVELOPMENT
+    \"beamcast_env_prepend PKG_CONFIG_PATH \\\"\${ENV_LIB}/pkgconfig\\\"\\n\"
+    \"beamcast_env_prepend CMAKE_PREFIX_PATH \\\"\${CMAKE_INSTALL_PREFIX}\\\"\\n\")
   configure_file(\"${CMAKE_SOURCE_DIR}/cmake/env.sh.in\"
     \"\$ENV{DESTDIR}\${CMAKE_INSTALL_PREFIX}/${CMAKE_INSTALL_DATADIR}/beamcast/env.sh\" @ONLY)")
