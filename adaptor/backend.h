@@ -13,8 +13,8 @@ enum { BC_TO_STREAM = 1, BC_TO_CATALYST = 2 };
  * "stream" without it. -1 and an error for any other name. */
 int bc_backend_find(const char *name, beamcast_error *error);
 
-/* Loads libbeamcast_catalyst: first beside libbeamcast, then where the loader looks. It stays
- * loaded. NULL and an error without it, or when it is of another version. */
+/* Loads libbeamcast_catalyst: the one beside libbeamcast, else where the loader looks. It stays
+ * loaded. NULL and an error without it, without its ParaView, or when it is of another version. */
 const bc_catalyst_api *bc_backend_catalyst(beamcast_error *error);
 
 #endif
