@@ -299,7 +299,8 @@ static void write_volume(reconstruction *r) {
 static void show_last(reconstruction *r) {
   const double showing = r->seconds_showing; /* this is no part of the reconstruction */
   for (double begun = seconds(); seconds() - begun < r->options.linger;) {
-    int missing = r->viewer.contact != NULL && r->viewer.stream != NULL && !r->viewer.taken;
+    int missing = r->viewer.contact != NULL && r->viewer.stream != NULL && !r->viewer.taken &&
+                  !r->viewer.lost;
     MPI_Bcast(&missing, 1, MPI_INT, 0, MPI_COMM_WORLD);
     if (!missing) {
       return;

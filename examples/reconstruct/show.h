@@ -15,6 +15,7 @@ typedef struct viewer {
   MPI_Comm together;
   beamcast_stream *stream; /* NULL: not connected now */
   int taken;               /* the last step was accepted */
+  int lost;                /* the viewer is gone for good: only scripts in this process go on */
   double cost, again;      /* seconds the last attempt to connect took, time of the next one */
   uint64_t stamp;          /* of the contact file when it failed */
   uint64_t steps_shown, steps_dropped;
@@ -43,7 +44,7 @@ void show(viewer *viewer, const beamcast_brick *done, uint64_t step, wish *wish)
 int viewer_may_be_there(viewer *viewer);
 
 /* Collective. Makes all ranks agree on what became of the step: if one has lost the viewer, all
- * leave it and begin anew together. Says once why. */
+ * leave it and begin anew together, unless scripts in this process go on. Says once why. */
 void viewer_settle(viewer *viewer, const beamcast_error *error);
 
 /* Notes a request: {"stop": true}, {"centre": COLUMN}, {"region": [x0, x1, y0, y1, z0, z1]} or

@@ -4,6 +4,7 @@
  */
 #include <jansson.h>
 #include <math.h>
+#include <stdlib.h>
 #include <sys/stat.h>
 #include <time.h>
 
@@ -43,6 +44,13 @@ int viewer_may_be_there(viewer *v) {
   return worth;
 }
 
+/* Whether ParaView's scripts run in this process: leaving would end them, too. */
+static int has_scripts(const viewer *v) {
+  const char *backend = getenv("BEAMCAST_BACKEND");
+  return v->stream != NULL && backend != NULL &&
+         (strcmp(backend, "catalyst") == 0 || strcmp(backend, "both") == 0);
+}
+
 void viewer_settle(viewer *v, const beamcast_error *error) {
   int broken = error->code != BEAMCAST_OK && error->code != BEAMCAST_DROPPED;
   if (v->contact == NULL) {
@@ -57,6 +65,9 @@ void viewer_settle(viewer *v, const beamcast_error *error) {
       fprintf(stderr, "reconstruct: goes on without the viewer: %s\n", why);
       snprintf(v->said, sizeof v->said, "%s", why);
     }
+  }
+  v->lost = broken && has_scripts(v);
+  if (broken && !v->lost) {
     beamcast_close(v->stream);
     v->stream = NULL;
     v->again = seconds() + 20 * (seconds() - v->cost);
