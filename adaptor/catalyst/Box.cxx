@@ -13,8 +13,7 @@ int64_t Box::Points() const {
   if (this->Empty()) {
     return 0;
   }
-  return (this->Hi[0] - this->Lo[0] + 1) * (this->Hi[1] - this->Lo[1] + 1) *
-         (this->Hi[2] - this->Lo[2] + 1);
+  return this->Size(0) * this->Size(1) * this->Size(2);
 }
 
 bool Box::Contains(const Box &other) const {
@@ -31,6 +30,15 @@ Box Intersect(const Box &a, const Box &b) {
   for (int i = 0; i < 3; i++) {
     both.Lo[i] = std::max(a.Lo[i], b.Lo[i]);
     both.Hi[i] = std::min(a.Hi[i], b.Hi[i]);
+  }
+  return both;
+}
+
+Box Union(const Box &a, const Box &b) {
+  Box both;
+  for (int i = 0; i < 3; i++) {
+    both.Lo[i] = std::min(a.Lo[i], b.Lo[i]);
+    both.Hi[i] = std::max(a.Hi[i], b.Hi[i]);
   }
   return both;
 }

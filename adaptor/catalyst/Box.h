@@ -16,12 +16,16 @@ struct Box {
   int64_t Lo[3] = {0, 0, 0};
   int64_t Hi[3] = {-1, -1, -1};
   bool Empty() const;
+  int64_t Size(int axis) const {
+    return this->Hi[axis] - this->Lo[axis] + 1;
+  }
   int64_t Points() const; // 0 when empty
   bool Contains(const Box &other) const;
   bool operator==(const Box &other) const;
 };
 
 Box Intersect(const Box &a, const Box &b);
+Box Union(const Box &a, const Box &b); // the box around both
 
 // What ranks have put, made into parts. A point belongs to one rank. Neighbouring parts share a
 // plane of points: what a rank draws ends with its upper neighbours' first planes, so that no

@@ -17,7 +17,7 @@ template <class Row> void ForRows(const Box &box, Row row) {
   for (int64_t z = box.Lo[2]; z <= box.Hi[2]; z++) {
     for (int64_t y = box.Lo[1]; y <= box.Hi[1]; y++) {
       const int64_t first[3] = {box.Lo[0], y, z};
-      row(first, box.Hi[0] - box.Lo[0] + 1);
+      row(first, box.Size(0));
     }
   }
 }
@@ -41,7 +41,7 @@ char *Pack(const Brick &brick, const Box &box, char *to) {
 
 // The reverse: packed points of part into their places in whole, packed too.
 void Place(const char *from, const Box &part, const Box &whole, size_t size, char *to) {
-  const int64_t row = whole.Hi[0] - whole.Lo[0] + 1, rows = whole.Hi[1] - whole.Lo[1] + 1;
+  const int64_t row = whole.Size(0), rows = whole.Size(1);
   ForRows(part, [&](const int64_t first[3], int64_t count) {
     const int64_t at =
         first[0] - whole.Lo[0] + row * (first[1] - whole.Lo[1] + rows * (first[2] - whole.Lo[2]));
@@ -50,21 +50,25 @@ void Place(const char *from, const Box &part, const Box &whole, size_t size, cha
   });
 }
 
-Box Union(const Box &a, const Box &b) {
-  Box both;
-  for (int i = 0; i < 3; i++) {
-    both.Lo[i] = std::min(a.Lo[i], b.Lo[i]);
-    both.Hi[i] = std::max(a.Hi[i], b.Hi[i]);
-  }
-  return both;
-}
-
 // Whether the bricks are one strided block that begins at first.Data.
 bool OneBlock(const std::vector<Brick> &bricks, const Brick &first) {
   return std::all_of(bricks.begin(), bricks.end(), [&](const Brick &brick) {
     return !brick.Kept && std::equal(brick.Stride, brick.Stride + 3, first.Stride) &&
            brick.Data == first.At(brick.Put.Lo);
   });
+}
+
+// Memory of the brick's own for all its points, one after the other.
+char *OwnMemory(Brick *brick) {
+  const size_t size = brick->PointBytes();
+  brick->Kept =
+      std::make_shared<std::vector<char>>(static_cast<size_t>(brick->Put.Points()) * size);
+  brick->Data = brick->Kept->data();
+  brick->Stride[0] = static_cast<int64_t>(size);
+  for (int a = 1; a < 3; a++) {
+    brick->Stride[a] = brick->Stride[a - 1] * brick->Put.Size(a - 1);
+  }
+  return brick->Kept->data();
 }
 
 } // namespace
@@ -84,7 +88,7 @@ bool Brick::Contiguous() const {
   }
   int64_t expected = static_cast<int64_t>(this->PointBytes());
   for (int a = 0; a < 3; a++) {
-    const int64_t points = this->Put.Hi[a] - this->Put.Lo[a] + 1;
+    const int64_t points = this->Put.Size(a);
     if (points > 1 && this->Stride[a] != expected) {
       return false;
     }
@@ -95,14 +99,7 @@ bool Brick::Contiguous() const {
 
 Brick Packed(const Brick &brick) {
   Brick packed = brick;
-  packed.Kept = std::make_shared<std::vector<char>>(static_cast<size_t>(brick.Put.Points()) *
-                                                    brick.PointBytes());
-  Pack(brick, brick.Put, packed.Kept->data());
-  packed.Data = packed.Kept->data();
-  packed.Stride[0] = static_cast<int64_t>(brick.PointBytes());
-  for (int a = 1; a < 3; a++) {
-    packed.Stride[a] = packed.Stride[a - 1] * (brick.Put.Hi[a - 1] - brick.Put.Lo[a - 1] + 1);
-  }
+  Pack(brick, brick.Put, OwnMemory(&packed));
   return packed;
 }
 
@@ -142,16 +139,10 @@ int Merge(const std::vector<Brick> &bricks, Brick *merged, beamcast_error *error
   if (OneBlock(bricks, *first)) {
     return BEAMCAST_OK;
   }
-  const size_t size = merged->PointBytes();
-  merged->Kept = std::make_shared<std::vector<char>>(static_cast<size_t>(points) * size);
+  char *to = OwnMemory(merged);
   for (const Brick &brick : bricks) {
     const Brick packed = Packed(brick);
-    Place(packed.Data, packed.Put, whole, size, merged->Kept->data());
-  }
-  merged->Data = merged->Kept->data();
-  merged->Stride[0] = static_cast<int64_t>(size);
-  for (int a = 1; a < 3; a++) {
-    merged->Stride[a] = merged->Stride[a - 1] * (whole.Hi[a - 1] - whole.Lo[a - 1] + 1);
+    Place(packed.Data, packed.Put, whole, merged->PointBytes(), to);
   }
   return BEAMCAST_OK;
 }

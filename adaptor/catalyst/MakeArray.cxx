@@ -49,7 +49,7 @@ Brick Widened(const Brick &brick) {
 void PlaneStride(const Box &plane, int axis, int64_t components, int64_t stride[2]) {
   const int low = axis == 0 ? 1 : 0;
   stride[0] = components;
-  stride[1] = components * (plane.Hi[low] - plane.Lo[low] + 1);
+  stride[1] = components * plane.Size(low);
 }
 
 void FillBorders(const Parts &parts, int rank, const Brick &brick, const Planes &planes,
@@ -80,7 +80,7 @@ vtkSmartPointer<vtkDataArray> MakeWhole(const Box &drawn, const Brick &brick, co
   } else {
     array->SetNumberOfTuples(drawn.Points());
     Value *to = array->GetPointer(0);
-    const int64_t row = drawn.Hi[0] - drawn.Lo[0] + 1, column = drawn.Hi[1] - drawn.Lo[1] + 1;
+    const int64_t row = drawn.Size(0), column = drawn.Size(1);
     auto copy = [&](const Box &box, const char *from, const int64_t stride[3]) {
       for (int64_t z = box.Lo[2]; z <= box.Hi[2]; z++) {
         for (int64_t y = box.Lo[1]; y <= box.Hi[1]; y++) {
@@ -101,17 +101,15 @@ vtkSmartPointer<vtkDataArray> MakeWhole(const Box &drawn, const Brick &brick, co
       const Box plane = Region(parts, rank, region);
       if (!plane.Empty()) {
         const auto size = static_cast<int64_t>(brick.PointBytes());
-        const int64_t stride[3] = {size, size * (plane.Hi[0] - plane.Lo[0] + 1),
-                                   size * (plane.Hi[0] - plane.Lo[0] + 1) *
-                                       (plane.Hi[1] - plane.Lo[1] + 1)};
+        const int64_t stride[3] = {size, size * plane.Size(0),
+                                   size * plane.Size(0) * plane.Size(1)};
         copy(plane, planes.Data[region].data(), stride);
       }
     }
   }
   array->Core = array->GetPointer(0);
   for (int a = 0; a < 3; a++) {
-    array->Stride[a] =
-        a == 0 ? brick.Components : array->Stride[a - 1] * (drawn.Hi[a - 1] - drawn.Lo[a - 1] + 1);
+    array->Stride[a] = a == 0 ? brick.Components : array->Stride[a - 1] * drawn.Size(a - 1);
   }
   FillBorders(parts, rank, brick, planes, array);
   return array;
@@ -125,7 +123,7 @@ vtkSmartPointer<vtkDataArray> MakeParted(const Box &drawn, const Brick &brick, c
   array->Core = brick.At(drawn.Lo);
   int64_t points[3];
   for (int a = 0; a < 3; a++) {
-    points[a] = drawn.Hi[a] - drawn.Lo[a] + 1;
+    points[a] = drawn.Size(a);
     array->Stride[a] = brick.Stride[a] / static_cast<int64_t>(sizeof(Value));
     const Box plane = Region(parts, rank, a);
     if (!plane.Empty()) {
