@@ -3,6 +3,8 @@
 #include "device.h"
 
 #include <dlfcn.h>
+#include <limits.h>
+#include <link.h>
 #include <stdint.h>
 #include <stdlib.h>
 
@@ -29,7 +31,19 @@ struct bc_device {
   size_t bytes[BC_DEVICE_LANES];
 };
 
-/* False where the program has not loaded the driver. */
+/* Where the program has loaded the driver from. */
+static int note_driver(struct dl_phdr_info *info, size_t size, void *path) {
+  const char *base = strrchr(info->dlpi_name, '/');
+  (void)size;
+  if (strncmp(base != NULL ? base + 1 : info->dlpi_name, "libcuda.so.1", 12) != 0) {
+    return 0;
+  }
+  (void)snprintf(path, PATH_MAX, "%s", info->dlpi_name);
+  return 1;
+}
+
+/* False where the program has not loaded the driver. This is asked for each brick: no library is
+ * looked for in any folder, which costs a network file system's time. */
 static bool find_driver(driver *d) {
   const struct {
     const char *name;
@@ -41,7 +55,9 @@ static bool find_driver(driver *d) {
       {"cuStreamSynchronize", &d->stream_wait}, {"cuStreamDestroy_v2", &d->stream_destroy},
       {"cuMemcpyDtoHAsync_v2", &d->copy},
   };
-  void *library = dlopen("libcuda.so.1", RTLD_LAZY | RTLD_NOLOAD);
+  char path[PATH_MAX] = "";
+  void *library =
+      dl_iterate_phdr(note_driver, path) != 0 ? dlopen(path, RTLD_LAZY | RTLD_NOLOAD) : NULL;
   bool all = library != NULL;
   for (size_t i = 0; all && i < sizeof functions / sizeof functions[0]; i++) {
     void *found = dlsym(library, functions[i].name);

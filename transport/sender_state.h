@@ -9,7 +9,7 @@
 #include <pthread.h>
 
 #include "copiers.h"
-#include "link.h"
+#include "links.h"
 #include "sender.h"
 #include "socket.h"
 

@@ -3,8 +3,8 @@
  * A producer's connections to the ranks of a server: made when first needed, over the best wire
  * that works. See wire.h for what a link is.
  */
-#ifndef BEAMCAST_LINK_H
-#define BEAMCAST_LINK_H
+#ifndef BEAMCAST_LINKS_H
+#define BEAMCAST_LINKS_H
 
 #include "dial.h"
 #include "wire.h"

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause
- * Connections to ranks; see link.h. */
-#include "link.h"
+ * Connections to ranks; see links.h. */
+#include "links.h"
 
 #include <stdlib.h>
 
