@@ -226,41 +226,119 @@ def run(screen, function, *arguments):
 
 
 PANEL = """
+import os, time, traceback
 from paraview.simple import *
-import json, sys
-view = GetActiveViewOrCreate('RenderView')
-display = Show(Wavelet(), view)
-display.SetRepresentationType('XAC Volume')
-ColorBy(display, ('POINTS', 'RTData'))
-display.XACKernel = %r
-display.XACParameters = 'level=170'
-Render(view)
-open(%r, 'w').write('ready')
+
+def wait(what, condition):
+    until = time.monotonic() + 240
+    while not condition():
+        assert time.monotonic() < until, 'not seen: ' + what
+        app.processEvents()
+        time.sleep(0.02)
+
+def clicks(view, display, kernel):
+    def named(name):
+        return [w for w in app.allWidgets() if w.objectName() == name and w.isVisible() and in_panel(w)]
+    def in_panel(widget):
+        while widget is not None and widget.metaObject().className() != 'XACPanel':
+            widget = widget.parentWidget()
+        return widget is not None
+    def button(text):
+        return [w for w in app.allWidgets() if in_panel(w) and w.isVisible() and w.property('text') == text]
+    def choose(box, text):
+        box.setCurrentIndex(box.findText(text))
+        box.activated[int].emit(box.currentIndex())
+    def table():
+        return list(display.LookupTable.RGBPoints)
+    def write(least, greatest):
+        with open(kernel, 'w') as stream:
+            stream.write('XAC_PARAMETER(int, stripes, %%d, %%d, %%d, "How many")\\n'
+                         'XAC_KERNEL(p, color) { color->r *= 0.1f * (float)XAC_GET(p, stripes); }\\n'
+                         %% (least, greatest, greatest))
+    wait('the panel', lambda: named('Kernel') and named('Preset') and named('Window'))
+    before = table()
+    choose(named('Preset')[0], 'CT bone')
+    wait('the preset', lambda: table() != before)
+    whole = table()
+    button('Window')[0].click()
+    wait('the window of values', lambda: table()[0] > whole[0] + 0.5 and table()[-4] < whole[-4] - 0.5)
+    choose(named('Kernel')[0], 'occlusion')
+    wait('the kernel', lambda: display.XACKernel == 'occlusion')
+    wait('what is in use', lambda: 'kernel occlusion' in named('Status')[0].text())
+    write(1, 5)
+    line = named('Kernel')[0].lineEdit()
+    line.setText(kernel)
+    line.editingFinished.emit()
+    wait('a row for the parameter', lambda: named('stripes') and named('stripes')[0].maximum() == 5)
+    named('stripes')[0].setValue(3)
+    wait('the parameter', lambda: 'stripes=3' in str(display.XACParameters))
+    write(1, 9)
+    button('Reload')[0].click()
+    wait('the kernel again', lambda: named('stripes') and named('stripes')[0].maximum() == 9)
+
+try:
+    view = GetActiveViewOrCreate('RenderView')
+    display = Show(Wavelet(), view)
+    display.SetRepresentationType('XAC Volume')
+    ColorBy(display, ('POINTS', 'RTData'))
+    Render(view)
+    said = 'drawn'
+    if %(click)r:
+        try:
+            from PyQt%(qt)s.QtCore import QTimer
+            from PyQt%(qt)s.QtWidgets import QApplication
+        except ImportError:
+            said = 'drawn; nothing clicked: no PyQt%(qt)s (python3-pyqt%(qt)s)'
+        else:
+            app = QApplication.instance()
+            timer = QTimer()  # the welcome dialog would wait for somebody
+            timer.timeout.connect(lambda: app.activeModalWidget() and app.activeModalWidget().close())
+            timer.start(200)
+            clicks(view, display, %(kernel)r)
+            said = 'drawn and clicked'
+            timer.stop()
+except BaseException:
+    said = traceback.format_exc()
+with open(%(ready)r + '.new', 'w') as stream:
+    stream.write(said)
+os.rename(%(ready)r + '.new', %(ready)r)
 """
 
 
+def qt_of_panel(library):
+    """5 or 6: what the panel's library is linked with."""
+    needed = subprocess.run(["ldd", library], capture_output=True, text=True).stdout
+    return 6 if "libQt6Widgets" in needed else 5
+
+
 def program(screen, folder, kernel):
-    """The ParaView program with the panel's library, until it has drawn."""
+    """The ParaView program with the panel's library: what is clicked there is done."""
     ready, script = os.path.join(folder, "ready"), os.path.join(folder, "script.py")
+    library = os.path.join(harness.BUILD, "lib", "beamcast", "BeamcastPanel.so")
     settings = os.path.join(folder, ".config", "ParaView")
     os.makedirs(settings)
     with open(os.path.join(settings, "ParaView-UserSettings.json"), "w") as stream:
         json.dump({"settings": {"GeneralSettings": {"ShowWelcomeDialog": 0}}}, stream)
     with open(script, "w") as stream:
-        stream.write(PANEL % (kernel, ready))
+        stream.write(PANEL % {"kernel": kernel, "ready": ready, "click": os.path.exists(library),
+                              "qt": qt_of_panel(library)})
     env = harness.environment(screen, plugins=True, HOME=folder)
     env.pop("XDG_CONFIG_HOME", None)
     log = open(os.path.join(folder, "log"), "w+")
     process = subprocess.Popen(["paraview", "--script=" + script], env=env, stdout=log, stderr=log,
                                start_new_session=True)
     try:
-        until = time.monotonic() + harness.LIMIT
+        until = time.monotonic() + harness.LIMIT + 300
         while not os.path.exists(ready):
             assert process.poll() is None and time.monotonic() < until, log.seek(0) or log.read()
             time.sleep(0.1)
         with open("/proc/%d/maps" % process.pid) as stream:
             panel = "BeamcastPanel.so" in stream.read()
-        assert panel == os.path.exists(os.path.join(harness.BUILD, "lib", "beamcast", "BeamcastPanel.so"))
+        assert panel == os.path.exists(library)
+        with open(ready) as stream:
+            said = stream.read()
+        print("the ParaView program: " + said)
+        assert said.startswith("drawn"), said + (log.seek(0) or log.read())
         time.sleep(1)  # nothing depends on it: a panel that falls over would do so now
         assert process.poll() is None, "the program ended by itself"
     finally:
