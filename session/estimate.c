@@ -6,7 +6,8 @@ enum {
   SLOTS = 3,
   LIGHT_CELLS = 128, /* along the longest axis: xac_kernels' default */
   LIGHT_BYTES = 28,  /* a node of its grid on a rank, and on a GPU: see xac_light.c */
-  LIGHT_GPU_BYTES = 8
+  LIGHT_GPU_BYTES = 8,
+  COUNT_MAX = 1 << 20
 };
 static const uint64_t paraview = UINT64_C(512) << 20;
 
@@ -20,8 +21,10 @@ static uint64_t light_nodes(const uint64_t n[3]) {
   return nodes;
 }
 
+/* How many of `part` make up the whole, COUNT_MAX for more; 1 if the part is not known. */
 static int parts(uint64_t whole, uint64_t part) {
-  return part == 0 ? 1 : (int)((whole + part - 1) / part);
+  uint64_t count = part == 0 ? 1 : whole / part + (whole % part != 0);
+  return count < COUNT_MAX ? (int)count : COUNT_MAX;
 }
 
 /* Appends to the text. */
@@ -51,14 +54,14 @@ int bs_estimate(const uint64_t size[3], int type, int ranks, const bs_node *node
     need->gpus = parts(need->step, useful > kept ? useful - kept : 1);
     need->nodes = parts((uint64_t)need->gpus, (uint64_t)node->gpus);
   }
-  int nodes = need->nodes; /* more nodes may take more ranks, and these more memory */
-  do {
-    need->nodes = nodes;
-    int least = need->nodes > need->gpus ? need->nodes : need->gpus;
+  for (int nodes = 0; nodes != need->nodes;) { /* more nodes take more ranks, these more memory */
+    nodes = need->nodes;
+    int least = nodes > need->gpus ? nodes : need->gpus;
     need->ranks = ranks > 0 ? ranks : least;
     need->memory = SLOTS * need->step + (uint64_t)need->ranks * (paraview + light);
-    nodes = parts(need->memory, node->memory / 10 * 9);
-  } while (nodes > need->nodes && nodes < 4096);
+    int wanted = parts(need->memory, node->memory / 10 * 9);
+    need->nodes = wanted > nodes ? wanted : nodes;
+  }
   say(need,
       "a step of %llu x %llu x %llu voxels of %llu bytes is %.2f GiB; %d steps (shown, newest, "
       "arriving) %.2f GiB, and for each of %d rank%s %.2f GiB of ParaView and %.2f GiB of light "

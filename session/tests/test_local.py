@@ -4,6 +4,7 @@ and idle sessions are seen as such. Secrets are on no command line. ParaView's l
 import json
 import os
 import signal
+import sys
 import time
 import xml.etree.ElementTree as xml
 
@@ -118,14 +119,24 @@ def too_large(home):
 
 
 def many(home):
+    """Of both kinds, side by side: neither takes the other's screen, ports or files."""
     for _ in range(STARTS):
-        home.run("stop", home.start()["id"])
+        starts = [home.popen("start", "--json", *options) for options in (("--paraview",), ())]
+        for start in starts:
+            out, err = start.communicate(timeout=sessions.LIMIT)
+            assert start.returncode == 0, err
+            home.run("stop", json.loads(out)["id"])
     home.check_nothing_left()
 
 
 if __name__ == "__main__":
     sessions.need("Xvfb", "mpiexec")
+    if not os.path.exists(os.path.join(sessions.BUILD, "bin", "beamcast-viewer")):
+        sessions.skip("beamcast-viewer was not built")
+    wanted = sys.argv[1:]
     for test in (life_of_a_session, killed_start, crashed, idle, missing_programs, too_large, many):
+        if wanted and test.__name__ not in wanted:
+            continue
         begun = time.monotonic()
         with sessions.Home() as its_home:
             test(its_home)

@@ -158,9 +158,9 @@ def main():
         nothing_injected(home, cluster)
         passed_on(home, cluster)
         cancelled_from_outside(home, cluster, busy_machine(home, cluster))
+        preempted(home, cluster)
         short = start(home, slurm="--time=1")  # a minute, the shortest there is
         failed(home)
-        preempted(home, cluster)
         controller_down(home, cluster)
         await_reason(home, short, "the job reached its time limit")
         home.run("stop", short["id"])

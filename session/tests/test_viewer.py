@@ -16,7 +16,6 @@ import sessions
 
 EXAMPLES = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "..", "examples")
 SIZE = "300x240"
-STARTS = 3
 
 
 def read_png(home, name):
@@ -242,9 +241,6 @@ def ends(home):
     sessions.wait_until(lambda: home.json("status", session["id"])["state"] == "crashed")
     sessions.wait_until(lambda: not home.processes(), home.command_lines)
     home.run("stop", session["id"])
-    home.check_nothing_left()
-    for _ in range(STARTS):
-        home.run("stop", home.json("start")["id"])
     home.check_nothing_left()
     start = home.popen("start", "--ranks", "2")
     time.sleep(0.5)
