@@ -3,6 +3,7 @@
  * start, status, stop.
  */
 #include <stdlib.h>
+#include <string.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -31,7 +32,8 @@ static const char start_help[] =
     "  --json              one JSON object: id, state, contact, paraview, url, start_time, ...\n";
 static const char status_help[] =
     "Usage: beamcast status [ID] [--json]\n"
-    "How a session is, or all of them: starting, pending, running, ended, crashed.\n";
+    "How a session is, or all of them: starting, pending, running, ended, crashed. With an ID the\n"
+    "address of its page has a fresh link.\n";
 static const char stop_help[] =
     "Usage: beamcast stop ID [--json]\n"
     "Ends a session and removes what it left. Fine for one that has ended already.\n";
@@ -317,6 +319,26 @@ static int report_all(bool json) {
   return DONE;
 }
 
+static const double link_seconds = 10;
+
+/* A page's link works once: has the viewer make a fresh one. Where it does not answer, the old one
+ * stays. */
+static void refresh_link(beamcast_session_info *info) {
+  char *answer = NULL, *token = strchr(info->url, '#');
+  if (token == NULL || beamcast_call_viewer(info->contact, "{\"verb\": \"link\"}", link_seconds,
+                                            &answer, NULL, NULL, NULL) != BEAMCAST_OK) {
+    return;
+  }
+  json_t *json = json_loads(answer, 0, NULL);
+  const char *url = json_string_value(json_object_get(json, "url"));
+  const char *fresh = url != NULL ? strchr(url, '#') : NULL;
+  if (fresh != NULL) { /* the address stays: it may be a tunnel's */
+    (void)snprintf(token, sizeof info->url - (size_t)(token - info->url), "%s", fresh);
+  }
+  json_decref(json);
+  free(answer);
+}
+
 int verb_status(int argc, char **argv) {
   const char *id = NULL;
   report_form form = FOR_PEOPLE;
@@ -333,6 +355,7 @@ int verb_status(int argc, char **argv) {
   if (session == NULL || beamcast_status(session, &info, &error) != BEAMCAST_OK) {
     status = say_error(&error);
   } else {
+    refresh_link(&info);
     status = report(&info, form);
   }
   beamcast_session_close(session);
