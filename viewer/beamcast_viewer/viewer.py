@@ -142,11 +142,11 @@ class Viewer:
             low, high = self.receiver.step(self.stream)["window"]
             return (low, high) if low < high else (low, low + 1.0)
         if self._sampled is None:
-            self._sampled = colours.percentiles(self._sample())
+            self._sampled = colours.percentiles(self.sample())
         return self._sampled
 
-    def _sample(self):
-        """Values from some planes, for the window of a file."""
+    def sample(self):
+        """Values from some planes, for the window of a file, and for histograms."""
         extent, size = self.geometry()["extent"], self.geometry()["size"]
         planes = max(3, min(PLANES, SAMPLES // (size[0] * size[1])))
         every = max(1, size[0] * size[1] * planes // SAMPLES)
