@@ -47,13 +47,12 @@ class Access:
 
 
 def is_own_page(request):
-    """Whether a request comes from this page and not from another site's, as the browser says."""
+    """Whether a request comes from this page and not from another site's, as the browser says. What says
+    nothing is no browser, or not to be trusted."""
     site = request.headers.get("Sec-Fetch-Site")
-    if site is not None and site != "same-origin":
-        return False
-    origin = request.headers.get("Origin")
-    if origin is None:
-        return site is not None
+    if site is not None:
+        return site == "same-origin"
+    origin = request.headers.get("Origin", "")
     return urlsplit(origin).netloc.lower() in [
         host.strip().lower() for name in ("Host", "X-Forwarded-Host")
         for host in request.headers.get(name, "").split(",") if host.strip()]

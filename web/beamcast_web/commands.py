@@ -8,7 +8,7 @@ import traceback
 
 from beamcast_viewer import colours, errors
 
-from . import access
+from . import access, files, looking, steps
 
 EVERY = 0.5  # seconds between looks whether the state is another one
 BEAT = 10  # seconds: how often a page that is seen keeps the session from being idle
@@ -24,6 +24,11 @@ class Commands:
         self.steers = None  # the browser that does
         self._told = None
         self._verbs = {}  # name: (function, what it needs)
+        self._slow = {}
+        self._tasks = set()
+        self.looking = looking.Looking(viewer, self)
+        self.files = files.Files(viewer, self)
+        self.steps = steps.Steps(viewer, self)
         self.add("camera", self._camera, steers=True)
         self.add("size", self._size, steers=True)
         self.add("set", self._set, steers=True)
@@ -34,6 +39,10 @@ class Commands:
         """function(arguments) returns what the page gets as the answer: a dict, a dict and bytes, or None.
         full: not for those who may only view; steers: for the one who steers alone."""
         self._verbs[name] = (function, steers, full or steers)
+
+    def add_slow(self, name, function):
+        """The same for an async function(browser, arguments), which the session goes on beside."""
+        self._slow[name] = function
 
     # --- who is there --------------------------------------------------------------------------
 
@@ -61,9 +70,14 @@ class Commands:
     # --- messages ------------------------------------------------------------------------------
 
     def take(self, browser, message):
-        number = message.pop("id", None)
+        number, what = message.pop("id", None), message.pop("do", None)
+        if what in self._slow:
+            task = asyncio.ensure_future(self._take_slow(browser, self._slow[what], number, message))
+            self._tasks.add(task)
+            task.add_done_callback(self._tasks.discard)
+            return
         try:
-            function, steers, full = self._verbs.get(message.pop("do", None), (None, False, False))
+            function, steers, full = self._verbs.get(what, (None, False, False))
             if function is None:
                 raise errors.Refused(errors.UNSUPPORTED, "the session does not know that")
             if full and browser.rights != access.FULL:
@@ -72,17 +86,25 @@ class Commands:
                 raise errors.Refused(errors.REFUSED, "somebody else steers now: take over first")
             self.loop.used()
             result = function(browser, **message)
-            answer, data = result if isinstance(result, tuple) else (result, None)
-            answer = {"kind": "answer", "id": number, "value": answer}
-        except errors.Refused as refused:
-            answer, data = {"kind": "answer", "id": number, "error": str(refused)}, None
-        except (KeyError, TypeError, ValueError) as wrong:
-            answer, data = {"kind": "answer", "id": number, "error": "the call makes no sense: %s" % wrong}, None
-        except Exception as wrong:  # whatever a page asks, the session goes on
-            traceback.print_exc()
-            answer, data = {"kind": "answer", "id": number, "error": "the session failed: %s" % wrong}, None
-        if number is not None:
-            browser.send(answer, data)
+        except Exception as wrong:
+            result = {"error": _sentence(wrong)}
+        self._answer(browser, number, result)
+
+    async def _take_slow(self, browser, function, number, message):
+        try:
+            result = await function(browser, **message)
+        except Exception as wrong:
+            result = {"error": _sentence(wrong)}
+        self._answer(browser, number, result)
+
+    def _answer(self, browser, number, result):
+        value, data = result if isinstance(result, tuple) else (result, None)
+        if number is None:
+            return
+        if value and "error" in value:
+            browser.send({"kind": "answer", "id": number, "error": value["error"]})
+        else:
+            browser.send({"kind": "answer", "id": number, "value": value}, data)
 
     def _camera(self, _, value):
         self.server.drawing.turn(value)
@@ -91,12 +113,13 @@ class Commands:
         self.server.drawing.resize(width, height)
 
     def _set(self, _, **values):
-        for name in ("window", "camera"):
-            if name in values:
-                values[name] = tuple(values[name])
+        if "window" in values:
+            values["window"] = tuple(values["window"])
         if "kernel" in values and values["kernel"] not in colours.KERNELS:
             raise errors.Refused(errors.ARGUMENT, "this is no kernel's name")
-        values.pop("size", None)
+        if set(values) - {"kernel", "preset", "window", "array"}:
+            raise errors.Refused(errors.ARGUMENT, "a page sets kernel, preset, window and array")
+        self.server.drawing.touched()
         self.viewer.set(**values)
 
     def _steer(self, browser):
@@ -115,7 +138,11 @@ class Commands:
             state["shown"].pop("header", None)
         job = os.environ.get("SLURM_JOB_ID")
         end = os.environ.get("SLURM_JOB_END_TIME", "")
-        state["job"] = {"id": job, "ends": int(end) if end.isdigit() else None} if job else None
+        if state["shown"]:
+            state["shown"]["time_shown"] = self.steps.time
+        state["crop"], state["light"] = self.looking.crop(), self.looking.light()
+        state["steps"] = self.steps.state()
+        state["job"] = {"id": job, "state": "running", "ends": int(end) if end.isdigit() else None} if job else None
         return {"kind": "state", "state": state}
 
     async def run(self):
@@ -137,3 +164,13 @@ class Commands:
                         browser.send(state)
             except Exception:  # the session goes on
                 traceback.print_exc()
+
+
+def _sentence(wrong):
+    """What a page is told of it. Whatever a page asks, the session goes on."""
+    if isinstance(wrong, errors.Refused):
+        return str(wrong)
+    if isinstance(wrong, (KeyError, TypeError, ValueError)):
+        return "the call makes no sense: %s" % wrong
+    traceback.print_exception(wrong)
+    return "the session failed: %s" % wrong

@@ -48,6 +48,10 @@ class Drawing:
         self._moved = time.monotonic()
         self.viewer.turn(**place)
 
+    def touched(self):
+        """What is drawn is being changed by hand: quick pictures first."""
+        self._moved = time.monotonic()
+
     def resize(self, width, height):
         wide, high = (max(SMALLEST, min(LARGEST, int(side))) for side in (width, height))
         if self._size != (wide, high):

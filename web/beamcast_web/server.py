@@ -13,10 +13,8 @@ from aiohttp import web
 from . import access, browser, commands, drawing
 
 PAGE = os.path.join(os.path.dirname(os.path.abspath(__file__)), "page")
-FILES = {"": ("index.html", "text/html")}
-FILES.update({name: (name, kind) for name, kind in (
-    ("style.css", "text/css"), ("icon.svg", "image/svg+xml"), *(
-        (name + ".js", "text/javascript") for name in ("main", "link", "view", "panel")))})
+KINDS = {".html": "text/html", ".css": "text/css", ".svg": "image/svg+xml", ".js": "text/javascript"}
+FILES = {name: KINDS[os.path.splitext(name)[1]] for name in os.listdir(PAGE)}
 POLICY = ("default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' blob: data:; "
           "media-src blob:; connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'self'")
 HEADERS = {"Content-Security-Policy": POLICY, "X-Content-Type-Options": "nosniff",
@@ -50,6 +48,7 @@ class Server:
         await web.SockSite(runner, listener).start()
         self._tasks = [asyncio.ensure_future(task) for task in (self.drawing.run(), self.commands.run())]
         self.loop.at_end(self._end)
+        self.loop.calls.add("link", lambda arguments, _: {"url": self.url(access.FULL)})
 
     def url(self, rights):
         return "http://127.0.0.1:%d/#%s" % (self.port, self.access.link(rights))
@@ -64,10 +63,10 @@ class Server:
         response.headers.update(HEADERS)
 
     async def _file(self, request):
-        name, kind = FILES.get(request.match_info["name"], (None, None))
-        if name is None:
+        name = request.match_info["name"] or "index.html"
+        if name not in FILES:
             raise web.HTTPNotFound()
-        return web.FileResponse(os.path.join(PAGE, name), headers={"Content-Type": kind + "; charset=utf-8"})
+        return web.FileResponse(os.path.join(PAGE, name), headers={"Content-Type": FILES[name] + "; charset=utf-8"})
 
     async def _enter(self, request):
         """{"token"} is a link's: it is used up. Without one: whether the cookie and {"key"} are good."""

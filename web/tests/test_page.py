@@ -1,11 +1,16 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""The page, driven in a headless Chromium from the start of a session to its end."""
+"""The page, driven in a headless Chromium from the start of a session to its end.
+
+BEAMCAST_SHOTS names a folder for pictures of the pages (for the manual).
+"""
 import asyncio
 import json
 import os
+import re
 import subprocess
 import sys
 
+import h5py
 import numpy as np
 
 HERE = os.path.dirname(os.path.abspath(__file__))
@@ -13,12 +18,13 @@ ROOT = os.path.dirname(os.path.dirname(HERE))
 sys.path.insert(0, os.path.join(ROOT, "session", "tests"))
 import sessions  # noqa: E402
 
+SHOTS = os.environ.get("BEAMCAST_SHOTS")
 SHARP = "document.querySelector('#picture').dataset.sharp == 'true'"
 NUMBER = "+(document.querySelector('#picture').dataset.number ?? 0)"
-# brightness of the volume's picture in a coarse grid, so that two pictures can be compared
+# brightness of a canvas in a coarse grid, so that two pictures can be compared
 PIXELS = """(() => { const small = document.createElement('canvas'); small.width = 32; small.height = 24;
- const c = small.getContext('2d'); c.drawImage(document.querySelector('#picture'), 0, 0, 32, 24);
- return [...c.getImageData(0, 0, 32, 24).data].filter((_, i) => i % 4 == 1); })()"""
+ const c = small.getContext('2d'); c.drawImage(document.querySelector('%s'), 0, 0, 32, 24);
+ return [...c.getImageData(0, 0, 32, 24).data].filter((_, i) => i %% 4 == 1); })()"""
 
 
 def head(home):
@@ -33,43 +39,267 @@ def head(home):
     return array
 
 
-async def sharp(page, after):
-    """The volume's pixels, once there is a sharp picture with a number above `after`."""
-    await page.until("%s && %s > %d" % (SHARP, NUMBER, after))
-    return np.array(await page.js(PIXELS)), await page.js(NUMBER)
+def text(selector):
+    return "document.querySelector(%s).innerText" % json.dumps(selector)
+
+
+async def pixels(page, selector):
+    return np.array(await page.js(PIXELS % selector))
+
+
+async def shoot(page, name):
+    if SHOTS:
+        await page.shoot(os.path.join(SHOTS, name + ".png"))
+
+
+class Watched:
+    """The volume's view of a page: each picture() is sharp, newer than the one before and another one."""
+
+    def __init__(self, page):
+        self.page, self.number = page, 0
+
+    async def picture(self):
+        await self.page.until("%s && %s > %d" % (SHARP, NUMBER, self.number), "a sharp, newer picture")
+        self.number = await self.page.js(NUMBER)
+        return await pixels(self.page, "#picture")
+
+    async def changes(self, before, by=1):
+        """Waits for a sharp picture that differs so much from `before`."""
+        for _ in range(20):
+            seen = await self.picture()
+            if np.abs(seen - before).mean() >= by:
+                return seen
+        raise AssertionError("the picture stays: %g" % np.abs(seen - before).mean())
+
+
+async def unfold(page, title):
+    await page.js("[...document.querySelectorAll('details')].find(d => d.innerText.startsWith(%s)).open = true"
+                  % json.dumps(title))
+
+
+async def look(page, view, before):
+    """Kernel, colours, window, light, crop."""
+    for control, value in (("#kernel", "scatter+occlusion"), ("#preset", "soft matter"), ("#kernel", "local")):
+        await page.choose(control, value)
+        before = await view.changes(before)
+    await page.until("document.querySelector('#histogram').getContext('2d').getImageData(0, 0, 300, 90).data.some(x => x)")
+    await page.choose("#low", "-200")
+    before = await view.changes(before)
+    await page.click("#window-itself")
+    before = await view.changes(before)
+    await page.choose("#preset", "bone")
+    before = await view.changes(before)
+    await unfold(page, "Crop")
+    await page.choose("#crop-x1", "128")
+    await shoot(page, "crop")
+    cropped = await view.changes(before)
+    await page.click("#uncrop")
+    return await view.changes(cropped)
+
+
+async def slices(page, array):
+    """The voxel under the pointer, at full depth."""
+    await page.click("#four")
+    await page.choose("#at-z", "60")
+    await page.until("document.querySelector('#slice-z').dataset.at == '60'")
+    assert (await pixels(page, "#slice-z")).max() > 100
+    x, y = await page.place("#slice-z")
+    wanted = r"x (\d+), y (\d+), z 60: (-?\d+)"
+    for shift in (0, 31):
+        await page.mouse("mouseMoved", x + shift, y + shift)
+        await page.until("/%s/.test(%s)" % (wanted, text("#about-z")))
+        i, j, value = map(int, re.match(wanted, await page.js(text("#about-z"))).groups())
+        assert abs(i - 128 - shift) < 60 and array[60, j, i] == value, (i, j, value, array[60, j, i])
+    await shoot(page, "slices")
+    await page.click("#slice-y")  # the others go there
+    await page.until("Math.abs(document.querySelector('#slice-z').dataset.at - 53.5) < 2")
+    await page.click("#four")
+
+
+async def take_away(page, folder):
+    """The picture as a file, with what it shows."""
+    await page.click("#shot")
+    path = os.path.join(folder, "beamcast.png")
+    for _ in range(900):
+        if os.path.exists(path):
+            break
+        await asyncio.sleep(0.1)
+    with open(path, "rb") as stream:
+        content = stream.read()
+    assert content.startswith(b"\x89PNG") and b"ct.npy" in content and len(content) > 20000, len(content)
+
+
+async def two(browser, page, view, session):
+    """A second viewer sees the same and turns nothing; a third with full rights takes over."""
+    before = await pixels(page, "#picture")
+    await unfold(page, "Viewers")
+    await page.js("document.querySelector('#link').value = ''")
+    await page.click("#link-view")
+    link = await page.until("document.querySelector('#link').value")
+    watcher = await browser.page(apart=True)
+    await watcher.go(link)
+    seen = await Watched(watcher).picture()
+    assert np.abs(seen - before).mean() < 12, np.abs(seen - before).mean()
+    await page.until(text("#s-viewers") + " == '2'")
+    assert await watcher.js("document.querySelector('#kernel').disabled && document.querySelector('#steer').disabled")
+    eyes = Watched(watcher)
+    seen = await eyes.picture()
+    await watcher.drag("#picture", 200, 0)  # is none of its business
+    refused = await watcher.js("import('./link.js').then(() => 'none')")
+    assert refused == "none"
+    await page.drag("#picture", -150, 40)
+    await view.changes(before)
+    await eyes.changes(seen)
+    await page.js("document.querySelector('#link').value = ''")
+    await page.click("#link-full")
+    other = await browser.page(apart=True)
+    await other.go(await page.until("document.querySelector('#link').value"))
+    await other.until("!document.querySelector('#work').hidden && document.querySelector('#kernel').disabled")
+    await unfold(other, "Viewers")
+    await other.click("#steer")
+    await other.until("!document.querySelector('#kernel').disabled")
+    await page.until("document.querySelector('#kernel').disabled")
+    await page.click("#steer")
+    await page.until("!document.querySelector('#kernel').disabled")
+    await other.close()
+    await watcher.size(390, 844)
+    await watcher.theme("dark")
+    await asyncio.sleep(0.5)
+    wide = await watcher.js("document.documentElement.scrollWidth")
+    assert wide <= 390, "the page is %d pixels wide on a phone" % wide
+    await shoot(watcher, "phone")
+    await watcher.close()
+    await page.until(text("#s-viewers") + " == '1'")
+
+
+async def files(page, view):
+    await unfold(page, "Open a file")
+    await page.until("document.querySelector('#files [data-path=\"data\"]') !== null")
+    listed = await page.js("[...document.querySelectorAll('#files [data-path]')].map(e => e.dataset.path)")
+    assert "out" not in listed and "away.nxs" not in listed, listed
+    before = await pixels(page, "#picture")
+    await page.click('#files [data-path="data"]')
+    await page.until("document.querySelector('#files [data-path=\"data/ct.nxs\"]') !== null")
+    await page.choose("#search", "CT")
+    await page.until("document.querySelectorAll('#files [data-path]').length == 1")
+    await page.click('#files [data-path="data/ct.nxs"]')
+    await page.until(text("#volumes") + ".includes('256 × 256 × 108 int16')")
+    await page.js("document.querySelector('#volumes').scrollIntoView()")
+    await shoot(page, "files")
+    await page.choose("#stride", "2")
+    await page.click("#volumes button")
+    await page.until(text("#about-volume") + ".includes('128 × 128 × 54')")
+    assert await page.js(text("#s-stream")) == "a file"
+    await view.changes(before, 0.3)
+
+
+PRODUCER = """
+import sys, time, numpy, beamcast
+array = numpy.load("ct.npy")[::2, ::2, ::2]
+with beamcast.connect(sys.argv[1]) as stream:
+    def push(step, shown):
+        while True:
+            stream.begin_step(step, time=10.0 * step)
+            wish = stream.request()
+            stream.put(numpy.ascontiguousarray(shown), length_unit="mm", spacing=(3.0, 1.9, 1.9))
+            if stream.end_step() and stream.wait():
+                return wish
+            time.sleep(0.1)
+    for step in range(3):
+        push(step, array[:, :, ::-1] if step == 0 else array)
+    print("pushed", flush=True)
+    sys.stdin.readline()
+    for step in range(3, 10000):
+        wish = push(step, array)
+        if wish:
+            break
+        time.sleep(0.1)
+print(wish, flush=True)
+"""
+
+
+async def steps(page, view, home, session):
+    """Steps are kept, and one of them comes back; the producer is asked to stop."""
+    await unfold(page, "Steps")
+    await page.choose("#keep", "3")
+    environment = dict(home.environment, PYTHONPATH=os.path.join(sessions.BUILD, "python"),
+                       LD_LIBRARY_PATH=os.path.join(sessions.BUILD, "lib"))
+    producer = subprocess.Popen(["/usr/bin/python3", "-c", PRODUCER, session["contact"]], env=environment, cwd=home.path,
+                                stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+    try:
+        line = await asyncio.to_thread(producer.stdout.readline)
+        assert line == "pushed\n", line
+        await page.until(text("#s-step") + " == '2' && document.querySelector('#time').max == '2'")
+        newest = await view.picture()
+        await page.choose("#time", "0")
+        await page.until(text("#about-steps") + ".startsWith('Time 0')")
+        first = await view.changes(newest)
+        mirrored = np.abs(first.reshape(24, 32)[:, ::-1].ravel() - newest).mean()
+        assert mirrored < np.abs(first - newest).mean(), (mirrored, np.abs(first - newest).mean())
+        await page.click("#follow")
+        await view.changes(first)
+        await unfold(page, "Ask the producer")
+        await page.click("#ask-stop")
+        producer.stdin.write("\n")
+        producer.stdin.flush()
+        line = await asyncio.to_thread(producer.stdout.readline)
+        assert line == "{'stop': True}\n", line
+        assert producer.wait(sessions.LIMIT) == 0
+    finally:
+        producer.kill()
+        producer.wait()
 
 
 async def run(home, browser):
     array = head(home)
+    os.mkdir(os.path.join(home.path, "data"))
+    os.symlink("/", os.path.join(home.path, "out"))
+    os.symlink("/etc/hostname", os.path.join(home.path, "away.nxs"))
     session = home.json("start", "--web", "--ranks", 2)
     address, token = session["url"].split("#")
     assert address.startswith("http://127.0.0.1:") and len(token) > 24, session["url"]
-    page = await browser.page(apart=True)
+    page = await browser.page(apart=True, downloads=home.temporary)
     await page.go(session["url"])
-    await page.until("document.querySelector('#about-volume').innerText.includes('Nothing to show')")
+    await page.until(text("#about-volume") + ".includes('Nothing to show')")
     assert await page.js("location.href") == address  # no secret is left in it
 
     home.run("push", "ct.npy", "--to", session["id"])  # appears by itself
-    front, number = await sharp(page, 0)
+    view = Watched(page)
+    front = await view.picture()
     assert front.max() > 150 and (front == 0).mean() > 0.3, front
-    assert await page.js("document.querySelector('#s-step').innerText") == "0"
-    assert "256 × 256 × %d" % array.shape[0] in await page.js("document.querySelector('#about-volume').innerText")
+    assert await page.js(text("#s-step")) == "0"
+    assert "256 × 256 × %d" % array.shape[0] in await page.js(text("#about-volume"))
+    await page.drag("#picture", 150, 20)
+    turned = await view.changes(front, 5)
+    await shoot(page, "volume")
+    for key, code in (("ArrowLeft", 37), ("Home", 36)):
+        await page.key(key, code)
+        turned = await view.changes(turned)
+    assert np.abs(turned - front).mean() < 3, np.abs(turned - front).mean()
+    turned = await look(page, view, turned)
+    await slices(page, array)
+    await take_away(page, home.temporary)
+    await two(browser, page, view, session)
+    with h5py.File(os.path.join(home.path, "data", "ct.nxs"), "w") as file:
+        file["entry/data/data"] = array
+        file["entry"].attrs["NX_class"], file["entry/data"].attrs["NX_class"] = "NXentry", "NXdata"
+        file["entry/data"].attrs["signal"] = "data"
+    await files(page, view)
 
-    await page.drag("#picture", 200, 30)
-    turned, number = await sharp(page, number)
-    assert np.abs(turned - front).mean() > 5, np.abs(turned - front).mean()
+    await steps(page, view, home, session)
 
     outside = await browser.page(apart=True)  # the link is used up
     await outside.go(session["url"])
-    await outside.until("document.querySelector('#message').innerText.includes('used already')")
+    await outside.until(text("#message") + ".includes('used already')")
     assert await outside.js("document.querySelector('#work').hidden")
     await outside.go("about:blank")
     await outside.go(address)
-    await outside.until("document.querySelector('#message').innerText.includes('needs the link')")
+    await outside.until(text("#message") + ".includes('needs the link')")
     await outside.close()
 
     home.run("stop", session["id"])
-    await page.until("document.querySelector('#message').innerText.includes('stopped')")
+    await page.until(text("#message") + ".includes('stopped')")
+    await shoot(page, "stopped")
     assert all(request.startswith((address, address.replace("http", "ws"), "blob:" + address)) and token not in request
                for request in page.requests), page.requests
     assert not page.complaints, page.complaints

@@ -2,68 +2,70 @@
 // The page of a headless session: its parts and how they hang together.
 
 import { Link, enter } from "./link.js";
-import { choice, fill, make, part } from "./panel.js";
+import { build as build_files } from "./files.js";
+import { build as build_look } from "./look.js";
+import { build as build_people } from "./people.js";
+import { build as build_steps } from "./steps.js";
+import { Slices } from "./slices.js";
 import { VolumeView } from "./view.js";
+import { bytes } from "./panel.js";
 
+const TYPES = { "signed char": "int8", char: "int8", "unsigned char": "uint8", short: "int16", "unsigned short": "uint16", int: "int32", "unsigned int": "uint32", float: "float32", double: "float64" };
 const $ = (id) => document.getElementById(id);
-const me = { rights: "view", steers: false };
 let lists = { kernels: [], presets: [] };
 
-function say(sentence, bad = false) {
-  $("message").textContent = sentence;
-  $("message").classList.toggle("bad", bad);
-}
-
-const link = new Link({
-  open() {
-    say("");
-    $("work").hidden = false;
+/** What the parts share: the way to the session, who this browser is, where sentences go. */
+const session = {
+  me: { rights: "view", steers: false },
+  say(sentence, bad = false) {
+    $("message").textContent = sentence;
+    $("message").classList.toggle("bad", bad);
   },
-  lost: (sentence) => say(sentence, true),
+  /** The answer of a call, or undefined after its sentence was shown. */
+  async run(call) {
+    try {
+      const answer = await call;
+      if ($("message").classList.contains("bad")) session.say("");
+      return answer;
+    } catch (wrong) {
+      session.say(wrong.message, true);
+      return undefined;
+    }
+  },
+};
+session.link = new Link({
+  open() {
+    session.say("");
+    $("work").hidden = false;
+    session.volume.resize();
+  },
+  lost: (sentence) => session.say(sentence, true),
   ended(sentence) {
-    say(sentence, true);
-    me.steers = false;
+    session.me.steers = false;
     show_place();
+    session.say(sentence, true);
   },
   state: take_state,
   place: take_place,
-  picture: (header, bytes) => volume.show(header, bytes),
+  picture: (header, data) => session.volume.show(header, data),
 });
-const volume = new VolumeView($("picture"), link, () => me.steers);
-
-const look = part("Look", true);
-const set = (values) => link.ask("set", values).then(() => say(""), (wrong) => say(wrong.message, true));
-const kernel = choice(look, "kernel", "Kernel", (value) => set({ kernel: value }));
-const preset = choice(look, "preset", "Colours and opacity", (value) => set({ preset: value }));
-const array = choice(look, "array", "Array", (value) => set({ array: value }));
-const reset = make("button", { textContent: "Reset the view", className: "steers", onclick: () => volume.reset() });
-look.append(make("div", { className: "row" }, reset));
-
-const people = part("Viewers");
-const role = make("p", { className: "note" });
-const take_over = make("button", { id: "steer", textContent: "Take over", onclick: () => link.ask("steer") });
-people.append(role, make("div", { className: "row" }, take_over));
+session.volume = new VolumeView($("picture"), session.link, () => session.me.steers);
+const parts = [build_look(session), build_steps(session), build_files(session), build_people(session)];
+const slices = new Slices(session, $("views"));
+parts.push(slices);
+$("four").addEventListener("change", () => slices.open($("four").checked));
 
 function take_place(message) {
-  const steered = me.steers;
+  const { me } = session, steered = me.steers;
   Object.assign(me, { rights: message.rights, steers: message.steers });
   $("s-viewers").textContent = message.viewers;
   show_place();
-  if (me.steers && !steered) volume.tell_size();
+  if (me.steers && !steered) session.volume.tell_size();
 }
 
 function show_place() {
-  for (const control of document.querySelectorAll(".steers")) control.disabled = !me.steers;
-  take_over.disabled = me.steers || me.rights !== "full";
-  role.textContent = me.steers ? "You steer: what you turn and change, all see."
-    : me.rights === "full" ? "Somebody else steers." : "This link is for viewing only.";
-}
-
-function bytes(number) {
-  const units = ["B", "KiB", "MiB", "GiB", "TiB"];
-  let unit = 0;
-  for (; number >= 1024 && unit < units.length - 1; unit++) number /= 1024;
-  return number.toFixed(number < 10 && unit ? 1 : 0) + " " + units[unit];
+  for (const control of document.querySelectorAll(".steers")) control.disabled = !session.me.steers;
+  for (const one of parts) one.place?.(session.me);
 }
 
 function take_state(message) {
@@ -81,20 +83,23 @@ function take_state(message) {
   $("s-memory").textContent = stream.memory ? bytes(stream.memory) : "–";
   $("s-ranks").textContent = state.ranks;
   $("s-job-row").hidden = !job;
-  if (job) $("s-job").textContent = job.id + (job.ends ? ", until " + new Date(1000 * job.ends).toLocaleTimeString() : "");
-  fill(kernel, lists.kernels, state.look.kernel);
-  fill(preset, lists.presets, state.look.preset);
-  fill(array, shown?.arrays ?? [], shown?.array ?? "");
-  $("about-volume").textContent = shown ? shown.array + ", " + shown.size.join(" × ") + " " + shown.type
-    : "Nothing to show yet: push a volume, or open a file.";
+  if (job) $("s-job").textContent = job.id + ", " + job.state + (job.ends ? ", until " + new Date(1000 * job.ends).toLocaleTimeString() : "");
+  $("about-volume").textContent = shown ? describe(shown) : "Nothing to show yet: push a volume, or open a file.";
+  session.volume.state(state);
+  for (const one of parts) one.state?.(state, lists);
 }
 
-document.addEventListener("visibilitychange", () => link.say("visible", { value: !document.hidden }));
+function describe(shown) {
+  const from = shown.stream ? "" : shown.source.split("/").pop() + " " + shown.dataset + ", ";
+  return from + shown.array + ", " + shown.size.join(" × ") + " " + (TYPES[shown.type] ?? shown.type) + (shown.notice ? "; " + shown.notice : "");
+}
+
+document.addEventListener("visibilitychange", () => session.link.say("visible", { value: !document.hidden }));
 
 try {
   const wrong = await enter();
-  if (wrong) say(wrong, true);
-  else link.open();
+  if (wrong) session.say(wrong, true);
+  else session.link.open();
 } catch {
-  say("The session does not answer: it has stopped, or the way to it is cut.", true);
+  session.say("The session does not answer: it has stopped, or the way to it is cut.", true);
 }

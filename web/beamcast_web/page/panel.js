@@ -34,3 +34,50 @@ export function fill(select, names, chosen) {
     select.replaceChildren(...names.map((name) => make("option", { value: name, textContent: name })));
   if (document.activeElement !== select || select.value !== chosen) select.value = chosen;
 }
+
+/** A labelled number; {box, input}. */
+export function number(id, title) {
+  const input = make("input", { id, type: "number", step: "any", className: "steers" });
+  return { input, box: make("div", {}, make("label", { for: id, textContent: title }), input) };
+}
+
+/** A labelled slider that shows its value behind it; returns the slider. */
+export function slider(into, id, title, min, max, step, kind = "steers") {
+  const input = make("input", { id, type: "range", min, max, step, className: kind });
+  const shown = make("output", { for: id });
+  const show = () => (shown.value = input.value);
+  input.addEventListener("input", show);
+  into.append(make("label", { for: id, textContent: title }), make("div", { className: "slider" }, input, shown));
+  show();
+  return input;
+}
+
+/** A function that calls `work` (async) with the newest values alone: what comes meanwhile replaces what waits. */
+export function newest(work) {
+  let busy = false, next = null;
+  const go = async (values) => {
+    busy = true;
+    try {
+      await work(...values);
+    } finally {
+      busy = false;
+      if (next) {
+        const values = next;
+        next = null;
+        go(values);
+      }
+    }
+  };
+  return (...values) => {
+    if (busy) next = values;
+    else go(values);
+  };
+}
+
+/** Bytes for people. */
+export function bytes(count) {
+  const units = ["B", "KiB", "MiB", "GiB", "TiB"];
+  let unit = 0;
+  for (; count >= 1024 && unit < units.length - 1; unit++) count /= 1024;
+  return count.toFixed(count < 10 && unit ? 1 : 0) + " " + units[unit];
+}

@@ -2,6 +2,8 @@
 // The volume's view: shows the pictures that come, and turns the camera by mouse, touch and keys.
 // At most one camera is on its way that no picture has answered yet; the newest one follows it.
 
+import { Guide } from "./guide.js";
+
 const TURN = 0.4; // degrees a CSS pixel
 const START = { azimuth: 0, elevation: 0, zoom: 1, pan: [0, 0] };
 const LARGEST = 2560;
@@ -20,6 +22,7 @@ export class VolumeView {
     this.fingers = new Map();
     this.shown = 0;
     this.touched = 0;
+    this.guide = new Guide(canvas.parentElement);
     canvas.addEventListener("pointerdown", (event) => this.press(event));
     canvas.addEventListener("pointermove", (event) => this.move(event));
     for (const name of ["pointerup", "pointercancel"]) canvas.addEventListener(name, (event) => this.fingers.delete(event.pointerId));
@@ -53,7 +56,12 @@ export class VolumeView {
     const scale = Math.min(canvas.width / picture.width, canvas.height / picture.height);
     const [width, height] = [picture.width * scale, picture.height * scale];
     context.drawImage(picture, (canvas.width - width) / 2, (canvas.height - height) / 2, width, height);
-    this.after_draw?.(this, scale);
+    this.guide?.draw(this, scale);
+  }
+
+  /** What is shown: its size in the world, for the scale bar. */
+  state({ shown }) {
+    this.world = shown && { unit: shown.length_unit, lengths: shown.size.map((count, i) => (count - 1) * shown.spacing[i]) };
   }
 
   resize() {

@@ -1,0 +1,83 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// The server's files within the folders that the session was started with, what volumes they hold, and opening them.
+
+import { bytes, make, part } from "./panel.js";
+
+export function build(session) {
+  const into = part("Open a file");
+  const root = make("select", { id: "root" });
+  const search = make("input", { id: "search", type: "search", placeholder: "part of a name, or *.h5" });
+  const days = make("select", { id: "days" }, ...[["", "any time"], ["1", "the last day"], ["7", "the last 7 days"], ["31", "the last 31 days"]]
+    .map(([value, textContent]) => make("option", { value, textContent })));
+  const where = make("p", { className: "note", id: "where" });
+  const list = make("ul", { id: "files", className: "list", "aria-label": "Files" });
+  const volumes = make("ul", { id: "volumes", className: "list", "aria-label": "Volumes of the file" });
+  const stride = make("select", { id: "stride" }, ...[["0", "as memory allows"], ["1", "full size"], ["2", "every 2nd voxel"], ["4", "every 4th voxel"], ["8", "every 8th voxel"]]
+    .map(([value, textContent]) => make("option", { value, textContent })));
+  into.append(make("label", { for: "root", textContent: "Folder" }), root,
+    make("label", { for: "search", textContent: "Search below it" }), search,
+    make("label", { for: "days", textContent: "Changed in" }), days, where, list,
+    make("label", { for: "stride", textContent: "Open at" }), stride, volumes);
+  let folder = "";
+
+  const show = (entries, more) => {
+    list.replaceChildren(...entries.map((entry) => {
+      const name = entry.path.split("/").pop() + (entry.folder ? "/" : "");
+      const about = entry.folder ? "" : bytes(entry.size) + ", " + new Date(1000 * entry.changed).toLocaleDateString();
+      return make("li", {}, make("button", { onclick: () => (entry.folder ? go(entry.path) : look(entry.path)), title: entry.path, dataset: { path: entry.path } },
+        name, make("span", { className: "note", textContent: " " + about })));
+    }));
+    if (more) list.append(make("li", { className: "note", textContent: "… and more" }));
+    if (!entries.length) list.append(make("li", { className: "note", textContent: "nothing here that can be opened" }));
+  };
+
+  const go = async (path) => {
+    const answer = await session.run(session.link.ask("folder", { root: +root.value, path }));
+    if (!answer) return;
+    folder = path;
+    where.textContent = root.selectedOptions[0]?.textContent + (path ? "/" + path : "");
+    show(answer.entries, answer.more);
+    if (folder) list.prepend(make("li", {}, make("button", { textContent: "↑ up", onclick: () => go(folder.split("/").slice(0, -1).join("/")) })));
+  };
+
+  const find = async () => {
+    if (!search.value && !days.value) {
+      go(folder);
+      return;
+    }
+    const since = days.value ? Date.now() / 1000 - 86400 * days.value : 0;
+    const answer = await session.run(session.link.ask("search", { root: +root.value, name: search.value, since }));
+    if (answer) show(answer.entries, answer.more);
+  };
+
+  const look = async (path) => {
+    volumes.replaceChildren(make("li", { className: "note", textContent: "Looking into " + path + " …" }));
+    const answer = await session.run(session.link.ask("volumes", { root: +root.value, path }));
+    volumes.replaceChildren(...(answer?.volumes ?? []).map((volume) => make("li", {}, make("button", {
+      className: "steers", disabled: !session.me.steers, dataset: { dataset: volume.path }, onclick: () => open(path, volume.path),
+    }, "Open " + volume.path, make("span", { className: "note", textContent: " " + describe(volume) })))));
+    if (answer && !answer.volumes.length) volumes.append(make("li", { className: "note", textContent: "this file holds no volume" }));
+  };
+
+  const open = async (path, dataset) => {
+    session.say("Opening " + path + " …");
+    await session.run(session.link.ask("open", { root: +root.value, path, dataset, stride: +stride.value }));
+  };
+
+  root.addEventListener("change", () => go(""));
+  search.addEventListener("change", find);
+  days.addEventListener("change", find);
+  into.parentElement.addEventListener("toggle", async () => {
+    if (root.options.length || !into.parentElement.open) return;
+    const answer = await session.run(session.link.ask("folders"));
+    if (!answer) return;
+    root.append(...answer.folders.map((name, i) => make("option", { value: i, textContent: name })));
+    go("");
+  });
+  return { place: (me) => (into.parentElement.hidden = me.rights !== "full") };
+}
+
+function describe(volume) {
+  const spacing = volume.spacing_known ? ", " + volume.spacing.map((step) => +step.toPrecision(4)).join(" × ") + " " + volume.unit : "";
+  return volume.size.join(" × ") + " " + volume.type + ", " + bytes(volume.bytes) + spacing;
+}

@@ -1,0 +1,163 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// Kernel, colours, window on the histogram, light, crop box, pictures to take away.
+
+import { choice, fill, make, newest, number, part, slider } from "./panel.js";
+
+const AXES = ["x", "y", "z"];
+
+export function build(session) {
+  const look = part("Look", true);
+  const set = newest((values) => session.run(session.link.ask("set", values)));
+  const kernel = choice(look, "kernel", "Kernel", (value) => set({ kernel: value }));
+  const preset = choice(look, "preset", "Colours and opacity", (value) => set({ preset: value }));
+  const array = choice(look, "array", "Array", (value) => set({ array: value }));
+  const reset = make("button", { id: "reset", textContent: "Reset the view", className: "steers", onclick: () => session.volume.reset() });
+  const shot = make("button", { id: "shot", textContent: "Save a picture", onclick: () => save(session) });
+  look.append(make("div", { className: "row" }, reset, shot));
+  const histogram = new Histogram(session, part("Window", true), set);
+  const light = lights(session, part("Light"));
+  const crop = crops(session, part("Crop"));
+  return {
+    state(state, lists) {
+      fill(kernel, lists.kernels, state.look.kernel);
+      fill(preset, lists.presets, state.look.preset);
+      fill(array, state.shown?.arrays ?? [], state.shown?.array ?? "");
+      histogram.state(state);
+      light(state.light);
+      crop(state);
+    },
+  };
+}
+
+async function save(session) {
+  const { canvas } = session.volume;
+  const answer = await session.run(session.link.ask("screenshot", { width: Math.max(16, canvas.width), height: Math.max(16, canvas.height) }));
+  if (answer) download(new Blob([answer.bytes], { type: "image/png" }), "beamcast.png");
+}
+
+export function download(blob, name) {
+  const address = URL.createObjectURL(blob);
+  make("a", { href: address, download: name }).click();
+  setTimeout(() => URL.revokeObjectURL(address), 10000);
+}
+
+/** The histogram, on a logarithmic scale, and the window over it. */
+class Histogram {
+  constructor(session, into, set) {
+    this.session = session;
+    this.canvas = make("canvas", { id: "histogram", width: 300, height: 90, role: "img", "aria-label": "Histogram of the values, with the window; the fields below set it" });
+    this.low = number("low", "Low");
+    this.high = number("high", "High");
+    this.set = set;
+    const itself = make("button", { id: "window-itself", textContent: "By itself", className: "steers", onclick: () => set({ window: [] }) });
+    for (const field of [this.low, this.high]) field.input.addEventListener("change", () => this.typed());
+    into.append(this.canvas, make("div", { className: "pair" }, this.low.box, this.high.box), make("div", { className: "row" }, itself));
+    this.canvas.addEventListener("pointerdown", (event) => this.press(event));
+    this.canvas.addEventListener("pointermove", (event) => this.held && this.drag(event));
+    for (const name of ["pointerup", "pointercancel"]) this.canvas.addEventListener(name, () => (this.held = null));
+    this.fetch = newest(async () => {
+      this.data = (await this.session.run(this.session.link.ask("histogram"))) ?? this.data;
+      this.draw();
+    });
+  }
+
+  state(state) {
+    const { shown } = state;
+    if (!shown) return;
+    const of = JSON.stringify([shown.array, shown.source, shown.dataset, shown.step]);
+    if (of !== this.of) {
+      this.of = of;
+      this.fetch();
+    }
+    if (!this.held) this.window = state.look.window;
+    for (const [field, value] of [[this.low, this.window[0]], [this.high, this.window[1]]])
+      if (document.activeElement !== field.input) field.input.value = +value.toPrecision(7);
+    this.draw();
+  }
+
+  typed() {
+    const window = [+this.low.input.value, +this.high.input.value];
+    if (window[0] < window[1]) this.set({ window });
+    else this.session.say("A window's low end is below its high end.", true);
+  }
+
+  value(event) {
+    const box = this.canvas.getBoundingClientRect();
+    return this.data.low + ((event.clientX - box.left) / box.width) * (this.data.high - this.data.low);
+  }
+
+  press(event) {
+    if (!this.data || !this.session.me.steers) return;
+    this.canvas.setPointerCapture(event.pointerId);
+    const at = this.value(event);
+    this.held = Math.abs(at - this.window[0]) < Math.abs(at - this.window[1]) ? "low" : "high";
+    this.drag(event);
+  }
+
+  drag(event) {
+    const at = this.value(event), [low, high] = this.window, least = (this.data.high - this.data.low) / 500;
+    this.window = this.held === "low" ? [Math.min(at, high - least), high] : [low, Math.max(at, low + least)];
+    this.set({ window: this.window });
+    this.draw();
+  }
+
+  draw() {
+    if (!this.data) return;
+    const { canvas, data } = this, context = canvas.getContext("2d");
+    const style = getComputedStyle(canvas), { width, height } = canvas;
+    context.clearRect(0, 0, width, height);
+    const most = Math.log1p(Math.max(...data.counts)) || 1, wide = width / data.counts.length;
+    context.fillStyle = style.color;
+    data.counts.forEach((count, i) => {
+      const tall = (Math.log1p(count) / most) * height;
+      context.fillRect(i * wide, height - tall, Math.ceil(wide), tall);
+    });
+    const x = (value) => ((value - data.low) / (data.high - data.low)) * width;
+    context.fillStyle = style.getPropertyValue("--window");
+    context.fillRect(x(this.window[0]), 0, x(this.window[1]) - x(this.window[0]), height);
+    context.fillStyle = style.getPropertyValue("--accent");
+    for (const value of this.window) context.fillRect(x(value) - 1.5, 0, 3, height);
+  }
+}
+
+function lights(session, into) {
+  const send = newest((values) => session.run(session.link.ask("light", values)));
+  const stands = make("input", { type: "checkbox", id: "light-stands", className: "steers" });
+  into.append(make("label", { className: "inline" }, stands, "Stands still while the view is turned"));
+  const around = slider(into, "light-around", "From the side, degrees", -180, 180, 1);
+  const above = slider(into, "light-above", "From above, degrees", -90, 90, 1);
+  const ambient = slider(into, "ambient", "From everywhere", 0, 1, 0.05);
+  [around.value, above.value] = [-34, 44];
+  const change = () => send({ ambient: +ambient.value, ...(stands.checked ? { azimuth: +around.value, elevation: +above.value } : {}) });
+  for (const control of [stands, around, above, ambient]) control.addEventListener("input", change);
+  return (light) => {
+    into.parentElement.hidden = !light;
+    if (!light || into.contains(document.activeElement)) return;
+    stands.checked = light.kind === "Directional";
+    ambient.value = light.ambient;
+  };
+}
+
+function crops(session, into) {
+  const send = newest((box) => session.run(session.link.ask("crop", { box })));
+  const ends = AXES.map((axis, i) => [0, 1].map((k) => slider(into, "crop-" + axis + k, axis + (k ? ", to" : ", from"), 0, 1, 1)));
+  let size = null;
+  ends.forEach((pair, i) => pair.forEach((control, k) => control.addEventListener("input", () => {
+    if (k && +pair[1].value <= +pair[0].value) pair[0].value = +pair[1].value - 1;
+    if (!k && +pair[0].value >= +pair[1].value) pair[1].value = +pair[0].value + 1;
+    send(ends.flatMap((both) => both.map((one) => +one.value)));
+  })));
+  into.append(make("div", { className: "row" }, make("button", { id: "uncrop", textContent: "All of it", className: "steers", onclick: () => send([]) })));
+  return ({ shown, crop }) => {
+    if (!shown || into.contains(document.activeElement) && document.activeElement.type === "range") return;
+    if (String(size) !== String(shown.size)) {
+      size = shown.size;
+      ends.forEach((pair, i) => pair.forEach((control) => (control.max = size[i])));
+    }
+    const box = crop ?? size.flatMap((count) => [0, count]);
+    ends.flat().forEach((control, i) => {
+      control.value = box[i];
+      control.nextSibling.value = box[i];
+    });
+  };
+}

@@ -1,0 +1,62 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""Steps that are kept to go back in time, and what producers are asked."""
+import json
+
+from beamcast_viewer import errors
+
+MOST = 64  # steps that a page may have kept
+
+
+class Steps:
+    def __init__(self, viewer, commands):
+        self.viewer = viewer
+        self.time = None  # of the kept step that is shown; None: the newest
+        commands.add("keep", self._keep, steers=True)
+        commands.add("time", self._go, steers=True)
+        commands.add("request", self._request, steers=True)
+
+    def state(self):
+        live = self.viewer.live
+        if self.viewer.source is not live or not live.Keep:
+            return {"keep": live.Keep, "times": [], "time": None}
+        live.UpdatePipelineInformation()
+        times = [float(time) for time in (live.TimestepValues or ())] \
+            if hasattr(live.TimestepValues, "__iter__") else [float(live.TimestepValues)]
+        if self.time is not None and self.time not in times:
+            self.follow()
+        return {"keep": live.Keep, "times": times, "time": self.time}
+
+    def follow(self):
+        self.time = None
+        self.viewer.live.FollowNewest = 1
+        self.viewer.changed()
+
+    def _keep(self, _, steps):
+        count = int(steps)
+        if not 0 <= count <= MOST:
+            raise errors.Refused(errors.ARGUMENT, "0 to %d steps can be kept" % MOST)
+        self.viewer.live.Keep = count
+        self.follow()
+        self.viewer.live.UpdatePipeline()
+
+    def _go(self, _, time=None):
+        """Shows the kept step of this time; None: the newest one, and those that come."""
+        if time is None:
+            self.follow()
+            return
+        if float(time) not in self.state()["times"]:
+            raise errors.Refused(errors.ARGUMENT, "this step is no longer kept")
+        self.time = float(time)
+        self.viewer.live.FollowNewest = 0
+        self.viewer.view.ViewTime = self.time
+        self.viewer.live.UpdatePipeline(self.time)
+        self.viewer.changed()
+
+    def _request(self, _, message):
+        """A region, a centre, or to stop, for the producers: see docs/insitu.md."""
+        if not isinstance(message, dict) or not message or set(message) - {"region", "centre", "stop"}:
+            raise errors.Refused(errors.ARGUMENT, "producers are asked for a region, a centre, or to stop")
+        try:
+            self.viewer.receiver.request(self.viewer.stream, json.dumps(message))
+        except RuntimeError as wrong:
+            raise errors.Refused(errors.REFUSED, "the request was not sent: %s" % wrong) from None
