@@ -29,6 +29,7 @@ macro(beamcast_find_paraview)
     foreach(package Freetype LibXml2 X11 GLEW)
       find_package(${package} QUIET)
     endforeach()
+    find_package(OpenGL QUIET COMPONENTS OpenGL OPTIONAL_COMPONENTS GLX)
     # the system's, which ParaView's modules belong to; it need not be the first on PATH
     if(NOT Python3_EXECUTABLE AND EXISTS /usr/bin/python3)
       set(Python3_EXECUTABLE /usr/bin/python3)
