@@ -1,0 +1,88 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ *
+ * What volumes need: the sum, on nodes and GPUs of some size.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include "estimate.h"
+
+#define GIBI (UINT64_C(1) << 30)
+
+static bs_need need_of(uint64_t n, int type, int ranks, const bs_node *node) {
+  const uint64_t size[3] = {n, n, n};
+  beamcast_error error = {0};
+  bs_need need;
+  assert_int_equal(bs_estimate(size, type, ranks, node, &need, &error), BEAMCAST_OK);
+  return need;
+}
+
+static void three_steps_and_what_each_rank_takes(void **state) {
+  (void)state;
+  const bs_node node = {.memory = 64 * GIBI};
+  const uint64_t light = UINT64_C(129) * 129 * 129 * 28;
+  bs_need need = need_of(1024, BEAMCAST_FLOAT32, 0, &node);
+  assert_true(need.step == 4 * GIBI);
+  assert_true(need.memory == 12 * GIBI + GIBI / 2 + light);
+  assert_int_equal(need.ranks, 1);
+  assert_int_equal(need.nodes, 1);
+  assert_int_equal(need.gpus, 0);
+  assert_non_null(strstr(need.text, "4.00 GiB"));
+  assert_non_null(strstr(need.text, "12.00 GiB"));
+  assert_null(strstr(need.text, "GPU"));
+  bs_need more = need_of(1024, BEAMCAST_FLOAT32, 4, &node);
+  assert_true(more.memory == 12 * GIBI + 4 * (GIBI / 2 + light));
+  assert_true(need_of(1024, BEAMCAST_UINT8, 0, &node).step == GIBI);
+}
+
+static void nodes_and_ranks_grow_with_each_other(void **state) {
+  (void)state;
+  const bs_node small = {.memory = 8 * GIBI}, tiny = {.memory = GIBI / 2}, unknown = {0};
+  bs_need need =
+      need_of(1024, BEAMCAST_FLOAT32, 0, &small); /* 12 GiB and 0.56 a rank in 7.2 each */
+  assert_int_equal(need.nodes, 2);
+  assert_int_equal(need.ranks, 2);
+  assert_true(need_of(1024, BEAMCAST_FLOAT32, 0, &tiny).nodes >
+              1000); /* each takes what it brings */
+  assert_int_equal(need_of(1024, BEAMCAST_FLOAT32, 0, &unknown).nodes, 1);
+  assert_true(need_of(50000, BEAMCAST_FLOAT32, 0, &small).nodes > 10000);
+}
+
+static void gpus_hold_a_copy_of_the_shown_step(void **state) {
+  (void)state;
+  const bs_node node = {.memory = 512 * GIBI, .gpus = 4, .gpu_memory = 16 * GIBI};
+  bs_need one = need_of(1024, BEAMCAST_FLOAT32, 0, &node),
+          many = need_of(2048, BEAMCAST_FLOAT32, 0, &node);
+  assert_int_equal(one.gpus, 1);
+  assert_int_equal(many.gpus, 3); /* 32 GiB in 12.8 each */
+  assert_int_equal(many.ranks, 3);
+  assert_int_equal(many.nodes, 1);
+  assert_int_equal(need_of(4096, BEAMCAST_FLOAT32, 0, &node).nodes, 6); /* 21 GPUs, 4 a node */
+  assert_non_null(strstr(many.text, "3 GPUs"));
+}
+
+static void impossible_sizes_are_refused(void **state) {
+  (void)state;
+  const bs_node node = {.memory = GIBI};
+  const uint64_t sizes[][3] = {
+      {0, 1, 1}, {UINT64_C(1) << 40, UINT64_C(1) << 40, 1}, {UINT64_MAX, 1, 1}};
+  beamcast_error error;
+  bs_need need;
+  for (size_t i = 0; i < 3; i++) {
+    assert_int_equal(bs_estimate(sizes[i], BEAMCAST_FLOAT32, 1, &node, &need, &error),
+                     BEAMCAST_ERR_ARGUMENT);
+  }
+  assert_int_equal(bs_estimate(sizes[0], 0, 1, &node, &need, &error), BEAMCAST_ERR_ARGUMENT);
+}
+
+int main(void) {
+  const struct CMUnitTest tests[] = {cmocka_unit_test(three_steps_and_what_each_rank_takes),
+                                     cmocka_unit_test(nodes_and_ranks_grow_with_each_other),
+                                     cmocka_unit_test(gpus_hold_a_copy_of_the_shown_step),
+                                     cmocka_unit_test(impossible_sizes_are_refused)};
+  return cmocka_run_group_tests(tests, NULL, NULL);
+}
