@@ -28,12 +28,12 @@ static PyObject *text_of(const char *text) {
 }
 
 static PyObject *tuple_of(const beamcast_session_info *i) {
-  return Py_BuildValue("NNNNNNNNNiLLN", text_of(i->id),
-                       text_of(beamcast_session_state_name(i->state)), text_of(i->reason),
-                       PyUnicode_DecodeFSDefault(i->contact), text_of(i->paraview),
-                       PyUnicode_DecodeFSDefault(i->connect_id_file),
-                       PyUnicode_DecodeFSDefault(i->log), text_of(i->host), text_of(i->slurm_job),
-                       i->ranks, (long long)i->start_time, (long long)i->created, text_of(i->url));
+  return Py_BuildValue(
+      "NNNNNNNNNiLLNNN", text_of(i->id), text_of(beamcast_session_state_name(i->state)),
+      text_of(i->reason), PyUnicode_DecodeFSDefault(i->contact), text_of(i->paraview),
+      PyUnicode_DecodeFSDefault(i->connect_id_file), PyUnicode_DecodeFSDefault(i->log),
+      text_of(i->host), text_of(i->slurm_job), i->ranks, (long long)i->start_time,
+      (long long)i->created, text_of(i->url), text_of(i->login), text_of(i->estimate));
 }
 
 /* --- life ------------------------------------------------------------------------------------ */
@@ -58,9 +58,9 @@ PyObject *core_start(PyObject *module, PyObject *arguments) {
   const char *type;
   beamcast_session *session;
   PyObject *script = NULL;
-  if (!PyArg_ParseTuple(arguments, "pidz(LLL)zdOp:start", &options.paraview, &options.ranks,
+  if (!PyArg_ParseTuple(arguments, "pidz(LLL)zdOpz:start", &options.paraview, &options.ranks,
                         &options.idle_minutes, &options.slurm, &size[0], &size[1], &size[2], &type,
-                        &options.time_limit, &script, &options.web) ||
+                        &options.time_limit, &script, &options.web, &options.host) ||
       !core_take_triple("shape", size, options.size)) {
     return NULL;
   }

@@ -5,6 +5,10 @@
  */
 #include "core.h"
 
+#ifdef BEAMCAST_HAS_SESSION
+#include "beamcast_session.h"
+#endif
+
 typedef struct volume_object {
   PyObject_HEAD beamcast_volume_data data;
   Py_ssize_t shape[4], stride[4];
@@ -79,6 +83,18 @@ static bool take_optional(PyObject *from, const char *format, const char *what, 
          core_take_triple(what, zyx, xyz);
 }
 
+/* Of a stream, or, without its name, of what is shown. */
+static int fetch(const char *contact, const char *stream, const char *array, const uint64_t *start,
+                 const uint64_t *shape, double limit, beamcast_volume_data *data,
+                 beamcast_error *error) {
+#ifdef BEAMCAST_HAS_SESSION
+  if (stream == NULL) {
+    return beamcast_retrieve_from(contact, array, start, shape, limit, data, NULL, error);
+  }
+#endif
+  return beamcast_stream_retrieve(contact, stream, array, start, shape, limit, data, error);
+}
+
 PyObject *core_retrieve(PyObject *module, PyObject *arguments) {
   const core_state *state = PyModule_GetState(module);
   PyObject *contact = NULL, *start, *shape;
@@ -88,7 +104,7 @@ PyObject *core_retrieve(PyObject *module, PyObject *arguments) {
   beamcast_volume_data data;
   beamcast_error error = {0};
   int code;
-  if (!PyArg_ParseTuple(arguments, "O&szOOd:retrieve", PyUnicode_FSConverter, &contact, &stream,
+  if (!PyArg_ParseTuple(arguments, "O&zzOOd:retrieve", PyUnicode_FSConverter, &contact, &stream,
                         &array, &start, &shape, &limit)) {
     return NULL;
   }
@@ -100,8 +116,8 @@ PyObject *core_retrieve(PyObject *module, PyObject *arguments) {
   }
   const char *path = PyBytes_AsString(contact);
   Py_BEGIN_ALLOW_THREADS
-  code = beamcast_stream_retrieve(path, stream, array, has_start ? first : NULL,
-                                  has_shape ? size : NULL, limit, &data, &error);
+  code = fetch(path, stream, array, has_start ? first : NULL, has_shape ? size : NULL, limit, &data,
+               &error);
   Py_END_ALLOW_THREADS
   Py_DECREF(contact);
   if (code != BEAMCAST_OK) {

@@ -22,26 +22,28 @@ class VolumeInfo(NamedTuple):
 
 
 @overload
-def retrieve(contact: Contact, stream: str = ..., array: Optional[str] = ...,
+def retrieve(contact: Contact, stream: Optional[str] = ..., array: Optional[str] = ...,
              start: Optional[Sequence[int]] = ..., shape: Optional[Sequence[int]] = ..., *,
              time_limit: float = ..., return_info: Literal[False] = ...) -> NDArray[Any]: ...
 
 
 @overload
-def retrieve(contact: Contact, stream: str = ..., array: Optional[str] = ...,
+def retrieve(contact: Contact, stream: Optional[str] = ..., array: Optional[str] = ...,
              start: Optional[Sequence[int]] = ..., shape: Optional[Sequence[int]] = ..., *,
              time_limit: float = ..., return_info: Literal[True]) -> Tuple[NDArray[Any], VolumeInfo]: ...
 
 
-def retrieve(contact: Contact, stream: str = "volume", array: Optional[str] = None,
+def retrieve(contact: Contact, stream: Optional[str] = "volume", array: Optional[str] = None,
              start: Optional[Sequence[int]] = None, shape: Optional[Sequence[int]] = None, *,
              time_limit: float = 30.0,
              return_info: bool = False) -> Union[NDArray[Any], Tuple[NDArray[Any], VolumeInfo]]:
     """Fetches a box of the newest complete step of a stream from a running server.
 
     contact: as in connect; the right to view is enough.
-    array: its name; None: the first.
-    start, shape: the box's first voxel and voxels, z, y, x; None: from the beginning, to the end.
+    stream: its name; None: what the session shows, which may be a file that was opened.
+    array: its name; None: the first, or the one that is shown.
+    start, shape: the box's first voxel and voxels, z, y, x; None: from the beginning, to the end; without both, of
+        what is shown the crop box, where there is one.
     time_limit: seconds.
     return_info: return (array, VolumeInfo) instead of the array.
     The array is the caller's own: [z, y, x], or [z, y, x, component] where there is more than one.

@@ -36,12 +36,14 @@ class SessionInfo(NamedTuple):
     start_time: int  #: since when it runs; while pending when Slurm expects to start it, 0: not known
     created: int
     url: str  #: of its web page; "" if it has none
+    login: str  #: for ssh, of the machine that has the session; "" for this one
+    estimate: str  #: what the announced volumes need, with the arithmetic; "" if none are
 
 
 def start(ranks: int = 0, *, paraview: bool = False, idle: float = 60, slurm: Optional[str] = None,
           shape: Optional[Sequence[int]] = None, dtype: Optional[DTypeLike] = None,
           time_limit: float = 120, script: Union[str, "os.PathLike[str]", None] = None,
-          web: bool = False) -> "Session":
+          web: bool = False, host: Optional[str] = None) -> "Session":
     """Starts a server. On this machine it waits until the server runs; for Slurm it returns when the job is
     queued.
 
@@ -53,11 +55,13 @@ def start(ranks: int = 0, *, paraview: bool = False, idle: float = 60, slurm: Op
     time_limit: seconds until a session on this machine has to run.
     script: a Python file that the headless viewer runs at each step.
     web: with a web page, whose address is in status().url.
+    host: on another machine, a login for ssh such as "user@host", there locally or by slurm; its ports come to this
+        one. script is a path there.
     """
     kind = None if dtype is None else numpy.dtype(dtype).name
     size = (0, 0, 0) if shape is None else triple("shape", shape)
     core = _core.start(paraview, ranks, float(idle) if idle else -1.0, slurm, size, kind, time_limit,
-                       script, web)
+                       script, web, host)
     return Session(core.status()[0])
 
 
@@ -123,14 +127,15 @@ class Session:
 
     def retrieve(self, roi: Optional[Sequence[slice]] = None, array: Optional[str] = None, *, time_limit: float = 30,
                  return_info: bool = False) -> Union[NDArray[Any], Tuple[NDArray[Any], VolumeInfo]]:
-        """The volume that is in the session, or a box of it: roi is three slices, such as numpy.s_[10:20, :, -5:].
-        The rest is as in beamcast.retrieve."""
+        """What the session shows, the newest step or the file that was opened: within the crop box, where there is
+        one, or a box of it: roi is three slices, such as numpy.s_[10:20, :, -5:]. The rest is as in
+        beamcast.retrieve."""
         contact = self.contact()
         first = shape = None
         if roi is not None:
-            _, info = retrieve(contact, array=array, shape=(1, 1, 1), time_limit=time_limit, return_info=True)
+            _, info = retrieve(contact, None, array, shape=(1, 1, 1), time_limit=time_limit, return_info=True)
             first, shape = _box(roi, info.volume)
-        got = retrieve(contact, array=array, start=first, shape=shape, time_limit=time_limit, return_info=True)
+        got = retrieve(contact, None, array, start=first, shape=shape, time_limit=time_limit, return_info=True)
         return got if return_info else got[0]
 
     def screenshot(self, size: Optional[Sequence[int]] = None, *, camera: Optional[Sequence[float]] = None,
