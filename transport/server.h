@@ -325,7 +325,6 @@ bc_step *bc_step_find(bc_stream_state *s, uint64_t serial);
 
 /* root.c: what becomes of steps */
 void bc_step_begin(bc_receiver *r, bc_producer *p, uint64_t number, double time, double limit);
-void bc_step_declare(bc_receiver *r, bc_producer *p, const bc_declare *declare);
 void bc_step_end(bc_receiver *r, bc_producer *p, bc_reader *reader);
 void bc_step_abort(bc_receiver *r, bc_stream_state *s, bc_step *step, const char *reason);
 /* A rank of the server is gone: gives up all steps. */
@@ -336,6 +335,16 @@ void bc_step_opened(bc_receiver *r, const bc_verdict *verdict);
 void bc_step_sealed(bc_receiver *r, const bc_verdict *verdict, uint32_t wires);
 void bc_steps_tick(bc_receiver *r, int64_t now);
 bool bc_producer_alive(bc_receiver *r, uint64_t session);
+
+/* Has all ranks prepare the step's slot for its plan; the step is OPENING until then. */
+void bc_step_open_on_ranks(bc_receiver *r, bc_stream_state *s, bc_step *step);
+
+/* root_declare.c: what a producer is told, and what it declares */
+void bc_tell_layout(bc_receiver *r, bc_producer *p, const bc_plan *plan);
+void bc_tell_grant(bc_receiver *r, bc_producer *p, const bc_step *step, bool accepted);
+void bc_tell_verdict(bc_receiver *r, bc_producer *p, bc_message_type type, uint64_t serial,
+                     int code, const char *sentence);
+void bc_step_declare(bc_receiver *r, bc_producer *p, const bc_declare *declare);
 
 /* producers.c: who is connected to the root, and what they and the ranks say */
 void bc_producer_lost(bc_receiver *r, bc_producer *p, int code, const char *reason);
