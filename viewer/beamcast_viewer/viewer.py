@@ -36,6 +36,7 @@ class Viewer:
         self.preset, self.kernel, self.window = "bone", "local", None  # window None: by itself
         self.used_window = (0.0, 1.0)
         self.camera = {}  # as turn() takes it
+        self.time = None  # of the kept step that is shown; None: the newest is
         self.warnings = []
         self._sampled = self._seen = None  # the window, and the bounds that the camera was placed for
         self._listeners = []
@@ -293,7 +294,7 @@ class Viewer:
         from paraview import servermanager
         subset = simple.ExtractSubset(Input=self.source, VOI=list(region))
         try:
-            subset.UpdatePipeline()
+            subset.UpdatePipeline(self.time)
             whole = subset.GetDataInformation().GetExtent()
             values = None
             for rank in range(self.receiver.ranks):
