@@ -69,6 +69,9 @@ double now(void);
 enum { CONTACT_LIMIT = 4096 };
 int find_contact(const char *given, char path[CONTACT_LIMIT]);
 
+/* Gives a file that was written the group of its folder, which may then read it. */
+int give_to_folder_group(const char *path);
+
 /* Prints the object in one line and frees it. */
 int print_json(json_t *json);
 

@@ -29,11 +29,13 @@ static const char retrieve_help[] =
     "  --array NAME              another array than the one that is shown\n"
     "  --stream NAME             the newest step of this stream, whatever is shown\n"
     "  --time-limit SEC          30\n"
+    "  --folder-group            the file belongs to its folder's group, which may read it\n"
     "  --json                    one JSON object: file, size, type, components, step\n";
 static const char contact_help[] =
     "Usage: beamcast contact CONTACT --push-only|--view-only [-o FILE]\n"
     "Makes a lesser contact: for a detector's account that pushes and sees nothing, or for a\n"
-    "visitor who sees and pushes nothing. Prints it, or writes it into FILE, mode 0600.\n";
+    "visitor who sees and pushes nothing. Prints it, or writes it into FILE, mode 0600;\n"
+    "with --folder-group 0640, and the file belongs to its folder's group.\n";
 static const char info_help[] = "Usage: beamcast info FILE [--json]\n"
                                 "What volumes a file holds.\n";
 
@@ -162,7 +164,7 @@ int verb_push(int argc, char **argv) {
 typedef struct retrieve_options {
   const char *from, *output, *array, *stream, *roi;
   double limit;
-  bool json;
+  bool json, folder_group;
 } retrieve_options;
 
 /* Reads X0:X1,Y0:Y1,Z0:Z1 within the volume. */
@@ -244,6 +246,8 @@ static int retrieve_into_file(const retrieve_options *o) {
                            (json_int_t)volume.shape[2]};
   if (target_write(o->output, &volume, o->array, o->from, about, &error) != BEAMCAST_OK) {
     status = say_error(&error);
+  } else if (o->folder_group && give_to_folder_group(o->output) != DONE) {
+    status = FAILED;
   } else if (o->json) {
     status =
         print_json(json_pack("{s:s, s:[I,I,I], s:s, s:i, s:I}", "file", o->output, "size", n[0],
@@ -263,6 +267,7 @@ int verb_retrieve(int argc, char **argv) {
                                  {"array", read_text, &o.array, NULL},
                                  {"stream", read_text, &o.stream, NULL},
                                  {"time-limit", read_seconds, &o.limit, a_number_of_seconds},
+                                 {"folder-group", NULL, &o.folder_group, NULL},
                                  {NULL, NULL, NULL, NULL}};
   int status = read_verb(argc, argv, retrieve_help, options, &o.json, NULL);
   if (status != DONE) {
@@ -287,11 +292,13 @@ static int write_private(const char *path, const char *text) {
 }
 
 int verb_contact(int argc, char **argv) {
-  bool push_only = false, view_only = false, json = false; /* a contact is JSON anyhow */
+  bool push_only = false, view_only = false, folder_group = false,
+       json = false; /* a contact is JSON anyhow */
   const char *output = NULL, *given;
   const verb_option options[] = {{"push-only", NULL, &push_only, NULL},
                                  {"view-only", NULL, &view_only, NULL},
                                  {"output", read_text, &output, NULL},
+                                 {"folder-group", NULL, &folder_group, NULL},
                                  {NULL, NULL, NULL, NULL}};
   int status = read_verb(argc, argv, contact_help, options, &json, &given);
   if (status != DONE) {
@@ -312,6 +319,9 @@ int verb_contact(int argc, char **argv) {
     return say_error(&error);
   }
   status = output != NULL ? write_private(output, text) : puts(text) >= 0 ? DONE : FAILED;
+  if (status == DONE && output != NULL && folder_group) {
+    status = give_to_folder_group(output);
+  }
   free(text);
   return status;
 }

@@ -4,6 +4,7 @@
  */
 #include <signal.h>
 #include <stdlib.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "command.h"
@@ -69,6 +70,19 @@ int print_json(json_t *json) {
   free(text);
   json_decref(json);
   return good ? DONE : say_failed("the result could not be printed");
+}
+
+int give_to_folder_group(const char *path) {
+  const char *slash = strrchr(path, '/');
+  char *folder = slash == NULL   ? strdup(".")
+                 : slash == path ? strdup("/")
+                                 : strndup(path, (size_t)(slash - path));
+  struct stat file, above;
+  bool good = folder != NULL && stat(folder, &above) == 0 && stat(path, &file) == 0 &&
+              chown(path, (uid_t)-1, above.st_gid) == 0 &&
+              chmod(path, (file.st_mode & 0777) | S_IRGRP) == 0;
+  free(folder);
+  return good ? DONE : say_failed("%s can't be given to its folder's group: %m", path);
 }
 
 void show_progress(const char *what, double done) {

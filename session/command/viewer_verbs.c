@@ -20,6 +20,7 @@ static const char screenshot_help[] =
     "                          scatter+occlusion, or a kernel file on the server\n"
     "  --slice AXIS=N          the plane of voxels number N along x, y or z, from 0\n"
     "  --time-limit SEC        120\n"
+    "  --folder-group          the file belongs to its folder's group, which may read it\n"
     "  --json                  one JSON object: file, width, height, provenance\n";
 static const char open_help[] =
     "Usage: beamcast open FILE[:DATASET] --to CONTACT [OPTIONS]\n"
@@ -86,7 +87,7 @@ static int write_file(const char *path, const beamcast_picture *picture) {
 int verb_screenshot(int argc, char **argv) {
   beamcast_picture_options o = {.png = 1};
   const char *from = NULL, *to = NULL;
-  bool json = false;
+  bool json = false, folder_group = false;
   const verb_option options[] = {{"from", read_text, &from, NULL},
                                  {"output", read_text, &to, NULL},
                                  {"size", read_pixels, &o, "WxH, 16 to 8192 pixels each"},
@@ -96,6 +97,7 @@ int verb_screenshot(int argc, char **argv) {
                                  {"kernel", read_text, &o.kernel, NULL},
                                  {"slice", read_slice, &o, "x, y or z and a number, such as z=60"},
                                  {"time-limit", read_seconds, &o.time_limit, a_number_of_seconds},
+                                 {"folder-group", NULL, &folder_group, NULL},
                                  {NULL, NULL, NULL, NULL}};
   int status = read_verb(argc, argv, screenshot_help, options, &json, NULL);
   if (status != DONE) {
@@ -116,6 +118,9 @@ int verb_screenshot(int argc, char **argv) {
     return say_error(&error);
   }
   status = write_file(to, &picture);
+  if (status == DONE && folder_group) {
+    status = give_to_folder_group(to);
+  }
   if (status == DONE && json) {
     status = print_json(json_pack("{s:s, s:i, s:i, s:o}", "file", to, "width", picture.width,
                                   "height", picture.height, "provenance",

@@ -122,10 +122,14 @@ def many(home):
     """Of both kinds, side by side: neither takes the other's screen, ports or files."""
     for _ in range(STARTS):
         starts = [home.popen("start", "--json", *options) for options in (("--paraview",), ())]
+        stops = []
         for start in starts:
             out, err = start.communicate(timeout=sessions.LIMIT)
             assert start.returncode == 0, err
-            home.run("stop", json.loads(out)["id"])
+            stops.append(home.popen("stop", json.loads(out)["id"]))
+        for stop in stops:
+            _, err = stop.communicate(timeout=sessions.LIMIT)
+            assert stop.returncode == 0, err
     home.check_nothing_left()
 
 
