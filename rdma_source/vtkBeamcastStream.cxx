@@ -15,6 +15,7 @@
 
 #include <algorithm>
 #include <iostream>
+#include <jansson.h>
 
 /* The source's place among the views of its stream. */
 class vtkBeamcastStream::View : public BeamcastView {
@@ -210,6 +211,34 @@ bool vtkBeamcastStream::GetNeedsUpdate() {
 
 void vtkBeamcastStream::Refresh() {
   this->GetNeedsUpdate();
+}
+
+void vtkBeamcastStream::SendRequest(const char *json) {
+  if (json == nullptr || *json == '\0') {
+    return;
+  }
+  std::string why;
+  const BeamcastReceiver *receiver = BeamcastReceiver::Open(why);
+  if (receiver != nullptr && receiver->GetRank() != 0) {
+    return;
+  }
+  json_t *request = json_loads(json, 0, nullptr);
+  beamcast_error error = {0, ""};
+  if (!json_is_object(request)) {
+    why = "it is no JSON object";
+  } else if (receiver != nullptr &&
+             bc_receiver_request(receiver->GetHandle(), this->GetStreamName(), json, &error) !=
+                 BEAMCAST_OK) {
+    why = error.message;
+  }
+  json_decref(request);
+  if (!why.empty()) {
+    vtkErrorMacro("The request was not sent: " << why << ".");
+  }
+}
+
+void vtkBeamcastStream::RequestStop() {
+  this->SendRequest("{\"stop\": true}");
 }
 
 const char *vtkBeamcastStream::GetContactFile() {

@@ -78,6 +78,14 @@ public:
   void Refresh();
 
   ///@{
+  /** Asks something of the stream's producers, which get it with their next step: a JSON object, in
+   * words of theirs, such as {"region": [0, 99, 0, 99, 10, 40]} or {"stop": true}. Empty: nothing.
+   * The second asks them to stop. Sent by rank 0. */
+  void SendRequest(const char *json);
+  void RequestStop();
+  ///@}
+
+  ///@{
   /** The state of the stream; known to rank 0, zero or empty elsewhere. Counts stop at VTK_INT_MAX:
    * ParaView's panel shows no larger integers. */
   const char *GetContactFile();

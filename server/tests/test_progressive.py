@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""With Progressive a step is seen while it arrives, over the one before, on all ranks; without it never."""
+"""With Progressive a step is seen while it arrives, over the one before, on all ranks; without it never. What
+is asked in the source's panel reaches the producers with their next step, and nonsense does not."""
 import os
 import sys
 import time
@@ -7,6 +8,7 @@ import time
 import harness
 
 SHAPE = (12, 10, 8)  # z, y, x
+REQUESTS = ('{"centre": 3.5}', "nonsense", "[1]", '{"region": [0, 8, 0, 10, 2, 5]}')
 
 
 def looks(port):
@@ -28,6 +30,26 @@ def looks(port):
                 print(*seen, flush=True)
             if now is not None and now[0] == "whole":
                 assert now[2] == (step + 1.0, step + 1.0), now
+    for request in REQUESTS:
+        growing.Request = request
+    growing.InvokeCommand("RequestStop")
+    print("asked", flush=True)
+
+
+def requests(stream, step, array, count):
+    """The next so many requests; they come with steps."""
+    asked, until = [], time.monotonic() + harness.LIMIT
+    while len(asked) < count:
+        assert time.monotonic() < until, asked
+        if stream.begin_step(step):
+            stream.put(array)
+            stream.end_step()
+        request = stream.request()
+        while request is not None:
+            asked.append(request)
+            request = stream.request()
+        step += 1
+    return asked
 
 
 def main():
@@ -57,6 +79,12 @@ def main():
                         sees("volume 0 (1.0, 2.0)")
                 assert growing.end_step() and whole.end_step()
                 sees("volume %d (%.1f, %.1f)" % (step, step + 1, step + 1))
+            line = client.stdout.readline()
+            while line and line != "asked\n":  # ParaView's errors of the two that are no requests
+                line = client.stdout.readline()
+            assert line, server.messages()
+            asked = requests(growing, 2, numpy.zeros(SHAPE, "float32"), 3)
+            assert asked == [{"centre": 3.5}, {"region": [0, 8, 0, 10, 2, 5]}, {"stop": True}], asked
         said, _ = client.communicate(timeout=harness.LIMIT)
         assert client.returncode == 0, said[-3000:]
 
