@@ -109,6 +109,24 @@ static double push(server *s, child *producer, const test_scene *scene, uint64_t
   return measure_median(took, STEPS);
 }
 
+/* Seconds a step, of as many as come one after the other. The producer is `connect`ed anew. */
+static double stream(server *s, order connect, bool overlap, const test_scene *scene) {
+  const uint64_t steps = 20, received = server_status(s, "volume").steps_received;
+  child producer = producer_start_far();
+  connect.run = overlap ? 3 : 2;
+  connect.overlap = overlap;
+  assert_int_equal(ask(&producer, &connect).code, BEAMCAST_OK);
+  assert_int_equal(producers_step(&producer, 1, scene, 1), BEAMCAST_OK); /* opens connections */
+  double began = measure_now();
+  assert_int_equal(
+      ask(&producer, &(order){.kind = P_RUN, .step = 2, .last = steps + 1, .scene = *scene}).code,
+      BEAMCAST_OK);
+  double took = measure_now() - began;
+  server_wait_received(s, "volume", received + steps + 1);
+  producer_exit(&producer);
+  return took / (double)steps;
+}
+
 static double fetch(const char *contact, const uint64_t shape[3]) {
   double took[ASKS];
   const uint64_t start[3] = {0, 0, 0};
@@ -159,12 +177,15 @@ static void measure(void **state) {
   double step_time = push(&s, &producer, &small, &step);
   double volume_time = push(&s, &producer, &volume, &step);
   double plane_time = fetch(connect.contact, plane), voxel_time = fetch(connect.contact, voxel);
+  producer_exit(&producer);
+  double streamed = stream(&s, connect, false, &small),
+         overlapped = stream(&s, connect, true, &small);
   (void)printf(
       "{\"round_trip_ms\": %.0f, \"ssh\": %s, \"connect_s\": %.3f, \"small_step_s\": %.3f, "
+      "\"streamed_step_s\": %.3f, \"overlapped_step_s\": %.3f, "
       "\"push_bytes_per_second\": %.3e, \"plane_s\": %.3f, \"voxel_s\": %.3f}\n",
-      1000 * round_trip, sshd ? "true" : "false", connected, step_time,
+      1000 * round_trip, sshd ? "true" : "false", connected, step_time, streamed, overlapped,
       256.0 * 256 * 256 * 4 / volume_time, plane_time, voxel_time);
-  producer_exit(&producer);
   server_stop(&s);
   end_forward();
   (void)snprintf(clean, sizeof clean, "rm -rf %s", folder);
