@@ -43,8 +43,9 @@ class Machine:
     """A user that is made for the test, and an sshd that lets nobody else in."""
 
     def __init__(self):
+        os.environ["PATH"] += ":/usr/sbin:/sbin"
         for program in (SSHD, "ssh", "ssh-keygen", "useradd", "userdel"):
-            if shutil.which(program, path=os.environ["PATH"] + ":/usr/sbin") is None:
+            if shutil.which(program) is None:
                 sessions.skip(program + " is missing (packages openssh-server, openssh-client, passwd)")
         if os.geteuid() != 0:
             sessions.skip("root is missing: a second user has to be made")
