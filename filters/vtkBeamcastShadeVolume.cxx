@@ -67,6 +67,10 @@ int vtkBeamcastShadeVolume::RequestData(vtkInformation *, vtkInformationVector *
     return 1;
   }
   vtkDataArray *array = this->GetInputArrayToProcess(0, input);
+  if (!array) { // none was chosen: scripts need not
+    array = input->GetPointData()->GetScalars() ? input->GetPointData()->GetScalars()
+                                                : input->GetPointData()->GetArray(0);
+  }
   beamcast_error error = {0, ""};
   xac_volume volume;
   if (XACMakeVolume(input, array, 0, owned, whole, nullptr, false, &volume, &error) !=

@@ -81,6 +81,26 @@ def scenes(port, folder):
     assert "kernel.c" in said and " ms a frame" in said, said
     declared = str(display.GetProperty("XACDeclaredParameters"))
     assert "level=160" in declared and "bands=7" in declared and "How many" in declared, declared
+    # Light as arrays; what is shaded is chosen by itself.
+    simple.Hide(wavelet, view)
+    shade = simple.BeamcastShadeVolume(Input=wavelet, Window=[30, 280])
+    cut = simple.Slice(Input=shade)
+    cut.SliceType.Normal = [0.3, 1, 0.2]
+    for array in ("light", "openness"):
+        flat = simple.Show(cut, view)
+        look(view)
+        simple.ColorBy(flat, ("POINTS", array))
+        simple.GetColorTransferFunction(array).RGBPoints = [0, 0, 0, 0.3, 1, 1, 1, 0.3]
+        save(simple, view, folder, array)
+        least, most = shade.PointData[array].GetRange()
+        assert 0 <= least < 0.5 and 0.6 < most <= 1, (array, least, most)
+    shade.Output = "Shaded RGBA"
+    shade.UpdatePipeline()
+    assert shade.PointData["shaded"].GetNumberOfComponents() == 4
+    simple.Delete(cut)
+    simple.Delete(shade)
+    simple.Show(wavelet, view)
+    look(view)
     display.XACKernel = "local"
     view.CameraParallelProjection = 1
     save(simple, view, folder, "parallel")
@@ -361,7 +381,8 @@ def main():
         run(screen, "scenes", "0", one)
         with harness.Server(screen, 2) as server:
             server.client("scenes", two, plugins=True, timeout=600)
-        for name in ("local", "scatter+occlusion", "user", "parallel", "turned", "together", "loaded"):
+        for name in ("local", "scatter+occlusion", "user", "light", "openness", "parallel", "turned", "together",
+                     "loaded"):
             expect(two, name, one, name, 45)
         for folder in (one, two):
             expect(folder, "loaded", folder, "parallel", 45)
