@@ -2,11 +2,11 @@
 """What Beamcast's Catalyst scripts share. They run alike in a producer, where every rank runs them on its
 own brick, and on a receiving server, where rank 0 runs them on a Beamcast Stream.
 
-    from beamcast_catalyst import option, output, volume
+    from beamcast_catalyst import due, output, volume
     data = volume()                # the proxy of the volume that is shown
-    STEPS = option("EVERY", 10)    # BEAMCAST_EVERY, else 10
     def catalyst_execute(info):    # once per step
-        SaveData(output("step%04d.h5" % info.timestep), proxy=data)
+        if due(info, data, 10):    # every BEAMCAST_EVERY-th, else every 10th
+            SaveData(output("step%04d.h5" % info.timestep), proxy=data)
 
 A script may also have catalyst_initialize() and catalyst_finalize().
 """
@@ -36,6 +36,14 @@ def output(name):
     path = os.path.join(option("OUTPUT", "."), name)
     os.makedirs(os.path.dirname(path) or ".", exist_ok=True)
     return path
+
+
+def due(info, data, every=1):
+    """Whether this step is one of every BEAMCAST_EVERY; the volume is then up to date."""
+    if info.timestep % option("EVERY", every) != 0:
+        return False
+    data.UpdatePipeline()
+    return True
 
 
 def is_root():
@@ -169,26 +177,40 @@ def statistics(table):
             "deviation": max(squares / count - mean * mean, 0.0) ** 0.5 if count else 0.0}
 
 
-def window(data):
-    """The values at the ends of the colours: BEAMCAST_WINDOW=LO,HI, else those of the first step, kept."""
-    given = option("WINDOW", [])
-    if not given:
-        found = statistics(histogram(data))
-        given = [found["minimum"], found["maximum"]]
-    return given if given[1] > given[0] else [given[0], given[0] + 1.0]
+_windows = {}
+
+
+def window(data, shown):
+    """The values at the ends of the colours: BEAMCAST_WINDOW=LO,HI, else those of the first step whose values
+    differ (nothing may be there yet of a volume that grows), kept for as long as shown, a view or layout, is."""
+    key = shown.SMProxy.GetGlobalIDAsString()
+    if key not in _windows:
+        low, high = option("WINDOW", []) or extremes(data)
+        if high <= low:
+            return low, low + 1.0
+        _windows[key] = low, high
+    return _windows[key]
+
+
+def extremes(data):
+    """The least and the largest value of this step."""
+    table = histogram(data, 1)
+    figures = statistics(table)
+    simple.Delete(table)
+    return figures["minimum"], figures["maximum"]
 
 
 def show_volume(data, view):
-    """Shows the volume in a view: XAC Volume where the plugin is, else ParaView's own. Grey to bone over the
-    window, opacity from nothing at its lower end; BEAMCAST_KERNEL is XAC Volume's kernel, or stock."""
+    """Shows the volume in a view, at each step anew: XAC Volume where the plugin is, else ParaView's own. Grey to
+    bone over the window, opacity from nothing at its lower end; BEAMCAST_KERNEL is XAC Volume's kernel, or stock."""
     xac = option("KERNEL", "local") != "stock" and load_plugin()  # before anything is shown: what is shown knows the representations of its time
-    low, high = window(data)
+    low, high = window(data, view)
     name = array_name(data)
     middle = (low + high) / 2
     display = simple.Show(data, view)
     display.SetRepresentationType("XAC Volume" if xac else "Volume")
     set_colours(display, name, [low, 0.1, 0.1, 0.15, middle, 0.75, 0.6, 0.45, high, 1, 1, 0.95])
-    opacities = simple.GetOpacityTransferFunction(name)
+    opacities = simple.GetOpacityTransferFunction(name, display)
     opacities.Points = [low, 0, 0.5, 0, low + 0.2 * (high - low), 0, 0.5, 0, high, 0.6, 0.5, 0]
     if xac:
         display.XACKernel = option("KERNEL", "local")
@@ -199,9 +221,10 @@ def show_volume(data, view):
 
 def set_colours(display, name, points):
     """Colours an array over values, four numbers each. After ColorBy, which takes the range of the rank's own
-    part: in a producer each rank's ParaView knows of no other part, and colours must be the same on all."""
-    simple.ColorBy(display, ("POINTS", name))
-    colours = simple.GetColorTransferFunction(name)
+    part: in a producer each rank's ParaView knows of no other part, and colours must be the same on all.
+    The colours are the display's own: another script may show the same array."""
+    simple.ColorBy(display, ("POINTS", name), separate=True)
+    colours = simple.GetColorTransferFunction(name, display)
     colours.AutomaticRescaleRangeMode = "Never"
     colours.RGBPoints = points
 

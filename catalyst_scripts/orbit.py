@@ -9,7 +9,7 @@ import os
 
 from paraview.simple import *
 from paraview import catalyst
-from beamcast_catalyst import is_root, look, new_view, option, output, show_volume, volume
+from beamcast_catalyst import due, is_root, look, new_view, option, output, show_volume, volume
 
 options = catalyst.Options()
 data = volume()
@@ -19,12 +19,11 @@ rows = []
 
 def catalyst_execute(info):
     global view
-    if info.timestep % option("EVERY", 1) != 0:
+    if not due(info, data):
         return
-    data.UpdatePipeline()
     if view is None:
         view = new_view(data, (400, 300))
-        show_volume(data, view)
+    show_volume(data, view)
     views = option("VIEWS", 12)
     for elevation in option("ELEVATIONS", [0.0, 30.0]):
         for number in range(views):

@@ -5,7 +5,7 @@ BEAMCAST_EVERY (10): k. BEAMCAST_OUTPUT (.).
 """
 from paraview.simple import *
 from paraview import catalyst
-from beamcast_catalyst import load_plugin, option, output, volume
+from beamcast_catalyst import due, load_plugin, output, volume
 
 options = catalyst.Options()
 data = volume()
@@ -17,6 +17,5 @@ def catalyst_initialize():
 
 
 def catalyst_execute(info):
-    if info.timestep % option("EVERY", 10) == 0:
-        data.UpdatePipeline()
+    if due(info, data, 10):
         SaveData(output("step_%06d.h5" % info.timestep), proxy=data)

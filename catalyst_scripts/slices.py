@@ -6,20 +6,23 @@ BEAMCAST_WINDOW (the first step's range), BEAMCAST_BINS (128), BEAMCAST_OUTPUT (
 """
 from paraview.simple import *
 from paraview import catalyst
-from beamcast_catalyst import array_name, histogram, option, output, set_colours, volume, whole_bounds, window
+from beamcast_catalyst import array_name, due, histogram, option, output, set_colours, volume, whole_bounds, window
 
 options = catalyst.Options()
 data = volume()
 layout = None
+cuts = []
 
 
 def catalyst_execute(info):
     global layout
-    if info.timestep % option("EVERY", 1) != 0:
+    if not due(info, data):
         return
-    data.UpdatePipeline()
     if layout is None:
         layout = make_layout()
+    low, high = window(data, layout)
+    for cut in cuts:
+        set_colours(cut, array_name(data), [low, 0, 0, 0, high, 1, 1, 1])
     for view in GetViewsInLayout(layout):
         Render(view)
     SaveScreenshot(output("slices_%06d.png" % info.timestep), layout, ImageResolution=[900, 900])
@@ -31,7 +34,6 @@ def make_layout():
     made.SplitVertical(1, 0.5)
     made.SplitVertical(2, 0.5)
     bounds, parts, name = whole_bounds(data), option("SLICES", [0.5, 0.5, 0.5]), array_name(data)
-    low, high = window(data)
     middle = [bounds[2 * a] + parts[a] * (bounds[2 * a + 1] - bounds[2 * a]) for a in range(3)]
     for axis, cell, side in ((2, 3, 1), (0, 6, 1), (1, 4, -1)):
         view = CreateView("RenderView")
@@ -41,7 +43,7 @@ def make_layout():
         cut.SliceType.Origin, cut.SliceType.Normal = middle, [float(a == axis) for a in range(3)]
         display = Show(cut, view)
         display.Ambient, display.Diffuse = 1, 0
-        set_colours(display, name, [low, 0, 0, 0, high, 1, 1, 1])
+        cuts.append(display)
         reach = max(bounds[2 * a + 1] - bounds[2 * a] for a in range(3))
         view.CameraFocalPoint = [(bounds[2 * a] + bounds[2 * a + 1]) / 2 for a in range(3)]
         view.CameraPosition = [c + (2 * reach * side if a == axis else 0) for a, c in enumerate(view.CameraFocalPoint)]
@@ -49,7 +51,6 @@ def make_layout():
     chart = CreateView("XYBarChartView")
     made.AssignView(5, chart)
     chart.ChartTitle, chart.ChartTitleFontSize, chart.ShowLegend = "%s: voxels per value" % name, 14, 0
-    chart.LeftAxisLogScale = 1
     bars = Show(histogram(data, option("BINS", 128)), chart)
     bars.AttributeType, bars.UseIndexForXAxis, bars.XArrayName = "Row Data", 0, "value"
     bars.SeriesVisibility = ["voxels", "1"]

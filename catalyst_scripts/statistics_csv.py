@@ -6,7 +6,7 @@ BEAMCAST_EVERY (1), BEAMCAST_OUTPUT (.), BEAMCAST_ARRAY (the first).
 """
 from paraview.simple import *
 from paraview import catalyst
-from beamcast_catalyst import histogram, is_root, option, output, statistics, volume
+from beamcast_catalyst import due, histogram, is_root, output, statistics, volume
 
 options = catalyst.Options()
 data = volume()
@@ -16,9 +16,8 @@ NAMES = ["voxels", "minimum", "maximum", "mean", "deviation"]
 
 def catalyst_execute(info):
     global table
-    if info.timestep % option("EVERY", 1) != 0:
+    if not due(info, data):
         return
-    data.UpdatePipeline()
     first = table is None
     if first:
         table = histogram(data, 16)

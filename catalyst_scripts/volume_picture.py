@@ -6,7 +6,7 @@ BEAMCAST_WINDOW (the first step's range), BEAMCAST_OUTPUT (.), BEAMCAST_AZIMUTH 
 """
 from paraview.simple import *
 from paraview import catalyst
-from beamcast_catalyst import new_view, option, output, show_volume, volume
+from beamcast_catalyst import due, new_view, option, output, show_volume, volume
 
 options = catalyst.Options()
 data = volume()
@@ -15,10 +15,9 @@ view = None
 
 def catalyst_execute(info):
     global view
-    if info.timestep % option("EVERY", 1) != 0:
+    if not due(info, data):
         return
-    data.UpdatePipeline()
     if view is None:
         view = new_view(data, (800, 600), option("AZIMUTH", 30.0), option("ELEVATION", 25.0))
-        show_volume(data, view)
+    show_volume(data, view)
     SaveScreenshot(output("volume_%06d.png" % info.timestep), view, ImageResolution=view.ViewSize)

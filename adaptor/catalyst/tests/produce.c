@@ -1,14 +1,17 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  *
- * produce WAY STEPS [SIZE]: an MPI producer for the tests. Its volume has SIZE points along x, a
- * little fewer along y and z, and no symmetry; it moves with each step. WAY says how the ranks cut
- * and put it:
+ * produce WAYS TIMES: an MPI producer for the tests. WAYS is a list such as slabs:40,columns, one
+ * step each, gone through TIMES times; the number is the volume's points along x from there on
+ * (60). There are a little fewer along y and z; the volume is as large in space whatever its
+ * points, has no symmetry, and moves from time to time. A way is how the ranks cut and put it:
  *   slabs     along z, one contiguous brick each        rows      along y
  *   columns   along x                                    halo      slabs that overlap by one plane
  *   strided   slabs in a padded array                    pieces    slabs put plane by plane
  *   apart     two boxes with a hole between them         empty     the last rank puts nothing
- * Prints what went wrong, "checksum N" of what it has in memory at the end, and "peak N" MiB.
- * BEAMCAST_CONTACT is the server's contact, for the back ends that have one.
+ *   partial   the first two planes of each slab           blank     slabs, all zeros
+ * Prints what went wrong, "peak N" MiB after each step, and "checksum N" of what it has in memory
+ * at the end. BEAMCAST_CONTACT is the server's contact, for the back ends that have one; every step
+ * but the first waits for the file PRODUCE_AFTER, if that is set.
  */
 #include <beamcast.h>
 
@@ -16,9 +19,11 @@
 #include <mpi.h>
 #include <stdlib.h>
 #include <sys/resource.h>
+#include <time.h>
+#include <unistd.h>
 
 typedef struct producer {
-  const char *way;
+  char way[16];
   int rank, ranks;
   int64_t volume[3], lo[3], hi[3]; /* points lo..hi-1 are this rank's */
   int64_t pad;                     /* unused points at the end of each row in memory */
@@ -38,6 +43,11 @@ static int64_t row(const producer *p) {
 
 static float *at(const producer *p, int64_t y, int64_t z) {
   return p->data + ((z - p->lo[2]) * (p->hi[1] - p->lo[1]) + y - p->lo[1]) * row(p);
+}
+
+static void fail(const char *why) {
+  fprintf(stderr, "produce: %s\n", why);
+  MPI_Abort(MPI_COMM_WORLD, 1);
 }
 
 static void cut(producer *p, int64_t size) {
@@ -63,13 +73,36 @@ static void cut(producer *p, int64_t size) {
   }
 }
 
-static void compute(producer *p, int step) {
+static size_t points(const producer *p) {
+  return (size_t)(row(p) * (p->hi[1] - p->lo[1]) * (p->hi[2] - p->lo[2]));
+}
+
+/* Takes the next way of a list, WAY[:SIZE], and memory for it; returns the rest of the list. */
+static const char *take_way(producer *p, const char *list) {
+  const size_t length = strcspn(list, ",:");
+  char *end = NULL;
+  snprintf(p->way, sizeof p->way, "%.*s", (int)length, list);
+  const char *rest = list + length;
+  cut(p, *rest == ':' ? strtol(rest + 1, &end, 10) : p->volume[0]);
+  free(p->data);
+  p->data = calloc(points(p) + 1, sizeof *p->data);
+  if (p->data == NULL) {
+    fail("not enough memory");
+  }
+  rest = end != NULL ? end : rest;
+  return *rest == ',' ? rest + 1 : rest;
+}
+
+static void compute(producer *p, double time) {
+  if (strcmp(p->way, "blank") == 0) {
+    return;
+  }
   for (int64_t z = p->lo[2]; z < p->hi[2]; z++) {
     for (int64_t y = p->lo[1]; y < p->hi[1]; y++) {
       for (int64_t x = p->lo[0]; x < p->hi[0]; x++) {
         at(p, y, z)[x - p->lo[0]] =
             value_at((double)x / (double)p->volume[0], (double)y / (double)p->volume[0],
-                     (double)z / (double)p->volume[0], step);
+                     (double)z / (double)p->volume[0], time);
       }
     }
   }
@@ -78,10 +111,11 @@ static void compute(producer *p, int step) {
 /* Planes z0..z1-1 of what this rank has. */
 static int put(const producer *p, beamcast_stream *stream, int64_t z0, int64_t z1,
                beamcast_error *error) {
+  const double spacing = 20 / (double)p->volume[0];
   beamcast_brick brick = {.name = "density",
                           .data = at(p, p->lo[1], z0),
                           .type = BEAMCAST_FLOAT32,
-                          .spacing = {0.5, 0.5, 0.5},
+                          .spacing = {spacing, spacing, spacing},
                           .origin = {1, 2, 3},
                           .unit = "g/cm3",
                           .length_unit = "mm"};
@@ -110,13 +144,29 @@ static int put_all(const producer *p, beamcast_stream *stream, beamcast_error *e
     int code = put(p, stream, p->lo[2], p->lo[2] + 2, error);
     return code == BEAMCAST_OK ? put(p, stream, p->lo[2] + 4, p->hi[2], error) : code;
   }
-  return put(p, stream, p->lo[2], p->hi[2], error);
+  return put(p, stream, p->lo[2], strcmp(p->way, "partial") == 0 ? p->lo[2] + 2 : p->hi[2], error);
 }
 
-static void one_step(producer *p, beamcast_stream *stream, int step) {
+static void wait_for_file(const char *path) {
+  while (path != NULL && access(path, F_OK) != 0) {
+    nanosleep(&(struct timespec){.tv_nsec = 20 * 1000 * 1000}, NULL);
+  }
+}
+
+static void report_peak(const producer *p) {
+  struct rusage usage;
+  getrusage(RUSAGE_SELF, &usage);
+  long peak = usage.ru_maxrss / 1024, highest = 0;
+  MPI_Reduce(&peak, &highest, 1, MPI_LONG, MPI_MAX, 0, MPI_COMM_WORLD);
+  if (p->rank == 0) {
+    printf("peak %ld\n", highest);
+  }
+}
+
+static void one_step(producer *p, beamcast_stream *stream, int step, int time) {
   beamcast_error error = {0};
-  compute(p, step);
-  int code = beamcast_begin_step(stream, (uint64_t)step, step * 0.5, &error);
+  compute(p, time);
+  int code = beamcast_begin_step(stream, (uint64_t)step, time * 0.5, &error);
   if (code == BEAMCAST_OK) {
     code = put_all(p, stream, &error);
   }
@@ -130,35 +180,35 @@ static void one_step(producer *p, beamcast_stream *stream, int step) {
 }
 
 int main(int argc, char **argv) {
-  producer p = {.way = argc > 1 ? argv[1] : "slabs"};
-  const int steps = argc > 2 ? atoi(argv[2]) : 1;
+  static producer p = {.volume = {60}};
   MPI_Init(&argc, &argv);
   MPI_Comm_rank(MPI_COMM_WORLD, &p.rank);
   MPI_Comm_size(MPI_COMM_WORLD, &p.ranks);
-  cut(&p, argc > 3 ? atoi(argv[3]) : 60);
-  const size_t count = (size_t)(row(&p) * (p.hi[1] - p.lo[1]) * (p.hi[2] - p.lo[2]));
-  p.data = calloc(count + 1, sizeof *p.data);
+  if (argc != 3) {
+    fail("usage: produce WAYS TIMES");
+  }
   beamcast_error error = {0};
   beamcast_connect_options options = {.rank = p.rank, .ranks = p.ranks, .time_limit = 60};
   beamcast_stream *stream = beamcast_connect(getenv("BEAMCAST_CONTACT"), &options, &error);
   if (stream == NULL) {
     printf("rank %d connect error %d: %s\n", p.rank, error.code, error.message);
   }
-  for (int step = 0; stream != NULL && step < steps; step++) {
-    one_step(&p, stream, step);
+  for (int time = 0, step = 0; stream != NULL && time < atoi(argv[2]); time++) {
+    for (const char *list = argv[1]; *list != 0; step++) {
+      wait_for_file(step > 0 ? getenv("PRODUCE_AFTER") : NULL);
+      list = take_way(&p, list);
+      one_step(&p, stream, step, time);
+      report_peak(&p);
+    }
   }
   beamcast_close(stream);
   double sum = 0, all = 0;
-  for (size_t i = 0; i < count; i++) {
+  for (size_t i = 0; p.data != NULL && i < points(&p); i++) {
     sum += (double)p.data[i];
   }
-  struct rusage usage;
-  getrusage(RUSAGE_SELF, &usage);
-  long peak = usage.ru_maxrss / 1024, highest = 0;
   MPI_Reduce(&sum, &all, 1, MPI_DOUBLE, MPI_SUM, 0, MPI_COMM_WORLD);
-  MPI_Reduce(&peak, &highest, 1, MPI_LONG, MPI_MAX, 0, MPI_COMM_WORLD);
   if (p.rank == 0) {
-    printf("checksum %.6f\npeak %ld\n", all, highest);
+    printf("checksum %.6f\n", all);
   }
   free(p.data);
   MPI_Finalize();
