@@ -189,6 +189,14 @@ BEAMCAST_HDF5_API int beamcast_hdf5_plan_read(beamcast_hdf5_file *file,
                                               const beamcast_hdf5_wish *wish,
                                               beamcast_hdf5_plan *plan, beamcast_error *error);
 
+/* What a wish would take, without a file: region, stride, samples, bytes, reduced and note of a
+ * volume called name (for messages) of size[3] voxels, each with components numbers of a type as
+ * they will be in memory. For front ends that show it while the wish is edited; of the wish,
+ * region, stride and memory_limit count. Safe from any thread. Errors as for _plan_read. */
+BEAMCAST_HDF5_API int beamcast_hdf5_plan_size(const char *name, const uint64_t size[3], int type,
+                                              int components, const beamcast_hdf5_wish *wish,
+                                              beamcast_hdf5_plan *plan, beamcast_error *error);
+
 /* The samples of one rank, as x0, x1, y0, y1, z0, z1 with both ends included, like VTK's extents.
  * Neighbouring pieces share one plane of samples; ghosts more planes are added where there are any.
  * Cuts lie where the fewest chunks are decoded twice. A rank too many gets an empty extent (x1 <

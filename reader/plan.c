@@ -36,20 +36,20 @@ static double bytes_at(const beamcast_hdf5_plan *plan, const uint64_t stride[3])
   return bytes;
 }
 
-static int take_region(const beamcast_hdf5_volume *v, const beamcast_hdf5_wish *wish,
+static int take_region(const char *path, const uint64_t size[3], const beamcast_hdf5_wish *wish,
                        beamcast_hdf5_plan *plan, beamcast_error *error) {
   for (int axis = 0; axis < 3; axis++) {
     uint64_t low = wish->region[2 * axis], high = wish->region[2 * axis + 1];
     if (high == 0) {
       low = 0;
-      high = v->size[axis];
+      high = size[axis];
     }
-    if (low >= high || high > v->size[axis]) {
+    if (low >= high || high > size[axis]) {
       return beamcast_fail(
           error, BEAMCAST_ERR_ARGUMENT,
           "The region %llu:%llu along %c is not in %s, which has %llu voxels there",
-          (unsigned long long)low, (unsigned long long)high, "xyz"[axis], v -> path,
-          (unsigned long long)v -> size[axis]);
+          (unsigned long long)low, (unsigned long long)high, "xyz"[axis], path,
+          (unsigned long long)size[axis]);
     }
     plan->region[2 * axis] = low;
     plan->region[2 * axis + 1] = high;
@@ -109,7 +109,20 @@ static int choose_stride(const beamcast_hdf5_wish *wish, beamcast_hdf5_plan *pla
              (unsigned long long)plan->stride[2], bytes / gib, full / gib, limit / gib);
   }
   plan->bytes = (uint64_t)bytes;
+  for (int axis = 0; axis < 3; axis++) {
+    plan->samples[axis] = samples_of(plan, axis, plan->stride[axis]);
+  }
   return BEAMCAST_OK;
+}
+
+int beamcast_hdf5_plan_size(const char *name, const uint64_t size[3], int type, int components,
+                            const beamcast_hdf5_wish *wish, beamcast_hdf5_plan *plan,
+                            beamcast_error *error) {
+  memset(plan, 0, sizeof *plan);
+  plan->type = type;
+  plan->components = components;
+  const int result = take_region(name, size, wish, plan, error);
+  return result == BEAMCAST_OK ? choose_stride(wish, plan, error) : result;
 }
 
 static int compare(const void *a, const void *b) {
@@ -243,7 +256,7 @@ int beamcast_hdf5_plan_read(beamcast_hdf5_file *file, const beamcast_hdf5_wish *
   const volume *v = &file->volumes[wish->volume];
   plan->volume = wish->volume;
   plan->ranks = wish->ranks > 1 ? wish->ranks : 1;
-  int result = take_region(&v->about, wish, plan, error);
+  int result = take_region(v->path, v->about.size, wish, plan, error);
   if (result == BEAMCAST_OK) {
     result = choose_type(file, wish, plan, error);
   }
@@ -254,7 +267,6 @@ int beamcast_hdf5_plan_read(beamcast_hdf5_file *file, const beamcast_hdf5_wish *
     return result;
   }
   for (int axis = 0; axis < 3; axis++) {
-    plan->samples[axis] = samples_of(plan, axis, plan->stride[axis]);
     plan->spacing[axis] = v->about.spacing[axis] * (double)plan->stride[axis];
     plan->origin[axis] =
         v->about.origin[axis] + v->about.spacing[axis] * (double)plan->region[2 * axis];

@@ -1,4 +1,4 @@
-# The rows of XAC Volume in ParaView's panel, in a library of its own: the plugin opens it in the
+# Rows of XAC Volume and of Beamcast Volume Reader in ParaView's panel, in a library of its own: the plugin opens it in the
 # ParaView program and nowhere else, so that servers and scripts need no Qt. Included where ParaView was
 # found, since its targets want Qt's beside them.
 set(qt 5)
@@ -24,6 +24,11 @@ add_library(BeamcastPanel MODULE)
 foreach(source PanelStart.cxx XACDeclared.cxx XACDeclared.h XACPanel.cxx XACPanel.h)
   target_sources(BeamcastPanel PRIVATE ${CMAKE_CURRENT_LIST_DIR}/${source})
 endforeach()
+if(TARGET Beamcast::hdf5)
+  target_sources(BeamcastPanel PRIVATE ${CMAKE_CURRENT_LIST_DIR}/ReadSize.cxx ${CMAKE_CURRENT_LIST_DIR}/ReadSize.h)
+  target_link_libraries(BeamcastPanel PRIVATE Beamcast::hdf5)
+  target_compile_definitions(BeamcastPanel PRIVATE BEAMCAST_HAVE_READER)
+endif()
 set_target_properties(BeamcastPanel PROPERTIES
   AUTOMOC ON
   PREFIX ""

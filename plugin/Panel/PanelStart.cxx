@@ -2,11 +2,15 @@
  *
  * What the plugin calls after it has opened this library in the ParaView program.
  */
+#ifdef BEAMCAST_HAVE_READER
+#include "ReadSize.h"
+#endif
 #include "XACPanel.h"
 
 #include <pqApplicationCore.h>
 #include <pqInterfaceTracker.h>
 #include <pqPropertyWidgetInterface.h>
+#include <vtkSMProperty.h>
 #include <vtkSMPropertyGroup.h>
 
 #include <QObject>
@@ -20,6 +24,16 @@ class PanelInterface : public QObject, public pqPropertyWidgetInterface {
 
 public:
   explicit PanelInterface(QObject *owner) : QObject(owner) {}
+
+#ifdef BEAMCAST_HAVE_READER
+  pqPropertyWidget *createWidgetForProperty(vtkSMProxy *proxy, vtkSMProperty *property,
+                                            QWidget *parentWidget) override {
+    const char *name = property != nullptr ? property->GetPanelWidget() : nullptr;
+    return name != nullptr && std::strcmp(name, "beamcast_read_size") == 0
+               ? new ReadSize(proxy, property, parentWidget)
+               : nullptr;
+  }
+#endif
 
   pqPropertyWidget *createWidgetForPropertyGroup(vtkSMProxy *proxy, vtkSMPropertyGroup *group,
                                                  QWidget *parentWidget) override {

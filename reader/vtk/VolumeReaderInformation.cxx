@@ -12,6 +12,7 @@
 #include "vtkStreamingDemandDrivenPipeline.h"
 
 #include <algorithm>
+#include <cinttypes>
 #include <cstdio>
 #include <cstring>
 #include <fstream>
@@ -40,6 +41,11 @@ double MetresOf(const std::string &unit) {
     }
   }
   return 0;
+}
+
+/* VTK has no float16. */
+int TypeInMemory(const beamcast_hdf5_volume &v) {
+  return v.type == BEAMCAST_FLOAT16 ? BEAMCAST_FLOAT32 : v.type;
 }
 
 uint64_t FreeMemory() {
@@ -161,11 +167,16 @@ bool vtkBeamcastVolumeReader::Open(size_t index, bool look_again, std::string &p
   state.OpenName = key;
   size_t count;
   const beamcast_hdf5_volume *list = beamcast_hdf5_list(state.File, &count);
-  std::vector<std::string> names;
+  std::vector<std::string> names, sizes;
   for (size_t i = 0; i < count; i++) {
+    char text[120];
+    std::snprintf(text, sizeof text, "%" PRIu64 " %" PRIu64 " %" PRIu64 " %d %d", list[i].size[0],
+                  list[i].size[1], list[i].size[2], TypeInMemory(list[i]), list[i].components);
     names.emplace_back(list[i].path);
+    sizes.emplace_back(text);
   }
   CopyStrings(state.Datasets, names);
+  CopyStrings(state.Sizes, sizes);
   const char *const *missing = beamcast_hdf5_missing(state.File, &count);
   const std::vector<std::string> sentences(missing, missing + count);
   CopyStrings(state.Missing, sentences);
@@ -188,6 +199,7 @@ bool vtkBeamcastVolumeReader::Plan(std::string &problem) {
   const int ranks = this->Controller != nullptr ? this->Controller->GetNumberOfProcesses() : 1;
   const bool root = this->Controller == nullptr || this->Controller->GetLocalProcessId() == 0;
   wish.memory_limit = this->SharedMemoryLimit();
+  this->Limit = static_cast<double>(wish.memory_limit);
   bool well =
       beamcast_hdf5_find(state.File, this->Dataset.c_str(), &wish.volume, &error) == BEAMCAST_OK;
   size_t count;
@@ -203,7 +215,7 @@ bool vtkBeamcastVolumeReader::Plan(std::string &problem) {
   }
   wish.type = this->OutputType;
   if (well && wish.type == 0 && list[wish.volume].type == BEAMCAST_FLOAT16) {
-    wish.type = BEAMCAST_FLOAT32;
+    wish.type = TypeInMemory(list[wish.volume]);
   }
   std::copy(this->Window, this->Window + 2, wish.window);
   wish.ranks = ranks;

@@ -27,7 +27,7 @@ struct vtkBeamcastVolumeReader::State {
   int Number = 0; // of a reader that follows a file; 0: none, or there is one rank only
   std::chrono::steady_clock::time_point Looked; // when the file was last asked whether it grew
   std::chrono::duration<double> ReadTime{0};    // of the last read
-  vtkNew<vtkStringArray> Datasets, Missing;
+  vtkNew<vtkStringArray> Datasets, Sizes, Missing;
 
   ~State() {
     beamcast_hdf5_close(this->File);

@@ -13,7 +13,7 @@ vtkStandardNewMacro(vtkBeamcastVolumeReader);
 vtkBeamcastVolumeReader::vtkBeamcastVolumeReader()
     : Region{}, Stride{}, OutputType(0), Channel(0), MemoryLimit(0),
       Threads(0), Window{}, Spacing{}, Origin{}, ComplexParts(false),
-      Live(false), Size{}, FullSize{}, Memory(0),
+      Live(false), Size{}, FullSize{}, Memory(0), Limit(0),
       Controller(vtkMultiProcessController::GetGlobalController()), Internal(new State) {
   this->SetNumberOfInputPorts(0);
 }
@@ -84,6 +84,10 @@ TEXT_PROPERTY(Unit)
 
 vtkStringArray *vtkBeamcastVolumeReader::GetDatasetList() {
   return this->Internal->Datasets;
+}
+
+vtkStringArray *vtkBeamcastVolumeReader::GetDatasetSizes() {
+  return this->Internal->Sizes;
 }
 
 vtkStringArray *vtkBeamcastVolumeReader::GetMissing() {

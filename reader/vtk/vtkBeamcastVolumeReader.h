@@ -47,6 +47,10 @@ public:
   vtkStringArray *GetDatasetList();
   ///@}
 
+  /** For each of GetDatasetList "X Y Z TYPE COMPONENTS": voxels along x, y, z, the type of a number
+   * in memory (as for OutputType) and how many a voxel has. */
+  vtkStringArray *GetDatasetSizes();
+
   ///@{
   /** What the dataset's dimensions are, slowest first: "t,z,y,x" (c: channel, n: components).
    * Empty: as the file says. */
@@ -129,11 +133,13 @@ public:
 
   ///@{
   /** What was found: valid after UpdateInformation. Size: samples of the whole output; FullSize:
-   * voxels of the dataset; Memory: bytes of the output on all ranks; Missing: sentences on links
+   * voxels of the dataset; Memory: bytes of the output on all ranks; Limit: what they may be;
+   * Missing: sentences on links
    * that lead nowhere; Notice: what was changed to fit memory. */
   vtkGetVector3Macro(Size, int);
   vtkGetVector3Macro(FullSize, int);
   vtkGetMacro(Memory, double);
+  vtkGetMacro(Limit, double);
   const char *GetStorage();
   const char *GetSummary(); // all of that in a line
   const char *GetOutputUnit();
@@ -173,7 +179,7 @@ private:
   double Window[2], Spacing[3], Origin[3];
   bool ComplexParts, Live;
   int Size[3], FullSize[3];
-  double Memory;
+  double Memory, Limit;
   vtkMultiProcessController *Controller;
   std::unique_ptr<State> Internal;
 };
