@@ -280,7 +280,8 @@ static void sphere_direction(int number, double *d) {
 static int run_occlusion(lighting_job *job, beamcast_error *error) {
   const xac_renderer *r = job->r;
   double radius = r->shading.occlusion_radius;
-  radius = radius > 0.0 ? radius : 0.1 * xac_light_diagonal(r);
+  double most = xac_light_diagonal(r); /* beyond it nothing is */
+  radius = radius > 0.0 ? fmin(radius, most) : 0.1 * most;
   double steps = ceil(radius / job->length);
   job->steps = steps < 2.0 ? 2 : steps > 256.0 ? 256 : (int)steps;
   job->length = radius / job->steps;

@@ -307,7 +307,6 @@ static void draw_tile(void *argument, size_t item, int worker) {
       y = (int)(item / (size_t)d->columns) * d->side;
   job.tile = (xac_rectangle){x, y, x + d->side < f->width ? x + d->side : f->width,
                              y + d->side < f->height ? y + d->side : f->height};
-  job.list = d->r->lists + d->starts[item];
   job.listed = d->starts[item + 1] - d->starts[item];
   if (job.listed == 0) {
     for (int row = job.tile.y0; row < job.tile.y1; row++) {
@@ -320,6 +319,7 @@ static void draw_tile(void *argument, size_t item, int worker) {
     }
     return;
   }
+  job.list = d->r->lists + d->starts[item];
   job.scratch = d->r->scratch[worker];
   job.samples = 0;
   d->tile(&job);
