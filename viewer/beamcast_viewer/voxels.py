@@ -102,15 +102,23 @@ def gather(viewer, region, name):
             if scalars is None or part.GetNumberOfPoints() == 0:
                 continue
             there = vtk_to_numpy(scalars).reshape(part.GetDimensions()[::-1] + (-1,))
+            at = part.GetExtent()  # a rank that has none of the region may give all that it has
+            first = [max(at[2 * i], region[2 * i]) for i in (2, 1, 0)]
+            last = [min(at[2 * i + 1], region[2 * i + 1]) for i in (2, 1, 0)]
             if values is None:
                 shape = sizes + [there.shape[3]]
                 if math.prod(shape) * there.itemsize > MOST:
                     raise errors.Refused(errors.ARGUMENT, "the box is too large for one answer: at most 1 GiB")
                 values = numpy.zeros(shape, there.dtype)
-            at = part.GetExtent()
-            values[tuple(slice(at[2 * i] - region[2 * i], at[2 * i + 1] + 1 - region[2 * i]) for i in (2, 1, 0))] = there
+            if all(low <= high for low, high in zip(first, last)):
+                values[_between(first, last, region)] = there[_between(first, last, at)]
         if values is None:
             raise errors.Refused(errors.REFUSED, "these voxels are on no rank any more")
         return values
     finally:
         simple.Delete(subset)
+
+
+def _between(first, last, extent):
+    """Slices of an array that holds extent; first and last in the order z, y, x."""
+    return tuple(slice(low - extent[2 * i], high + 1 - extent[2 * i]) for low, high, i in zip(first, last, (2, 1, 0)))
