@@ -1,12 +1,13 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: BSD-3-Clause
 """What coupling costs a producer, and how soon its step is a picture: Beamcast on each wire and in process (Catalyst),
-beside nothing at all and beside a .vti file per step that ParaView reloads.
+beside nothing at all and beside a .vti file per step that ParaView reloads. Then the processor time of the producers,
+with and without streaming, at two ratios of computing to data.
 
     . build/env.sh; bench/insitu/run.py [--quick] [--mib 64] [--ranks 2] [--steps 12] [--sweeps 8] [--json FILE]
 
 The server has 2 ranks and shares the machine with the producer; the viewer shows each step it can keep up with as a
-slice. Ratios matter on a machine that does other things, too. Under 5 minutes.
+slice. Ratios matter on a machine that does other things, too. Under 6 minutes.
 """
 import argparse
 import glob
@@ -92,31 +93,28 @@ def times_to_picture(process, handed):
     return [shown[step] - handed[step] for step in sorted(shown) if step < len(handed)]
 
 
-def streamed(options, wire):
+def watched(way, options, run, *place):
+    """A run beside a server whose viewer looks on."""
     with tempfile.TemporaryDirectory() as folder, Server(folder) as server:
-        viewer = server.viewer("stream", options.steps - 1)
-        run = produce("beamcast", server.contact, options, BEAMCAST_WIRE=wire)
+        viewer = server.viewer(way, options.steps - 1, *place)
+        result = run(server)
         # A last step that found no room is no picture: the viewer then waits in vain, and is ended.
-        run["to_picture"] = end_viewer(viewer, run)
-        run["server"] = server.grown()
-    return run
+        if result["taken"] < options.steps:
+            time.sleep(3)
+            viewer.terminate()
+        result["to_picture"] = times_to_picture(viewer, result["handed"])
+        result["server"] = server.grown()
+    return result
 
 
-def end_viewer(viewer, run):
-    if run["taken"] < len(run["handed"]):
-        time.sleep(3)
-        viewer.terminate()
-    return times_to_picture(viewer, run["handed"])
+def streamed(options, wire):
+    return watched("stream", options,
+                   lambda server: produce("beamcast", server.contact, options, BEAMCAST_WIRE=wire))
 
 
 def with_files(options, place):
-    with tempfile.TemporaryDirectory(dir=place) as files, tempfile.TemporaryDirectory() as folder, \
-            Server(folder) as server:
-        viewer = server.viewer("files", options.steps - 1, files)
-        run = produce("vti", files, options)
-        run["to_picture"] = times_to_picture(viewer, run["handed"])
-        run["server"] = server.grown()
-    return run
+    with tempfile.TemporaryDirectory(dir=place) as files:
+        return watched("files", options, lambda _: produce("vti", files, options), files)
 
 
 def in_process(options):
@@ -138,6 +136,28 @@ def summary(run, alone):
             "to_picture": statistics.median(run["to_picture"]) if run.get("to_picture") else None}
 
 
+def processor_time(options):
+    """Medians of three runs each, with and without a viewer, one after the other."""
+    lines = {}
+    for sweeps in (options.sweeps // 2, 4 * options.sweeps):
+        how = argparse.Namespace(**{**vars(options), "sweeps": sweeps})
+        alone, seen = [], []
+        for _ in range(3):
+            alone.append(produce("none", "-", how)["cpu"])
+            with tempfile.TemporaryDirectory() as folder, Server(folder) as server:
+                viewer = server.viewer("stream", how.steps - 1)
+                seen.append(produce("beamcast", server.contact, how)["cpu"])
+                viewer.terminate()
+                viewer.communicate(timeout=LIMIT)
+        gib = how.steps * how.mib / 1024
+        before, after = statistics.median(alone), statistics.median(seen)
+        lines[sweeps] = {"seconds_per_gib": before / gib, "alone": before, "watched": after,
+                         "rise": after / before - 1}
+        print(f"computing {before / gib:6.2f} s per GiB put: {before:.2f} s of processor time alone, {after:.2f} s "
+              f"streaming to a viewer, {100 * (after / before - 1):+.1f} %", flush=True)
+    return lines
+
+
 def table(results, options):
     mib = options.mib * 2 ** 20
     print(f"{options.mib} MiB a step, {options.ranks} producers, {options.steps} steps; computing "
@@ -148,8 +168,8 @@ def table(results, options):
         seen = f"{r['to_picture']:.3f}" if r["to_picture"] is not None else ""
         print(f"{way:<22}{r['step']:>9.3f}{r['couple']:>13.4f}{r['cpu_ratio']:>10.2f}"
               f"{r['beyond'] * options.ranks / mib:>9.2f}{r['server'] / mib:>9.2f}{seen:>15}{r['pictures']:>10}")
-    print("CPU time: of the producers, by that without coupling. memory: of the producers beyond that without coupling, "
-          "server: grown; in volumes.")
+    print("CPU time: of the producers, barriers left out, by that without coupling. memory: of the producers beyond "
+          "that without coupling, server: grown; in volumes.")
 
 
 def main():
@@ -182,9 +202,10 @@ def main():
         alone = alone or result
         results[way] = summary(result, alone)
     table(results, options)
+    ratios = processor_time(options)
     if options.json:
         with open(options.json, "w", encoding="utf-8") as file:
-            json.dump({"options": vars(options), "results": results}, file, indent=1)
+            json.dump({"options": vars(options), "results": results, "ratios": ratios}, file, indent=1)
 
 
 main()
