@@ -139,7 +139,7 @@ class Commands:
         job = os.environ.get("SLURM_JOB_ID")
         end = os.environ.get("SLURM_JOB_END_TIME", "")
         if state["shown"]:
-            state["shown"]["time_shown"] = self.steps.time
+            state["shown"]["time_shown"] = self.viewer.time
         state["crop"], state["light"] = self.looking.crop(), self.looking.light()
         state["steps"] = self.steps.state()
         state["job"] = {"id": job, "state": "running", "ends": int(end) if end.isdigit() else None} if job else None

@@ -10,7 +10,6 @@ MOST = 64  # steps that a page may have kept
 class Steps:
     def __init__(self, viewer, commands):
         self.viewer = viewer
-        self.time = None  # of the kept step that is shown; None: the newest
         commands.add("keep", self._keep, steers=True)
         commands.add("time", self._go, steers=True)
         commands.add("request", self._request, steers=True)
@@ -18,16 +17,18 @@ class Steps:
     def state(self):
         live = self.viewer.live
         if self.viewer.source is not live or not live.Keep:
+            if self.viewer.time is not None:
+                self.follow()
             return {"keep": live.Keep, "times": [], "time": None}
         live.UpdatePipelineInformation()
-        times = [float(time) for time in (live.TimestepValues or ())] \
-            if hasattr(live.TimestepValues, "__iter__") else [float(live.TimestepValues)]
-        if self.time is not None and self.time not in times:
+        kept = live.SMProxy.GetProperty("TimestepValues")
+        times = [kept.GetElement(i) for i in range(kept.GetNumberOfElements())]
+        if self.viewer.time is not None and self.viewer.time not in times:
             self.follow()
-        return {"keep": live.Keep, "times": times, "time": self.time}
+        return {"keep": live.Keep, "times": times, "time": self.viewer.time}
 
     def follow(self):
-        self.time = None
+        self.viewer.time = None
         self.viewer.live.FollowNewest = 1
         self.viewer.changed()
 
@@ -46,10 +47,10 @@ class Steps:
             return
         if float(time) not in self.state()["times"]:
             raise errors.Refused(errors.ARGUMENT, "this step is no longer kept")
-        self.time = float(time)
+        self.viewer.time = float(time)
         self.viewer.live.FollowNewest = 0
-        self.viewer.view.ViewTime = self.time
-        self.viewer.live.UpdatePipeline(self.time)
+        self.viewer.view.ViewTime = self.viewer.time
+        self.viewer.live.UpdatePipeline(self.viewer.time)
         self.viewer.changed()
 
     def _request(self, _, message):

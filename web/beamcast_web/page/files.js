@@ -61,7 +61,7 @@ export function build(session) {
 
   const open = async (path, dataset) => {
     session.say("Opening " + path + " …");
-    await session.run(session.link.ask("open", { root: +root.value, path, dataset, stride: +stride.value }));
+    if (await session.run(session.link.ask("open", { root: +root.value, path, dataset, stride: +stride.value }))) session.say("");
   };
 
   root.addEventListener("change", () => go(""));

@@ -45,6 +45,7 @@ export class VolumeView {
     this.header = header;
     this.canvas.dataset.number = header.number;
     this.canvas.dataset.sharp = header.sharp;
+    this.canvas.dataset.step = header.step;
     this.draw();
   }
 
