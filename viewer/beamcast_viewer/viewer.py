@@ -7,9 +7,8 @@ import time
 
 import numpy
 from paraview import simple
-from vtkmodules.util.numpy_support import vtk_to_numpy
 
-from . import camera, colours, errors, pictures
+from . import camera, colours, errors, pictures, voxels
 
 BACKGROUND = (0.0, 0.0, 0.0)
 SIZE = (1024, 768)
@@ -291,29 +290,7 @@ class Viewer:
     def values(self, region):
         """Voxels of the shown array on rank 0, [z][y][x]; region: (x0, x1, y0, y1, z0, z1) of VTK's
         extent, the last ones included. For parts that fit one rank's memory: planes."""
-        from paraview import servermanager
-        subset = simple.ExtractSubset(Input=self.source, VOI=list(region))
-        try:
-            subset.UpdatePipeline(self.time)
-            whole = subset.GetDataInformation().GetExtent()
-            values = None
-            for rank in range(self.receiver.ranks):
-                part = servermanager.Fetch(subset, rank)
-                scalars = part.GetPointData().GetArray(self.array)
-                if scalars is None or part.GetNumberOfPoints() == 0:
-                    continue
-                there = vtk_to_numpy(scalars).reshape(part.GetDimensions()[::-1] + (-1,))[..., 0]
-                if values is None:
-                    values = numpy.zeros([whole[2 * i + 1] - whole[2 * i] + 1 for i in (2, 1, 0)],
-                                         there.dtype)
-                extent = part.GetExtent()
-                values[tuple(slice(extent[2 * i] - whole[2 * i], extent[2 * i + 1] + 1 - whole[2 * i])
-                             for i in (2, 1, 0))] = there
-            if values is None:
-                raise errors.Refused(errors.REFUSED, "these voxels are on no rank any more")
-            return values
-        finally:
-            simple.Delete(subset)
+        return voxels.gather(self, list(region), self.array)[..., 0]
 
     def slice_values(self, axis, at):
         """The plane of voxels number `at` along x, y or z, as the picture has it: columns are x (y

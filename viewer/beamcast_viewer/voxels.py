@@ -93,7 +93,7 @@ def gather(viewer, region, name):
     """An array (z, y, x, components) of a region of VTK's extent, from all ranks."""
     subset = simple.ExtractSubset(Input=viewer.source, VOI=region)
     try:
-        subset.UpdatePipeline()
+        subset.UpdatePipeline(viewer.time)
         sizes = [region[2 * i + 1] - region[2 * i] + 1 for i in (2, 1, 0)]
         values = None
         for rank in range(viewer.receiver.ranks):
