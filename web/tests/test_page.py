@@ -185,7 +185,7 @@ async def files(page, view, home, array):
     before = await pixels(page, "#picture")
     await page.click('#files [data-path="data"]')
     await page.until("document.querySelector('#files [data-path=\"data/ct.nxs\"]') !== null")
-    await page.choose("#search", "CT")
+    await page.choose("#search", "CT.N*")
     await page.until("document.querySelectorAll('#files [data-path]').length == 1")
     await page.click('#files [data-path="data/ct.nxs"]')
     await page.until(text("#volumes") + ".includes('256 × 256 × 108 int16')")
