@@ -103,7 +103,8 @@ typedef struct beamcast_brick {
  * Returns BEAMCAST_OK; or BEAMCAST_DROPPED when the server has no room for it now: put and end_step
  * then do nothing and return BEAMCAST_DROPPED, and the producer goes on. With the back end both it
  * is end_step that says so, and what goes wrong with the server: the scripts see the step anyhow.
- */
+ * The last step of a run can be dropped too: where it must be seen, begin it again until it is not,
+ * then end it. */
 BEAMCAST_API int beamcast_begin_step(beamcast_stream *stream, uint64_t step, double time,
                                      beamcast_error *error);
 

@@ -179,7 +179,7 @@ void bc_step_open_on_ranks(bc_receiver *r, bc_stream_state *s, bc_step *step) {
 static const char *why_no_slot(const bc_stream_state *s) {
   return s->slot_wanted ? "earlier steps are still arriving in all slots"
                         : "what is shown holds every slot: a viewer is slower than the producer, "
-                          "or more slots are needed";
+                          "or the stream needs more Slots";
 }
 
 /* A step without a slot waits for the other producers of steps that are arriving; for the viewer it
