@@ -70,7 +70,7 @@ XAC_CLONES static void add_shift(const float *grid, const shift *s, int count, f
 }
 
 /* A polynomial of depth / 16, to the sixteenth. */
-XAC_CLONES void xac_add_transmittance(const float *depth, int count, float *sum) {
+XAC_CLONES static void add_transmittance(const float *depth, int count, float *sum) {
   for (int x = 0; x < count; x++) {
     float d = depth[x] < (float)(2 * OPAQUE) ? depth[x] * -0.0625f : -0.125f * OPAQUE;
     float e =
@@ -83,6 +83,11 @@ XAC_CLONES void xac_add_transmittance(const float *depth, int count, float *sum)
     e *= e;
     sum[x] += e;
   }
+}
+
+/* clang 14 gives clones no name that another file can link with. */
+void xac_add_transmittance(const float *depth, int count, float *sum) {
+  add_transmittance(depth, count, sum);
 }
 
 /* Sums up optical depth along one direction for nodes x0..x1-1 of row (y, z). */
@@ -151,7 +156,7 @@ static void light_row(void *argument, size_t item, int worker) {
   memset(sum, 0, (size_t)(x1 - x0) * sizeof *sum);
   for (int d = 0; d < job->directions; d++) {
     row_depth(c, job->shifts + (size_t)d * (size_t)job->steps, job->steps, x0, x1, y, z, depth);
-    xac_add_transmittance(depth, x1 - x0, sum);
+    add_transmittance(depth, x1 - x0, sum);
   }
   for (int x = x0; x < x1; x++) {
     out[x] = sum[x - x0] / (float)job->directions;
