@@ -44,8 +44,12 @@ int beamcast_hdf5_hand_over(const beamcast_hdf5_file *file, FILE *to) {
     put_text(to, v->path);
     put_text(to, v->name);
     put_text(to, v->object);
-    fwrite(v->time_values, sizeof *v->time_values, v->time_values != NULL ? v->time_count : 0, to);
-    fwrite(v->frames, sizeof *v->frames, v->frames != NULL ? v->frame_count : 0, to);
+    if (v->time_values != NULL) {
+      fwrite(v->time_values, sizeof *v->time_values, v->time_count, to);
+    }
+    if (v->frames != NULL) {
+      fwrite(v->frames, sizeof *v->frames, v->frame_count, to);
+    }
   }
   return fflush(to) == 0 && !ferror(to) ? 0 : -1;
 }
