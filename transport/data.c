@@ -140,6 +140,8 @@ static bc_slot *writer_slot(bc_receiver *r, bc_data_conn *c, const bc_span *span
       *sentence = "voxels came for an array that was not declared";
     } else if (!bc_box_contains(&slot->box, &span->box) || bc_box_is_empty(&span->box)) {
       *sentence = "voxels came for a place outside this rank's part of the volume";
+    } else if (slot->array[span->array].memory == NULL) {
+      *sentence = "voxels came before there was memory for them";
     } else if (span->bytes != bc_volume_bytes(span->box.shape, voxel)) {
       *sentence = "the bytes announced do not fit the brick's shape and type";
     } else {
