@@ -69,7 +69,9 @@ static int judge(const char *file, int status, beamcast_error *error) {
         error, BEAMCAST_ERR_IO, "%s is damaged: the HDF5 library %s on it in a trial", file,
         WTERMSIG(status) == SIGXCPU || WTERMSIG(status) == SIGKILL ? "does not end" : "crashes");
   }
-  if (WIFEXITED(status) && WEXITSTATUS(status) == 1) { /* under a sanitizer */
+  /* The trial itself ends with 0; a sanitizer ends it with another. 127: it could not be started.
+   */
+  if (WIFEXITED(status) && WEXITSTATUS(status) != 0 && WEXITSTATUS(status) != 127) {
     return beamcast_fail(error, BEAMCAST_ERR_IO, "%s is damaged: it fails in a trial", file);
   }
   return BEAMCAST_OK;
