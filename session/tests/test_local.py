@@ -120,7 +120,7 @@ def too_large(home):
 
 def many(home):
     """Of both kinds, side by side: neither takes the other's screen, ports or files."""
-    for _ in range(STARTS):
+    for _ in range(STARTS // 2):
         starts = [home.popen("start", "--json", *options) for options in (("--paraview",), ())]
         stops = []
         for start in starts:
