@@ -130,17 +130,14 @@ def take(pictures, stream):
 
     simple.Hide(stream, view)
     head = simple.Calculator(stream, ResultArrayName="head", Function=WITHOUT_HEAD_REST, ResultArrayType="Short")
-    skin, skin_display = surface(head, view, "head", SKIN_SURFACE)
+    skin, _ = surface(head, view, "head", SKIN_SURFACE)
     pictures.save("skin-front", FRONT, "skin", bounds)
     pictures.save("skin-left", LEFT, "skin, from the left", bounds)
     simple.Hide(skin, view)
     bone, _ = surface(head, view, "head", BONE_SURFACE)
     pictures.save("bone-front", FRONT, "bone", bounds)
-    simple.Show(skin, view)
-    skin_display.Opacity = 0.15
-    pictures.save("bone-oblique", RIGHT_OBLIQUE, "bone under skin, from the right", bounds)
+    pictures.save("bone-oblique", RIGHT_OBLIQUE, "bone, from the right", bounds)
 
-    simple.Hide(skin, view)
     simple.Hide(bone, view)
     slice_ = simple.Show(stream, view)
     slice_.SetRepresentationType("Slice")
