@@ -513,6 +513,21 @@ int producers_step(child *producers, int count, const test_scene *scene, uint64_
   return code == BEAMCAST_OK ? producers_end(producers, count) : code;
 }
 
+uint64_t producers_step_when_free(child *producers, int count, const test_scene *scene,
+                                  uint64_t step) {
+  for (int i = 0; i < 20000; i++, step++) {
+    int code = producers_begin(producers, count, step);
+    if (code == BEAMCAST_OK) {
+      assert_int_equal(producers_put(producers, count, scene), BEAMCAST_OK);
+      assert_int_equal(producers_end(producers, count), BEAMCAST_OK);
+      return step;
+    }
+    assert_int_equal(code, BEAMCAST_DROPPED);
+    nap(0.005);
+  }
+  fail_test("no slot became free");
+}
+
 /* --- data back -----------------------------------------------------------------------------------
  */
 

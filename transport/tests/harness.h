@@ -160,6 +160,10 @@ int producers_step(child *producers, int count, const test_scene *scene, uint64_
 int producers_begin(child *producers, int count, uint64_t step);
 int producers_put(child *producers, int count, const test_scene *scene);
 int producers_end(child *producers, int count);
+/* Pushes a step as soon as one is taken: what a viewer has released is free a little later. Returns
+ * its number, at least `step`. */
+uint64_t producers_step_when_free(child *producers, int count, const test_scene *scene,
+                                  uint64_t step);
 
 /* What retrieve finds is voxel by voxel what the scene says. */
 void check_retrieved(const server *s, const char *stream, const test_scene *scene, uint64_t run,

@@ -22,23 +22,6 @@ static test_scene plain(uint64_t seed, int producers) {
   return scene_plain(seed, producers, small, BEAMCAST_UINT16);
 }
 
-/* Pushes a step as soon as one is taken: what a viewer has released is free a little later. Returns
- * its number, at least `step`. */
-static uint64_t step_when_free(child *producers, int count, const test_scene *scene,
-                               uint64_t step) {
-  for (int i = 0; i < 20000; i++, step++) {
-    int code = producers_begin(producers, count, step);
-    if (code == BEAMCAST_OK) {
-      assert_int_equal(producers_put(producers, count, scene), BEAMCAST_OK);
-      assert_int_equal(producers_end(producers, count), BEAMCAST_OK);
-      return step;
-    }
-    assert_int_equal(code, BEAMCAST_DROPPED);
-    nap(0.005);
-  }
-  fail_test("no slot became free");
-}
-
 /* --- policy latest -------------------------------------------------------------------------------
  */
 
@@ -73,7 +56,7 @@ static void a_viewer_that_holds_every_slot_never_holds_a_producer(void **state) 
     server_check(&s, held[i], &scene); /* untouched all the while */
   }
   server_release(&s, held[0]);
-  step = step_when_free(producers, 2, &scene, 23);
+  step = producers_step_when_free(producers, 2, &scene, 23);
   server_wait_received(&s, "volume", 4);
   server_check_newest(&s, "volume", &scene, step);
   server_check(&s, held[1], &scene);
@@ -104,7 +87,7 @@ static void one_rank_alone_that_holds_a_step_keeps_its_slot_everywhere(void **st
   assert_int_equal(ask(&s.rank[1], &check).code, BEAMCAST_OK);
   a = ask(&s.rank[1], &(order){.kind = R_RELEASE, .serial = first});
   assert_int_equal(a.code, BEAMCAST_OK);
-  (void)step_when_free(producer, 1, &scene, 3);
+  (void)producers_step_when_free(producer, 1, &scene, 3);
   producer_exit(&producer[0]);
   server_stop(&s);
 }

@@ -36,23 +36,6 @@ static test_scene plain(uint64_t seed, int producers) {
   return scene_plain(seed, producers, small, BEAMCAST_UINT16);
 }
 
-/* Pushes a step as soon as one is taken: what a viewer has released is free a little later. Returns
- * its number, at least `step`. */
-static uint64_t step_when_free(child *producers, int count, const test_scene *scene,
-                               uint64_t step) {
-  for (int i = 0; i < 20000; i++, step++) {
-    int code = producers_begin(producers, count, step);
-    if (code == BEAMCAST_OK) {
-      assert_int_equal(producers_put(producers, count, scene), BEAMCAST_OK);
-      assert_int_equal(producers_end(producers, count), BEAMCAST_OK);
-      return step;
-    }
-    assert_int_equal(code, BEAMCAST_DROPPED);
-    nap(0.005);
-  }
-  fail_test("no slot became free");
-}
-
 static void the_volume_may_change_its_size_while_an_old_step_is_held(void **state) {
   (void)state;
   server s = server_start(3, 0);
@@ -174,7 +157,7 @@ static void what_does_not_fit_is_refused_and_the_last_good_step_stays(void **sta
   /* no memory for a second slot: the first one is used again and again */
   uint64_t step = 1;
   for (uint64_t i = 2; i < 5; i++) {
-    step = step_when_free(producer, 1, &good, step + 1);
+    step = producers_step_when_free(producer, 1, &good, step + 1);
     server_wait_received(&s, "volume", i);
     server_check_newest(&s, "volume", &good, step);
   }
@@ -188,7 +171,7 @@ static void what_does_not_fit_is_refused_and_the_last_good_step_stays(void **sta
   assert_int_equal(a.code, BEAMCAST_ERR_REFUSED);
   assert_non_null(strstr(a.text, "BEAMCAST_MEMORY_LIMIT"));
   (void)producer_end(&producer[0]);
-  step = step_when_free(producer, 1, &good, step + 1);
+  step = producers_step_when_free(producer, 1, &good, step + 1);
   server_wait_received(&s, "volume", 5);
   server_check_newest(&s, "volume", &good, step);
   producer_exit(&producer[0]);
@@ -221,7 +204,7 @@ static void more_than_was_announced_is_refused(void **state) {
     assert_int_equal(a.code, BEAMCAST_ERR_REFUSED);
     assert_non_null(strstr(a.text, "--size"));
     (void)producer_end(&producer[0]);
-    step = step_when_free(producer, 1, &good, step + 1);
+    step = producers_step_when_free(producer, 1, &good, step + 1);
     server_wait_received(&s, "volume", 2 + i);
     server_check_newest(&s, "volume", &good, step);
   }
