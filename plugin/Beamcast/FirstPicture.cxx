@@ -7,11 +7,14 @@
 #include "vtkPVArrayInformation.h"
 #include "vtkPVDataInformation.h"
 #include "vtkPVDataSetAttributesInformation.h"
+#include "vtkSMProperty.h"
 #include "vtkSMPropertyHelper.h"
 #include "vtkSMProxyManager.h"
 #include "vtkSMRenderViewProxy.h"
+#include "vtkSMRepresentationProxy.h"
 #include "vtkSMSessionProxyManager.h"
 #include "vtkSMSourceProxy.h"
+#include "vtkSMStringListDomain.h"
 #include "vtkSMTransferFunctionManager.h"
 #include "vtkSMTransferFunctionProxy.h"
 #include "vtkSmartPointer.h"
@@ -27,6 +30,9 @@ const char NOTE[] = "Beamcast.FirstPicture";
 const char WAITING[] = "waiting";
 const char DONE[] = "done";
 
+const char LIT[] = "XAC Volume";
+const char PRESET[] = "CT bone"; /* as in pictures of the headless viewer */
+
 bool HasNote(vtkSMProxy *representation, const char *text) {
   return representation->HasAnnotation(NOTE) &&
          std::strcmp(representation->GetAnnotation(NOTE), text) == 0;
@@ -40,19 +46,60 @@ bool IsParaViewProgram() {
   return instance != nullptr && instance() != nullptr;
 }
 
-vtkSMSourceProxy *StreamOf(vtkSMProxy *representation) {
+/* The source behind a representation if it is one of ours. */
+vtkSMSourceProxy *SourceOf(vtkSMProxy *representation) {
   if (representation == nullptr || representation->GetProperty("Input") == nullptr) {
     return nullptr;
   }
   vtkSMSourceProxy *source =
       vtkSMSourceProxy::SafeDownCast(vtkSMPropertyHelper(representation, "Input").GetAsProxy());
-  return source != nullptr && std::strcmp(source->GetXMLName(), "BeamcastStream") == 0 ? source
-                                                                                       : nullptr;
+  const char *name = source != nullptr ? source->GetXMLName() : nullptr;
+  const bool ours = name != nullptr && (std::strcmp(name, "BeamcastStream") == 0 ||
+                                        std::strcmp(name, "BeamcastVolumeReader") == 0);
+  return ours ? source : nullptr;
 }
 
-/* Colours by the array with the window between the percentiles, unless somebody has chosen another
+/* A volume is drawn lit, by XAC Volume, where the server offers it, and in colours made for CT.
+ * Whatever else somebody has chosen to see stays as it is. */
+void LightUp(vtkSMProxy *representation, vtkSMProxy *colours, vtkSMProxy *opacities) {
+  vtkSMProperty *kind = representation->GetProperty("Representation");
+  auto *kinds = kind != nullptr ? kind->FindDomain<vtkSMStringListDomain>() : nullptr;
+  if (kinds == nullptr || std::strcmp(vtkSMPropertyHelper(kind).GetAsString(), "Volume") != 0) {
+    return;
+  }
+  unsigned int index = 0;
+  if (kinds->IsInDomain(LIT, index) != 0) {
+    vtkSMRepresentationProxy::SetRepresentationType(representation, LIT);
+  }
+  for (vtkSMProxy *function : {colours, opacities}) {
+    vtkSMTransferFunctionProxy::ApplyPreset(function, PRESET, true);
+  }
+}
+
+/* The window between the percentiles of the finite values: a stream knows it, for a file the
+ * representation measures it while it draws. Returns false where neither is to be had. */
+bool FindWindow(vtkSMRenderViewProxy *view, vtkSMProxy *representation, vtkSMSourceProxy *source,
+                double window[2]) {
+  if (source->GetProperty("ValueRange") != nullptr) {
+    vtkSMPropertyHelper(source, "ValueRange").Get(window, 2);
+    return window[0] < window[1];
+  }
+  vtkSMProperty *measured = representation->GetProperty("XACWindow");
+  if (measured == nullptr ||
+      std::strcmp(vtkSMPropertyHelper(representation, "Representation").GetAsString(), LIT) != 0) {
+    return false;
+  }
+  representation->InvokeCommand("XACMeasure");
+  view->StillRender();
+  representation->UpdatePropertyInformation(measured);
+  vtkSMPropertyHelper(measured, true).Get(window, 2);
+  return window[0] < window[1];
+}
+
+/* Colours made for CT over the window between the percentiles, unless somebody has chosen another
  * window than the one that ParaView takes by itself, the whole range. */
-void ColourBy(vtkSMProxy *representation, vtkSMSourceProxy *source, vtkPVArrayInformation *array) {
+void ColourBy(vtkSMRenderViewProxy *view, vtkSMProxy *representation, vtkSMSourceProxy *source,
+              vtkPVArrayInformation *array) {
   vtkNew<vtkSMTransferFunctionManager> functions;
   vtkSMSessionProxyManager *proxies = source->GetSessionProxyManager();
   vtkSMProxy *colours = functions->GetColorTransferFunction(array->GetName(), proxies);
@@ -67,24 +114,30 @@ void ColourBy(vtkSMProxy *representation, vtkSMSourceProxy *source, vtkPVArrayIn
   array->GetComponentFiniteRange(0, whole);
   const bool automatic = !coloured || !vtkSMTransferFunctionProxy::GetRange(colours, now) ||
                          (now[0] == whole[0] && now[1] == whole[1]);
-  double window[2];
-  vtkSMPropertyHelper(source, "ValueRange").Get(window, 2);
-  if (automatic && window[0] < window[1]) {
-    vtkSMTransferFunctionProxy::RescaleTransferFunction(colours, window);
-    vtkSMTransferFunctionProxy::RescaleTransferFunction(opacities, window);
-  }
   if (!coloured) {
     chosen.SetInputArrayToProcess(vtkDataObject::FIELD_ASSOCIATION_POINTS, array->GetName());
     vtkSMPropertyHelper(representation, "LookupTable", true).Set(colours);
     vtkSMPropertyHelper(representation, "ScalarOpacityFunction", true).Set(opacities);
     representation->UpdateVTKObjects();
   }
+  if (!automatic) {
+    return;
+  }
+  if (array->GetNumberOfComponents() == 1) {
+    LightUp(representation, colours, opacities);
+  }
+  double window[2];
+  if (FindWindow(view, representation, source, window)) {
+    vtkSMTransferFunctionProxy::RescaleTransferFunction(colours, window);
+    vtkSMTransferFunctionProxy::RescaleTransferFunction(opacities, window);
+  }
 }
 
 /* true if the view has to be drawn again. */
 bool MakeFirstPicture(vtkSMRenderViewProxy *view, vtkSMProxy *representation,
                       vtkSMSourceProxy *source) {
-  if (vtkSMPropertyHelper(source, "StepShown").GetAsIdType() < 0) {
+  if (source->GetProperty("StepShown") != nullptr &&
+      vtkSMPropertyHelper(source, "StepShown").GetAsIdType() < 0) {
     representation->SetAnnotation(NOTE, WAITING);
     return false;
   }
@@ -96,14 +149,14 @@ bool MakeFirstPicture(vtkSMRenderViewProxy *view, vtkSMProxy *representation,
   }
   const bool waited = HasNote(representation, WAITING);
   representation->SetAnnotation(NOTE, DONE);
-  ColourBy(representation, source, array);
+  ColourBy(view, representation, source, array);
   if (waited && vtkSMPropertyHelper(view, "Representations").GetNumberOfElements() == 1) {
     view->ResetCamera();
   }
   return true;
 }
 
-/* After a view has been drawn: looks after the streams in it. */
+/* After a view has been drawn: looks after what is ours in it. */
 void OnDrawn(vtkObject *caller, unsigned long, void *, void *) {
   using Clock = std::chrono::steady_clock;
   static bool busy = false;
@@ -118,12 +171,13 @@ void OnDrawn(vtkObject *caller, unsigned long, void *, void *) {
   vtkSMPropertyHelper representations(view, "Representations");
   for (unsigned int i = 0; i < representations.GetNumberOfElements(); i++) {
     vtkSMProxy *representation = representations.GetAsProxy(i);
-    vtkSMSourceProxy *source = StreamOf(representation);
+    vtkSMSourceProxy *source = SourceOf(representation);
     if (source == nullptr) {
       continue;
     }
     const bool due = !HasNote(representation, DONE);
-    if (due || ask) { /* brings the panel's figures up to date, too */
+    if ((due || ask) && source->GetProperty("StepShown") !=
+                            nullptr) { /* brings the panel's figures up to date, too */
       source->UpdatePropertyInformation();
       asked = Clock::now();
     }
@@ -155,9 +209,15 @@ void Watch(vtkSMProxy *proxy) {
 
 void OnRegistered(vtkObject *, unsigned long, void *, void *data) {
   const auto *information = static_cast<vtkSMProxyManager::RegisteredProxyInformation *>(data);
-  if (information != nullptr && information->GroupName != nullptr &&
-      std::strcmp(information->GroupName, "views") == 0 && IsParaViewProgram()) {
+  if (information == nullptr || information->GroupName == nullptr ||
+      information->Proxy == nullptr || !IsParaViewProgram()) {
+    return;
+  }
+  if (std::strcmp(information->GroupName, "views") == 0) {
     Watch(information->Proxy);
+  } else if (std::strcmp(information->GroupName, "representations") == 0 &&
+             information->Proxy->GetSessionProxyManager()->GetInLoadXMLState()) {
+    information->Proxy->SetAnnotation(NOTE, DONE); /* a state says itself what it wants */
   }
 }
 

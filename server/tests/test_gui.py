@@ -28,7 +28,8 @@ def drawn(caller, event):
     count += 1
     with open(%r, 'w') as report:
         print(source.StepShown, display.ColorArrayName[1], colours.RGBPoints[0], colours.RGBPoints[-4],
-              count, file=report)
+              display.SMProxy.GetProperty("Representation").GetElement(0).replace(" ", "_"),
+              len(colours.RGBPoints) // 4, count, file=report)
 
 view.SMProxy.AddObserver('EndEvent', drawn)
 drawn(None, None)
@@ -71,7 +72,8 @@ class Window:
         return value
 
     def reported(self):
-        """Step shown, array, its colours' range, pictures so far: as text, of the last picture."""
+        """Step shown, array, its colours' range, representation, points of the colour map, pictures so far: as
+        text, of the last picture."""
         if not os.path.exists(self.report):
             return []
         with open(self.report) as stream:
@@ -103,9 +105,9 @@ def see_all_steps(window, contact):
     window.wait_for(lambda: window.reported(), "empty picture")
     lines = harness.push(contact, steps=STEPS)
     assert lines == ["step %d OK" % step for step in range(STEPS)], lines
-    wanted = [str(STEPS - 1), "volume", "0.0", "99.0"]
-    print("step, array, window, pictures:", *window.wait_for(
-        lambda: window.reported()[:4] == wanted and window.reported(), "last step"))
+    wanted = [str(STEPS - 1), "volume", "0.0", "99.0", "XAC_Volume", "6"]  # the colours of CT bone have 6 points
+    print("step, array, window, representation, colours, pictures:", *window.wait_for(
+        lambda: window.reported()[:6] == wanted and window.reported(), "last step"))
     print("colours:", window.wait_for(lambda: window.colours() > 50 and window.colours(), "picture"))
 
 
