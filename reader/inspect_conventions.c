@@ -211,6 +211,43 @@ void find_exchange(walk *w) {
 /* --- everything else ---------------------------------------------------------------------------
  */
 
+/* CIL, which drives ASTRA and TIGRE (its NEXUSDataWriter.py): the dimensions' labels are dim0,
+ * dim1,
+ * ..., once dimension0, ...; the size of a voxel and where the middle lies have no unit. */
+static void cil(hid_t dataset, volume *v) {
+  static const char *const sizes[][2] = {
+      {"voxel_size_x", "pixel_size_h"}, {"voxel_size_y", "pixel_size_v"}, {"voxel_size_z", ""}};
+  static const char *const centres[] = {"center_x", "center_y", "center_z"};
+  char *labels[MAX_DIMS] = {NULL};
+  for (int i = 0; i < v->about.dimensions; i++) {
+    char name[24];
+    snprintf(name, sizeof name, "dim%d", i);
+    labels[i] = h5_attribute_text(dataset, name);
+    snprintf(name, sizeof name, "dimension%d", i);
+    labels[i] = labels[i] != NULL ? labels[i] : h5_attribute_text(dataset, name);
+  }
+  roles_from_names(v, (const char *const *)labels);
+  axis_scale scale[3] = {{0}};
+  for (int axis = 0; axis < 3; axis++) {
+    const int dimension = volume_dimension(v, axis);
+    axis_scale *s = &scale[axis];
+    double centre;
+    for (int i = 0; i < 2 && !s->known; i++) {
+      s->known = h5_attribute_numbers(dataset, sizes[axis][i], &s->spacing, 1) == 1 &&
+                 s->spacing > 0 && s->spacing < 1e300;
+    }
+    if (s->known && dimension >= 0 &&
+        h5_attribute_numbers(dataset, centres[axis], &centre, 1) == 1) {
+      s->origin = centre - s->spacing * (double)(v->about.shape[dimension] - 1) / 2;
+    }
+  }
+  apply_scales(v, scale);
+  for (int i = 0; i < MAX_DIMS; i++) {
+    free(labels[i]);
+  }
+  snprintf(v->convention, sizeof v->convention, "CIL");
+}
+
 /* Attributes that some programs put on the dataset itself: axis letters ("tczyx", ilastik,
  * HyperSpy, OME), and the size of a voxel in um, z first (ilastik, Fiji). */
 static void dataset_attributes(const walk *w, const char *path, volume *v) {
@@ -241,6 +278,11 @@ static void dataset_attributes(const walk *w, const char *path, volume *v) {
     }
     apply_scales(v, scale);
   }
+  char *kind = h5_attribute_text(dataset, "data_type");
+  if (kind != NULL && (strcmp(kind, "ImageData") == 0 || strcmp(kind, "AcquisitionData") == 0)) {
+    cil(dataset, v);
+  }
+  free(kind);
   H5Dclose(dataset);
 }
 
@@ -275,7 +317,7 @@ static int likelihood(const volume *v) {
   score -= v->about.dimensions > 3 && !v->element.complex ? 20 : 0;
   score -= smallest < 2 ? 150 : smallest < 8 ? 60 : 0; /* a table, or a few profiles */
   for (size_t i = 0; i < sizeof words / sizeof words[0]; i++) {
-    if (strcasestr(leaf(v->path), words[i]) != NULL) {
+    if (strcasestr(leaf(v->path), words[i]) != NULL || strcasecmp(leaf(v->path), "rec") == 0) {
       score += 20;
       break;
     }

@@ -168,26 +168,15 @@ def other_conventions(folder, probe):
         options["pixel_size_cm"] = 0.0002
     v, _ = first(probe, path)
     assert v["convention"] == "nabu" and v["unit"] == "um" and np.allclose(v["spacing"], 2), v
-    with h5py.File(path, "w") as f:  # Savu: the data in another file, the axes' names with the group
-        with h5py.File(path + "_tomo.h5", "w") as other:
-            other["2-AstraReconCpu-tomo/data"] = values(4, 5, 6)
-        g = f.create_group("entry/final_result_tomo")
-        g.attrs.update(NX_class="NXdata", signal="data", axes=["voxel_x", "voxel_y", "voxel_z"])
-        g["data"] = h5py.ExternalLink(path + "_tomo.h5", "/2-AstraReconCpu-tomo/data")
-    v, _ = first(probe, path)
-    assert v["path"] == "/entry/final_result_tomo/data" and v["dimensions"] == ["x", "y", "z"], v
-    with h5py.File(path, "w") as f:  # Savu: x first
-        g = f.create_group("entry/final_result_tomo")
-        g.attrs.update(NX_class="NXdata", signal="data", axes=["voxel_x", "voxel_y", "voxel_z"])
-        g["data"] = values(4, 5, 6)
-    v, _ = first(probe, path)
-    assert v["dimensions"] == ["x", "y", "z"] and v["size"] == [4, 5, 6], v
-    assert np.array_equal(read(probe, folder, v["path"], "u4"), values(4, 5, 6).transpose(2, 1, 0))
-    with h5py.File(path, "w") as f:  # an ASTRA script, HTTomo
-        f["settings"], f["projections"] = np.zeros((3, 3)), values(5, 4, 3)
-        f["recon"] = values(6, 7, 8)
-    v, _ = first(probe, path)
-    assert v["path"] == "/recon", v
+    savu(folder, probe)
+    cil(folder, probe)
+    for name in ("recon", "rec", "reconstruction", "vol"):  # scripts with ASTRA: arrays are [z][y][x]
+        with h5py.File(path, "w") as f:
+            f["angles"], f["geometry"], f["projections"] = np.arange(5.0), np.zeros((5, 12)), values(5, 4, 3)
+            f["sinogram"] = values(4, 5, 3)
+            f[name] = values(6, 7, 8)
+        v, _ = first(probe, path)
+        assert v["path"] == "/" + name and v["size"] == [8, 7, 6], v
     with h5py.File(path, "w") as f:
         f["data"], f["angles"], f["data_dims/detector_x_y"] = values(3, 4, 5), np.arange(3), [5, 4]
         f["unrelated"] = values(20, 20, 20)
@@ -199,7 +188,77 @@ def other_conventions(folder, probe):
     v, _ = first(probe, path)
     assert v["dimensions"] == ["y", "z", "x"] and v["size"] == [5, 5, 4], v
     assert np.array_equal(read(probe, folder, "/data", "u4"), values(5, 4, 5).transpose(1, 0, 2))
-    print("Data Exchange, TomoCuPy, tomopy-cli, VTKHDF, nabu, Savu, HTTomo, scripts")
+    print("Data Exchange, TomoCuPy, tomopy-cli, VTKHDF, nabu, Savu, CIL, HTTomo, scripts")
+
+
+def savu(folder, probe):
+    """As Savu's base_transport.py, hdf5_utils.py and base_recon.py write it: the volume in a file beside, linked by a
+    name that is relative; metadata in groups that are called NXdata, too; units that are no lengths."""
+    path, beside = os.path.join(folder, "scan_processed.nxs"), os.path.join(folder, "tomo_p2_astra_recon_cpu.h5")
+    data = values(4, 5, 6).astype("f4")
+    with h5py.File(beside, "w") as f:
+        g = f.create_group("2-AstraReconCpu-tomo")
+        g.attrs.update(NX_class="NXdata", signal="data")
+        g.create_dataset("data", data=data, chunks=(1, 5, 6))
+    with h5py.File(path, "w") as f:
+        f.create_group("entry").attrs["NX_class"] = "NXentry"
+        for group, axes, units, target in (
+                ("entry/final_result_tomo", ["voxel_x", "voxel_y", "voxel_z"], "voxels",
+                 (os.path.basename(beside), "2-AstraReconCpu-tomo/data")),
+                ("entry/input_data/tomo", ["rotation_angle", "detector_y", "detector_x"], "pixel",
+                 ("/nowhere/raw.nxs", "/entry1/tomo_entry/data/data"))):
+            g = f.create_group(group)
+            g.attrs.update(NX_class="NXdata", signal="data", axes=axes)
+            for i, (axis, count) in enumerate(zip(axes, data.shape)):
+                g[axis] = np.arange(count)
+                g[axis].attrs["units"] = units
+                g.attrs[axis + "_indices"] = i
+            g["data"] = h5py.ExternalLink(*target)
+            m = g.create_group("meta_data")
+            m.attrs["NX_class"] = "NXcollection"
+            k = m.create_group("rotation_angle")
+            k.attrs["NX_class"] = "NXdata"
+            k["rotation_angle"] = np.linspace(0, 180, 91)
+            p = g.create_group("patterns/VOLUME_XZ")
+            p.attrs["NX_class"] = "NXparameters"
+            p["core_dims"], p["slice_dims"] = [0, 2], [1]
+    v, info = first(probe, path)
+    assert v["path"] == "/entry/final_result_tomo/data" and v["dimensions"] == ["x", "y", "z"], v
+    assert v["size"] == [4, 5, 6] and v["unit"] == "", v
+    assert np.array_equal(read(probe, folder, v["path"], "f4"), data.transpose(2, 1, 0))
+    assert len(info["missing"]) == 1 and "/nowhere/raw.nxs" in info["missing"][0], info["missing"]
+    v, _ = first(probe, beside)
+    assert v["path"] == "/2-AstraReconCpu-tomo/data" and v["convention"] == "NXdata", v
+    os.remove(beside)
+    with h5py.File(path, "a") as f:  # a scan in time, in the file itself
+        del f["entry/final_result_tomo"]
+        g = f.create_group("entry/final_result_tomo")
+        g.attrs.update(NX_class="NXdata", signal="data", axes=["voxel_x", "voxel_y", "voxel_z", "scan"])
+        g["data"] = values(4, 5, 6, 3)
+    v, _ = first(probe, path)
+    assert v["dimensions"] == ["x", "y", "z", "time"] and v["times"] == 3, v
+    assert np.array_equal(read(probe, folder, v["path"], "u4", time=2), values(4, 5, 6, 3)[..., 2].transpose(2, 1, 0))
+
+
+def cil(folder, probe):
+    """As CIL's NEXUSDataWriter.py writes it: no NXdata, labels and sizes as attributes of the dataset."""
+    path = os.path.join(folder, "cil.nxs")
+    with h5py.File(path, "w") as f:
+        f.create_group("entry1/tomo_entry").attrs["NX_class"] = "NXentry"
+        d = f.create_dataset("entry1/tomo_entry/data/data", data=values(4, 5, 6).astype("f4"))
+        d.attrs.update(data_type="ImageData", dim0="horizontal_y", dim1="vertical", dim2="horizontal_x")
+        for axis, count, size, centre in zip("xyz", (6, 4, 5), (0.5, 0.25, 2), (0, 1, 0)):
+            d.attrs.update({"voxel_num_" + axis: count, "voxel_size_" + axis: size, "center_" + axis: centre})
+    v, _ = first(probe, path)
+    assert v["convention"] == "CIL" and v["dimensions"] == ["y", "z", "x"] and v["size"] == [6, 4, 5], v
+    assert v["spacing"] == [0.5, 0.25, 2] and v["origin"] == [-1.25, 0.625, -4], v
+    assert np.array_equal(read(probe, folder, v["path"], "f4"), values(4, 5, 6).transpose(1, 0, 2))
+    with h5py.File(path, "w") as f:
+        d = f.create_dataset("entry1/tomo_entry/data/data", data=values(3, 4, 5, 6).astype("f4"))
+        d.attrs.update(data_type="AcquisitionData", dim0="channel", dim1="angle", dim2="vertical", dim3="horizontal",
+                       pixel_size_h=0.1, pixel_size_v=0.2)
+    v, _ = first(probe, path)
+    assert v["dimensions"] == ["channel", "z", "y", "x"] and v["channels"] == 3 and v["spacing"][:2] == [0.1, 0.2], v
 
 
 def dimensions(folder, probe):
