@@ -250,10 +250,11 @@ typedef struct beamcast_hdf5_output {
   int type, components; /* components > 1 are the dataset's last dimension */
   uint64_t size[3];     /* voxels of the whole volume */
   double spacing[3], origin[3];
-  const char *unit;   /* of both, "" or NULL: not known */
-  const char *source; /* provenance: what the values come from (file, stream), may be NULL */
-  int64_t step;       /* of a running simulation or scan; -1: none */
-  double time;        /* of that step */
+  const char *unit;       /* of both, "" or NULL: not known */
+  const char *value_unit; /* of the values, "" or NULL: not known */
+  const char *source;     /* provenance: what the values come from (file, stream), may be NULL */
+  int64_t step;           /* of a running simulation or scan; -1: none */
+  double time;            /* of that step */
   uint64_t
       chunk[3]; /* in voxels; 0: chosen (about 1 MiB) when compression is asked, else contiguous */
   int compression; /* 0: none; 1 to 9: shuffle and deflate at this level */

@@ -239,6 +239,9 @@ static int make_file(writing *w, hid_t access, beamcast_error *error) {
   put_process(w, entry);
   w->dataset = make_dataset(w, data, name);
   if (w->dataset >= 0) {
+    if (o->value_unit != NULL && o->value_unit[0] != 0) {
+      put_text(w->dataset, "units", o->value_unit);
+    }
     const int colours = o->type == BEAMCAST_UINT8 && (o->components == 3 || o->components == 4);
     put_text(w->dataset, "interpretation",
              !colours             ? "scalar"

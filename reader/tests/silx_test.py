@@ -27,7 +27,7 @@ def write_all(probe, folder):
             values.tofile(stem + ".raw")
             np.save(stem + ".npy", values)
             probe.ask("write", stem + ".raw", stem + ".nxs", type=np.dtype(dtype).name, size="7,6,5", spacing="0.5,0.25,2",
-                      unit="um", name="absorption", source="scan.nxs:/entry/data", step=3, compression=compression)
+                      unit="um", value_unit="1/cm", name="absorption", source="scan.nxs:/entry/data", step=3, compression=compression)
     colours = rng.integers(0, 255, (4, 20, 30, 3)).astype("u1")
     stem = os.path.join(folder, "colours")
     colours.tofile(stem + ".raw")
@@ -56,6 +56,7 @@ def look(folder):
             for axis, step, count in zip(data.axes, (2, 0.25, 0.5), values.shape):
                 assert np.array_equal(axis[()], step * np.arange(count)), name
                 assert silx.io.utils.get_h5_class(axis) is not None and axis.attrs["units"] == "um", name
+            assert data.signal.attrs["units"] == "1/cm", name
             process = f["entry/process"]
             text = {k: process[k][()].decode() for k in ("program", "version", "source", "date")}
             assert text["program"] == "Beamcast" and text["source"] == "scan.nxs:/entry/data" and text["version"], text

@@ -57,10 +57,21 @@ int TypeOf(const vtkDataArray *array) {
 }
 
 std::string FieldText(vtkImageData *image, const char *name) {
-  const auto *array = vtkStringArray::SafeDownCast(image->GetFieldData()->GetAbstractArray(name));
-  return array != nullptr && array->GetNumberOfValues() > 0
-             ? const_cast<vtkStringArray *>(array)->GetValue(0)
-             : std::string();
+  auto *array = vtkStringArray::SafeDownCast(image->GetFieldData()->GetAbstractArray(name));
+  return array != nullptr && array->GetNumberOfValues() > 0 ? array->GetValue(0) : std::string();
+}
+
+/* What Beamcast Volume Reader calls by the first name, and Beamcast Stream by the second. */
+std::string EitherText(vtkImageData *image, const char *name, const std::string &other) {
+  const std::string text = FieldText(image, name);
+  return !text.empty() ? text : FieldText(image, other.c_str());
+}
+
+int64_t StepOf(vtkImageData *image) {
+  auto *array = image->GetFieldData()->GetArray("step");
+  return array != nullptr && array->GetNumberOfTuples() > 0
+             ? static_cast<int64_t>(array->GetTuple1(0))
+             : 0;
 }
 
 /* The communicator of ParaView's ranks; that of this process alone where there is only one. */
@@ -169,15 +180,18 @@ int vtkBeamcastVolumeWriter::WriteData(vtkImageData *image, const int whole[6]) 
                   << (this->ArrayName.empty() ? "of numbers" : this->ArrayName.c_str()) << ".");
     return 0;
   }
-  const std::string unit = !this->Unit.empty() ? this->Unit : FieldText(image, "Unit");
-  const std::string source = FieldText(image, "Source");
+  const std::string unit =
+      !this->Unit.empty() ? this->Unit : EitherText(image, "Unit", "length_unit");
+  const std::string source = EitherText(image, "Source", "source");
   double spacing[3], origin[3];
-  char texts[3][256] = {};
+  char texts[4][256] = {};
   if (array != nullptr && array->GetName() != nullptr) {
     std::strncpy(texts[0], array->GetName(), sizeof texts[0] - 1);
   }
   std::strncpy(texts[1], unit.c_str(), sizeof texts[1] - 1);
   std::strncpy(texts[2], source.c_str(), sizeof texts[2] - 1);
+  std::strncpy(texts[3], FieldText(image, (std::string(texts[0]) + "_unit").c_str()).c_str(),
+               sizeof texts[3] - 1);
   if (ranks > 1) { /* one rank's words for all: rank 0 always has voxels */
     this->Controller->Broadcast(&texts[0][0], sizeof texts, 0);
   }
@@ -197,10 +211,11 @@ int vtkBeamcastVolumeWriter::WriteData(vtkImageData *image, const int whole[6]) 
   output.name = texts[0];
   output.unit = texts[1];
   output.source = texts[2];
+  output.value_unit = texts[3];
   output.compression = this->Compression;
   output.step = -1;
   if (image->GetInformation()->Has(vtkDataObject::DATA_TIME_STEP())) {
-    output.step = 0;
+    output.step = StepOf(image);
     output.time = image->GetInformation()->Get(vtkDataObject::DATA_TIME_STEP());
   }
   if (ranks > 1) { /* a rank without voxels lacks the geometry, too */
