@@ -3,6 +3,7 @@
  * What the plugin calls after it has opened this library in the ParaView program.
  */
 #ifdef BEAMCAST_HAVE_READER
+#include "CancelRead.h"
 #include "ReadSize.h"
 #endif
 #include "XACPanel.h"
@@ -48,6 +49,9 @@ public:
 extern "C" __attribute__((visibility("default"))) void BeamcastPanelStart() {
   pqApplicationCore *core = pqApplicationCore::instance();
   core->interfaceTracker()->addInterface(new PanelInterface(core));
+#ifdef BEAMCAST_HAVE_READER
+  new CancelRead(core); /* which owns it */
+#endif
 }
 
 #include "PanelStart.moc"

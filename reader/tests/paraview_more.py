@@ -8,8 +8,8 @@ import sys
 import time
 
 from paraview import servermanager
-from paraview.simple import (BeamcastVolumeReader, CreateWriter, Delete, FindSource, GetSources, LoadState, RenameSource,
-                             SaveState)
+from paraview.simple import (BeamcastVolumeReader, Contour, CreateWriter, Delete, FindSource, GetSources, LoadState,
+                             ProgrammableFilter, SaveData, SaveState)
 
 
 def cancel(what):
@@ -27,10 +27,16 @@ def cancel(what):
     reader.UpdatePipeline()
     cancelled = [a.GetName() for a in reader.PointData]
     algorithm.RemoveObserver(tag)
-    algorithm.SetAbortExecute(0)
+    reader.UpdatePropertyInformation()
+    samples = [int(reader.SamplesRead)]
+    contour = Contour(Input=reader, ContourBy=["POINTS", "v"], Isosurfaces=[0.5])
+    contour.UpdatePipeline()  # asks with ghost planes where there are ranks
+    reader.UpdatePropertyInformation()
+    samples.append(int(reader.SamplesRead))
     reader.Threads = 1  # a change, so that it is asked again
     reader.UpdatePipeline()
-    return {"progress": seen, "cancelled": cancelled, "again": [a.GetName() for a in reader.PointData]}
+    return {"progress": seen, "cancelled": cancelled, "again": [a.GetName() for a in reader.PointData],
+            "samples": samples[0], "samples_asked_again": samples[1]}
 
 
 def follow(what):
@@ -56,6 +62,20 @@ def follow(what):
     return {"planes": planes, "ranges": ranges}
 
 
+STREAM = """
+import vtk
+output = self.GetOutputDataObject(0)
+output.ShallowCopy(self.GetInputDataObject(0, 0))
+output.GetFieldData().Initialize()
+for name, values in (("length_unit", "nm"), ("absorption_unit", "1/cm"), ("step", 7)):
+    array = vtk.vtkStringArray() if isinstance(values, str) else vtk.vtkTypeUInt64Array()
+    array.SetName(name)
+    array.InsertNextValue(values)
+    output.GetFieldData().AddArray(array)
+output.GetInformation().Set(output.DATA_TIME_STEP(), 2.5)
+"""
+
+
 def states(what):
     """A state file has the reader and the writer, with what they were set to; the writer then writes."""
     reader = BeamcastVolumeReader(registrationName="scan", FileName=[what["file"]], Stride=[1, 2, 1], Unit="mm")
@@ -71,6 +91,8 @@ def states(what):
     proxy = servermanager.ProxyManager().SMProxyManager.GetProxy("writers", "saved")
     writer = servermanager._getPyProxy(proxy)
     writer.UpdatePipeline()
+    stream = ProgrammableFilter(Input=reader, Script=STREAM)  # the field data that Beamcast Stream has
+    SaveData(what["stream"], proxy=stream)
     return {"stride": list(reader.Stride), "unit": reader.SMProxy.GetProperty("Unit").GetElement(0),
             "compression": writer.Compression, "chunk": list(writer.Chunk), "written": os.path.exists(what["out"])}
 

@@ -154,6 +154,7 @@ def test_time(folder, plugins):
     assert answer["times"] == [0.5, 1.5, 4.0], answer
     with h5py.File(out, "r") as f:
         assert np.array_equal(f["entry/data/v"][()], values[2]) and f["entry/process/time"][()] == 4.0
+        assert f["entry/process/step"][()] == 2
     files = []
     for t in range(3):
         files.append(os.path.join(folder, f"series_{t}.h5"))
@@ -162,7 +163,7 @@ def test_time(folder, plugins):
     answer = pvbatch(2, plugins, files=files, time=1.0, write=out)
     assert answer["times"] == [0.0, 1.0, 2.0], answer
     with h5py.File(out, "r") as f:
-        assert np.array_equal(f["entry/data/v"][()], values[1])
+        assert np.array_equal(f["entry/data/v"][()], values[1]) and f["entry/process/step"][()] == 1
     print("time in the file, and a series of files")
 
 
@@ -187,9 +188,11 @@ def test_cancel(folder, plugins):
     path = os.path.join(folder, "cancel.h5")
     with h5py.File(path, "w") as f:
         f.create_dataset("v", data=np.zeros((200, 300, 300), "u1"), chunks=(1, 300, 300), compression="gzip")
-    answer = pvbatch(1, plugins, script=MORE, what="cancel", file=path)
-    assert any(0 < p < 1 for p in answer["progress"]), answer
-    assert answer["cancelled"] == [] and answer["again"] == ["v"], answer
+    for ranks in (1, 2):
+        answer = pvbatch(ranks, plugins, script=MORE, what="cancel", file=path)
+        assert any(0 < p < 1 for p in answer["progress"]), answer
+        assert answer["cancelled"] == [] and answer["again"] == ["v"], answer
+        assert answer["samples"] == answer["samples_asked_again"], answer  # not read again behind one's back
     print("progress, and an end on request")
 
 
@@ -208,12 +211,17 @@ def test_states(folder, plugins):
     """A state file brings back the reader and the writer."""
     path, out = os.path.join(folder, "state.nxs"), os.path.join(folder, "state_out.nxs")
     axes_file(path, asymmetric((6, 7, 8)))
-    answer = pvbatch(1, plugins, script=MORE, what="states", file=path, out=out, state=os.path.join(folder, "s.pvsm"))
+    stream = os.path.join(folder, "stream_out.nxs")
+    answer = pvbatch(1, plugins, script=MORE, what="states", file=path, out=out, stream=stream,
+                     state=os.path.join(folder, "s.pvsm"))
     assert answer == {"stride": [1, 2, 1], "unit": "mm", "compression": 3, "chunk": [4, 5, 6], "written": True}, answer
     with h5py.File(out, "r") as f:
         assert f["entry/data/absorption"].shape == (6, 4, 8) and f["entry/data/absorption"].chunks == (6, 4, 4)
         assert f["entry/data/absorption"].compression_opts == 3 and f["entry/data/x"].attrs["units"] == "mm"
-    print("a state file with reader and writer")
+    with h5py.File(stream, "r") as f:  # what a stream says of its steps is written, too
+        assert f["entry/data/x"].attrs["units"] == "nm" and f["entry/data/absorption"].attrs["units"] == "1/cm"
+        assert f["entry/process/step"][()] == 7 and f["entry/process/time"][()] == 2.5
+    print("a state file with reader and writer; a stream's units and step")
 
 
 def test_scan(folder, plugins):

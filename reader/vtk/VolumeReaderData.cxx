@@ -11,6 +11,7 @@
 #include "vtkInformationVector.h"
 #include "vtkPointData.h"
 #include "vtkStreamingDemandDrivenPipeline.h"
+#include "vtkTypeInt64Array.h"
 #include "vtkUnsignedCharArray.h"
 
 #include <algorithm>
@@ -92,7 +93,12 @@ int vtkBeamcastVolumeReader::RequestData(vtkInformation *, vtkInformationVector 
   uint64_t step;
   const size_t file = this->FileOfTime(out, time, step);
   std::string problem;
+  const std::string what = std::to_string(file) + "#" + std::to_string(step);
+  if (state.CancelTime == this->GetMTime() && state.CancelWhat == what) {
+    return 1; /* who cancelled a read does not want it again at once */
+  }
   bool well = this->Agree(this->Open(file, false, problem), problem);
+  state.Cancelled = state.CancelTold = false;
 
   VolumePiece::Key key = {state.OpenName + "#" + std::to_string(state.Changes) + "#" +
                               std::to_string(step) + "#" + std::to_string(this->Channel),
@@ -113,7 +119,7 @@ int vtkBeamcastVolumeReader::RequestData(vtkInformation *, vtkInformationVector 
     options.progress = [](void *context, double done) {
       auto *self = static_cast<vtkBeamcastVolumeReader *>(context);
       self->UpdateProgress(done);
-      return self->GetAbortExecute() ? 1 : 0;
+      return self->CancelAsked() ? 1 : 0;
     };
     if (file > 0 || this->FileNames.size() > 1) { /* later files must be like the first */
       well = beamcast_hdf5_find(state.File, this->Dataset.c_str(), &key.Plan.volume, &error) ==
@@ -124,6 +130,10 @@ int vtkBeamcastVolumeReader::RequestData(vtkInformation *, vtkInformationVector 
            (empty || state.Piece.Read(state.File, key, extent, options, &error) == BEAMCAST_OK);
     state.ReadTime = std::chrono::steady_clock::now() - start;
     problem = error.message;
+  }
+  if (this->AnyCancelled()) {
+    this->RememberCancel(what);
+    return 1;
   }
   if (!this->Agree(well, problem)) {
     state.Piece.Clear();
@@ -160,6 +170,10 @@ int vtkBeamcastVolumeReader::RequestData(vtkInformation *, vtkInformationVector 
   AddText(image->GetFieldData(), "Unit", unit);
   AddText(image->GetFieldData(), "Source", this->FileNames[file] + ":" + v.path);
   if (out->Has(vtkStreamingDemandDrivenPipeline::TIME_STEPS())) {
+    vtkNew<vtkTypeInt64Array> number;
+    number->SetName("step");
+    number->InsertNextValue(static_cast<vtkTypeInt64>(std::max<uint64_t>(file, step)));
+    image->GetFieldData()->AddArray(number);
     image->GetInformation()->Set(vtkDataObject::DATA_TIME_STEP(), time);
   }
   return 1;

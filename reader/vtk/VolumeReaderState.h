@@ -2,7 +2,8 @@
 /**
  * What a reader has of the file it shows, for the parts of vtkBeamcastVolumeReader: its settings
  * (vtkBeamcastVolumeReader.cxx), what it says about the output (VolumeReaderInformation.cxx), the
- * output (VolumeReaderData.cxx), and files that grow (VolumeReaderLive.cxx).
+ * output (VolumeReaderData.cxx), its end before time (VolumeReaderCancel.cxx), and files that grow
+ * (VolumeReaderLive.cxx).
  */
 #ifndef VolumeReaderState_h
 #define VolumeReaderState_h
@@ -24,6 +25,11 @@ struct vtkBeamcastVolumeReader::State {
   beamcast_hdf5_plan Plan{};
   bool Planned = false;
   VolumePiece Piece;
+  bool Cancelled = false;                             // the read that is going on
+  bool CancelTold = false;                            // the root has told the other ranks
+  std::chrono::steady_clock::time_point CancelLooked; // when a wish to cancel was last looked for
+  vtkMTimeType CancelTime = 0; // of the reader when a read was cancelled, 0: none was
+  std::string CancelWhat;      // that read's file and step
   int Number = 0; // of a reader that follows a file; 0: none, or there is one rank only
   std::chrono::steady_clock::time_point Looked; // when the file was last asked whether it grew
   std::chrono::duration<double> ReadTime{0};    // of the last read

@@ -147,6 +147,11 @@ public:
   vtkStringArray *GetMissing();
   ///@}
 
+  /** Ends a read that is going on, without a picture; what was cancelled is not read again before
+   * something is changed, or Refresh is called. A client that calls it while the server reads is
+   * heard (see VolumeReaderCancel.cxx); AbortExecute does the same from within the process. */
+  void CancelVolumeRead();
+
   /** Samples read by this rank since the reader was made (for tests of what is read again). */
   vtkIdType GetSamplesRead();
 
@@ -167,6 +172,10 @@ private:
   bool Open(size_t file, bool look_again, std::string &problem);
   bool Plan(std::string &problem);
   bool Agree(bool well, std::string &problem);
+  bool CancelAsked();
+  void TellCancel();
+  bool AnyCancelled();
+  void RememberCancel(const std::string &what);
   void Follow();
   void Unfollow();
   size_t FileOfTime(vtkInformation *out, double &time, uint64_t &step) const;
