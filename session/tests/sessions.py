@@ -43,7 +43,11 @@ class Home:
             self.environment.pop(name, None)
         self.state = os.path.join(self.path, ".local", "state", "beamcast")
         self.servers = os.path.join(self.path, ".config", "ParaView", "servers.pvsc")
-        self.shared_memory = set(os.listdir("/dev/shm"))
+        # MPI's shared memory is in a folder of its own, so that what is left there is from here and not from
+        # another program; the two names are Open MPI 4's and 5's.
+        self.shared_memory = tempfile.mkdtemp(prefix="beamcast-", dir="/dev/shm")
+        for part in ("vader", "sm"):
+            self.environment["OMPI_MCA_btl_%s_backing_directory" % part] = self.shared_memory
 
     def __enter__(self):
         return self
@@ -53,6 +57,7 @@ class Home:
             with contextlib.suppress(ProcessLookupError):
                 os.kill(pid, 9)
         shutil.rmtree(self.path, ignore_errors=True)
+        shutil.rmtree(self.shared_memory, ignore_errors=True)
 
     def popen(self, *arguments, **more):
         return subprocess.Popen([COMMAND, *map(str, arguments)], stdout=subprocess.PIPE,
@@ -99,34 +104,15 @@ class Home:
     def left(self):
         """What is left of sessions, as a list that should be empty."""
         left = self.command_lines()
-        for folder in (self.state, self.temporary):
+        for folder in (self.state, self.temporary, self.shared_memory):
             if os.path.isdir(folder):
                 left += [name for name in os.listdir(folder) if name != "lock"]
         if os.path.exists(self.servers):
             left.append(self.servers)
-        return left + orphans(set(os.listdir("/dev/shm")) - self.shared_memory)
+        return left
 
     def check_nothing_left(self):
         wait_until(lambda: not self.left(), lambda: "left: %s" % self.left())
-
-
-def may_be_ours(path):
-    try:
-        return os.getuid() in (0, os.stat(path).st_uid)
-    except FileNotFoundError:
-        return False
-
-
-def orphans(names):
-    """Those of the files in /dev/shm that no process maps (other programs run here, too). What belongs to another user
-    is none of ours, and whether it is mapped can't be seen."""
-    names = {name for name in names if ("beamcast" in name or "vader" in name) and may_be_ours("/dev/shm/" + name)}
-    for pid in filter(str.isdigit, os.listdir("/proc")) if names else []:
-        with contextlib.suppress(OSError):
-            with open("/proc/%s/maps" % pid) as stream:
-                maps = stream.read()
-            names -= {name for name in names if "/dev/shm/" + name in maps}
-    return sorted(names)
 
 
 def wait_until(condition, what=None):
