@@ -119,10 +119,9 @@ def alone():
             see_all_steps(window, contact)
 
 
-def as_client():
-    with harness.Screen() as its, harness.Screen() as ours, harness.Server(its, 2) as server:
-        with Window(ours, "--server-url=cs://127.0.0.1:%d" % server.port, plugins=True) as window:
-            see_all_steps(window, server.contact)
+def as_client(ours, server):
+    with Window(ours, "--server-url=cs://127.0.0.1:%d" % server.port, plugins=True) as window:
+        see_all_steps(window, server.contact)
 
 
 STOCK = """
@@ -132,22 +131,22 @@ ResetCamera(view)
 """
 
 
-def as_stock_client():
+def as_stock_client(ours, server):
     """What was pushed before is a coloured volume at once, and later steps come by themselves."""
-    with harness.Screen() as its, harness.Screen() as ours, harness.Server(its, 2) as server:
-        harness.push(server.contact)
-        with Window(ours, "--server-url=cs://127.0.0.1:%d" % server.port, plugins=False,
-                    before_render=STOCK) as window:
-            window.wait_for(lambda: window.reported()[:2] == ["0", "volume"], "first step")
-            print("colours:", window.wait_for(lambda: window.colours() > 50 and window.colours(), "picture"))
-            harness.push(server.contact, first=1)
-            window.wait_for(lambda: window.reported()[:2] == ["1", "volume"], "second step")
+    harness.push(server.contact)
+    with Window(ours, "--server-url=cs://127.0.0.1:%d" % server.port, plugins=False, before_render=STOCK) as window:
+        window.wait_for(lambda: window.reported()[:2] == ["0", "volume"], "first step")
+        print("colours:", window.wait_for(lambda: window.colours() > 50 and window.colours(), "picture"))
+        harness.push(server.contact, first=1)
+        window.wait_for(lambda: window.reported()[:2] == ["1", "volume"], "second step")
 
 
 def main():
-    for case in (alone, as_client, as_stock_client):
-        print(case.__name__)
-        case()
+    alone()
+    with harness.Screen() as its, harness.Screen() as ours, harness.Server(its, 2) as server:
+        for case in (as_client, as_stock_client):
+            print(case.__name__)
+            case(ours, server)
 
 
 if __name__ == "__main__":

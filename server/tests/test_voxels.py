@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """Every voxel that ParaView's ranks hold is the one that was pushed: all types, random shapes with
 more ranks than planes among them, one to four producers, each wire that a single host has."""
+import json
 import os
 import random
 import sys
@@ -11,14 +12,19 @@ TYPES = {"uint8": 3, "int8": 15, "uint16": 5, "int16": 4, "uint32": 7, "int32": 
          "float32": 10, "float64": 11}  # and VTK's number of each
 
 
-def look(port, ranks, name, shape, vtk_type):
+def look(port, ranks, volumes):
     simple = harness.connect(port)
-    shape = tuple(map(int, shape.split(",")))
+    for name, shape in json.loads(volumes).items():
+        look_at(simple, int(ranks), name, shape)
+
+
+def look_at(simple, ranks, name, shape):
+    print(name, flush=True)
     source = harness.open_stream(simple, StreamName=name)
     assert harness.refresh(source) == 0, source.StepShown
     for ghosts in (0, 1, 0):
-        harness.check_voxels(simple, source, shape, int(ranks), ghosts)
-    assert {row["type"] for row in harness.rows(simple, source, int(ranks))} == {int(vtk_type)}
+        harness.check_voxels(simple, source, shape, ranks, ghosts)
+    assert {row["type"] for row in harness.rows(simple, source, ranks)} == {TYPES[name]}
     info = source.GetDataInformation().DataInformation
     assert info.GetExtent() == (0, shape[0] - 1, 0, shape[1] - 1, 0, shape[2] - 1), info.GetExtent()
     low, high = (10, 20, 30), [10 + shape[0] - 1, 20 + 2 * (shape[1] - 1), 30 + 3 * (shape[2] - 1)]
@@ -31,15 +37,17 @@ def main():
     print("BEAMCAST_SEED=%d" % seed, flush=True)
     draw = random.Random(seed)
     ranks = 3
+    volumes = {}
     with harness.Screen() as screen, harness.Server(screen, ranks) as server:
-        for i, (name, vtk_type) in enumerate(TYPES.items()):
+        for i, name in enumerate(TYPES):
             shape = [draw.randint(2, 40) for _ in range(3)]
             shape[2] = draw.choice([2, 3, 4, draw.randint(5, 40)])
-            shape = ",".join(map(str, shape))
+            volumes[name] = shape
             os.environ["BEAMCAST_WIRE"] = ("tcp", "shm")[i % 2]
             print(name, shape, os.environ["BEAMCAST_WIRE"], flush=True)
-            harness.push(server.contact, name=name, type=name, shape=shape, producers=draw.randint(1, 4))
-            server.client("look", ranks, name, shape, vtk_type)
+            harness.push(server.contact, name=name, type=name, shape=",".join(map(str, shape)),
+                         producers=draw.randint(1, 4))
+        server.client("look", ranks, json.dumps(volumes), timeout=3 * harness.LIMIT)
 
 
 if __name__ == "__main__":
