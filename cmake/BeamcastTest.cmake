@@ -6,12 +6,13 @@ set(BEAMCAST_TEST_ENVIRONMENT
   OMPI_MCA_mpi_yield_when_idle=1 OMPI_MCA_btl_vader_single_copy_mechanism=none OMPI_MCA_btl=^tcp
   PRTE_MCA_rmaps_default_mapping_policy=:oversubscribe PRTE_MCA_hwloc_default_binding_policy=none)
 
-# beamcast_test(NAME name COMMAND ... [QUICK] [TIMEOUT seconds] [LABELS ...] [ENVIRONMENT ...] [SERIAL] [COST seconds])
+# beamcast_test(NAME name COMMAND ... [QUICK] [TIMEOUT seconds] [LABELS ...] [ENVIRONMENT ...] [COST seconds])
+# Tests run beside each other: each has screens, ports, folders and shared memory of its own.
 # A test exits 0 (passed), 77 (skipped; its last line names what is missing) or anything else (failed).
 # QUICK tests make up `./check --quick`. Those with the label `sanitize` run in the asan and tsan
 # builds too.
 function(beamcast_test)
-  cmake_parse_arguments(PARSE_ARGV 0 T "QUICK;SERIAL" "NAME;TIMEOUT;COST" "COMMAND;LABELS;ENVIRONMENT")
+  cmake_parse_arguments(PARSE_ARGV 0 T "QUICK" "NAME;TIMEOUT;COST" "COMMAND;LABELS;ENVIRONMENT")
   if(NOT BEAMCAST_TESTS)
     return()
   endif()
@@ -26,9 +27,6 @@ function(beamcast_test)
     ENVIRONMENT "${BEAMCAST_TEST_ENVIRONMENT};${T_ENVIRONMENT}")
   if(T_COST) # long ones start first
     set_tests_properties(${T_NAME} PROPERTIES COST ${T_COST})
-  endif()
-  if(T_SERIAL)
-    set_tests_properties(${T_NAME} PROPERTIES RUN_SERIAL ON)
   endif()
 endfunction()
 

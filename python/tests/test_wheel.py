@@ -45,12 +45,12 @@ def main():
     folder = tempfile.mkdtemp(prefix="beamcast wheel ")
     try:
         venv = os.path.join(folder, "venv")
-        code, _ = run(60, sys.executable, "-m", "venv", "--system-site-packages", venv)
+        code, _ = run(150, sys.executable, "-m", "venv", "--system-site-packages", venv)
         if code != 0:
             skip("venv of %s is missing; install python3-venv" % sys.executable)
         python = os.path.join(venv, "bin", "python")
         pip = (python, "-m", "pip", "--disable-pip-version-check", "install", "-q")
-        code, _ = run(60, *pip, "--retries", "1", "--timeout", "15", "scikit-build-core")
+        code, _ = run(150, *pip, "--retries", "1", "--timeout", "15", "scikit-build-core")
         if code != 0:
             skip("scikit-build-core could not be had from PyPI")
         need(run(400, *pip, "--no-build-isolation", "--no-deps",

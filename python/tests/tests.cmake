@@ -3,7 +3,7 @@ find_package(Threads REQUIRED)
 add_executable(python_test_server ${CMAKE_CURRENT_LIST_DIR}/test_server.c)
 target_link_libraries(python_test_server PRIVATE beamcast_flags Beamcast::transport Threads::Threads)
 
-# NAME [QUICK] [SERIAL] [TIMEOUT seconds] [LABELS label]
+# NAME [QUICK] [TIMEOUT seconds] [LABELS label]
 function(python_test name)
   beamcast_test(NAME python_${name} ${ARGN}
     COMMAND ${Python_EXECUTABLE} ${CMAKE_CURRENT_FUNCTION_LIST_DIR}/test_${name}.py
@@ -16,7 +16,7 @@ python_test(producers QUICK)
 python_test(errors QUICK)
 python_test(example)
 if(TARGET Beamcast::session)
-  python_test(session SERIAL TIMEOUT 300 LABELS paraview)
-  python_test(notebook SERIAL TIMEOUT 600 LABELS paraview)
+  python_test(session TIMEOUT 300 LABELS paraview)
+  python_test(notebook TIMEOUT 600 LABELS paraview)
 endif()
-python_test(wheel TIMEOUT 600)
+python_test(wheel TIMEOUT 900)
