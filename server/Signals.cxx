@@ -33,13 +33,17 @@ void CatchSignals(const std::string &contact) {
   if (pipe2(ends, O_CLOEXEC | O_NONBLOCK) != 0) {
     ends[0] = ends[1] = -1;
   }
+  CatchSignalsAgain();
+  std::signal(SIGPIPE, SIG_IGN);
+}
+
+void CatchSignalsAgain() {
   struct sigaction action {};
   action.sa_handler = OnSignal;
   action.sa_flags = SA_RESTART;
   sigemptyset(&action.sa_mask);
   sigaction(SIGTERM, &action, nullptr);
   sigaction(SIGINT, &action, nullptr);
-  std::signal(SIGPIPE, SIG_IGN);
 }
 
 bool IsEndRequested() {

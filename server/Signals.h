@@ -11,6 +11,10 @@
  * launcher may leave us no time for more; "": none. */
 void CatchSignals(const std::string &contact);
 
+/* VTK puts the default in the place of SIGINT's handler where a client's request starts Python: to
+ * be called after whatever may have done so. */
+void CatchSignalsAgain();
+
 /* Whether one has come. */
 bool IsEndRequested();
 

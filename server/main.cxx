@@ -162,6 +162,7 @@ void ServeClient(vtkSocketController *client, Door &door, Ranks &ranks) {
     if (client->ProcessRMIs(0, 1) != vtkMultiProcessController::RMI_NO_ERROR) {
       break;
     }
+    CatchSignalsAgain();
   }
   communicator->CloseConnection();
   process->UnRegisterSession(session);
@@ -185,7 +186,9 @@ void RunOther(Ranks &ranks) {
   vtkProcessModule *process = vtkProcessModule::GetProcessModule();
   vtkSmartPointer<vtkPVSessionServer> session;
   for (;;) {
-    switch (ranks.Next()) {
+    const ServerCall call = ranks.Next();
+    CatchSignalsAgain();
+    switch (call) {
     case ServerCall::BeginSession:
       session = vtkSmartPointer<vtkPVSessionServer>::New();
       process->RegisterSession(session);

@@ -122,9 +122,10 @@ class Server:
                                  % (function, out, self.messages()))
         return out
 
-    def stop(self, sign=signal.SIGTERM):
-        """Signals rank 0; the server must end by itself, on all ranks, and take its contact file away."""
-        os.kill(self.ready["pid"], sign)
+    def stop(self, sign=signal.SIGTERM, pid=None):
+        """Signals a rank, the root by default; the server must end by itself, on all ranks, and take its contact
+        file away."""
+        os.kill(pid or self.ready["pid"], sign)
         code = self.process.wait(LIMIT)
         assert code == 0, (code, self.messages())
         assert not os.path.exists(self.contact), "the contact file is still there"

@@ -34,7 +34,8 @@ def stays(port):
     time.sleep(1000)
 
 
-def with_ranks(screen, ranks):
+def with_ranks(screen, ranks, sign):
+    """The sign to end comes to a rank that is not the root."""
     with harness.Server(screen, ranks) as server:
         share = harness.cpu_share(server.pids, 3)
         print("%d ranks, idle, no client: %.1f %% of a core" % (ranks, 100 * share))
@@ -55,18 +56,13 @@ def with_ranks(screen, ranks):
 
         assert harness.push(server.contact, first=5, steps=2) == ["step 5 OK", "step 6 OK"]
         server.client("sees", ranks, 6)
+        server.stop(sign, [pid for pid in server.pids if pid != server.ready["pid"]][0])
 
 
 def main():
     with harness.Screen() as screen:
-        with_ranks(screen, 2)
-        with_ranks(screen, 3)
-        for sign in (signal.SIGINT, signal.SIGTERM):  # to a rank that is not the root
-            with harness.Server(screen, 2) as server:
-                other = [pid for pid in server.pids if pid != server.ready["pid"]][0]
-                os.kill(other, sign)
-                assert server.process.wait(harness.LIMIT) == 0
-                assert not os.path.exists(server.contact)
+        with_ranks(screen, 2, signal.SIGINT)
+        with_ranks(screen, 3, signal.SIGTERM)
         with harness.Server(screen, 1, "--idle", "0.02") as server:
             assert server.process.wait(harness.LIMIT) == 0, "an idle server must end"
             assert not os.path.exists(server.contact)
