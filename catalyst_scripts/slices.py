@@ -50,7 +50,8 @@ def make_layout():
         view.CameraViewUp, view.CameraParallelScale = [0, 1, 0] if axis == 2 else [0, 0, 1], reach * 0.55
     chart = CreateView("XYBarChartView")
     made.AssignView(5, chart)
-    chart.ChartTitle, chart.ChartTitleFontSize, chart.ShowLegend = "%s: voxels per value" % name, 14, 0
+    chart.ChartTitle, chart.ChartTitleFontSize, chart.ShowLegend = "voxels", 12, 0
+    chart.BottomAxisTitle, chart.BottomAxisTitleFontSize = name, 12
     bars = Show(histogram(data, option("BINS", 128)), chart)
     bars.AttributeType, bars.UseIndexForXAxis, bars.XArrayName = "Row Data", 0, "value"
     bars.SeriesVisibility = ["voxels", "1"]
