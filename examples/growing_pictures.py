@@ -16,7 +16,8 @@ from head_pictures import BONE, FRONT, RIGHT_OBLIQUE, Pictures, say
 
 PICTURES = 6  # of the growth
 XAC = "XAC Volume"  # our representation; the plugin brings it
-KERNELS = {"local": "lit by its gradients", "local+occlusion": "less light where it is hemmed in", "scatter": "shadows"}
+KERNELS = {"plain": "unlit", "local": "lit by its gradients", "occlusion": "less light where it is hemmed in",
+           "local+occlusion": "both", "scatter": "shadows", "scatter+occlusion": "shadows, less light where hemmed in"}
 
 
 def show(source, array, view):
