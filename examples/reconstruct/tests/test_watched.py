@@ -18,8 +18,8 @@ OPTIONS = ["--slab", 1, "--linger", 20]
 SEED = int(sys.argv[1]) if len(sys.argv) > 1 else random.randrange(1 << 30)
 
 
-def watched(scan, out, contact, limit=harness.LIMIT):
-    return harness.start(scan, "-o", out, "--show", contact, "--limit", limit, *OPTIONS, ranks=RANKS)
+def watched(scan, out, contact, *more, limit=harness.LIMIT):
+    return harness.start(scan, "-o", out, "--show", contact, "--limit", limit, *OPTIONS, *more, ranks=RANKS)
 
 
 def no_viewer(scan, out, contact):
@@ -48,7 +48,7 @@ def looks_on(scan, out, contact):
 def renders_slowly(scan, out, contact):
     """So slowly that its first picture is not done when the run is: the producer does not wait."""
     with harness.Watcher(contact, milliseconds=1000 * harness.LIMIT) as watcher:
-        said = harness.finish(watched(scan, out, contact))
+        said = harness.finish(watched(scan, out, contact, "--linger", 0))  # the last step would be waited for in vain
         watcher.kill()
     assert said["shown"] > 1, said
     print("while one picture was made, steps shown and not:", said["shown"], said["missed"])
