@@ -66,7 +66,7 @@ static int put(producer *p, int step) {
   return code == BEAMCAST_OK;
 }
 
-/* Where a rank's piece begins and ends; pieces share a plane, as VTK's points want it. */
+/* The first and the last plane of a rank. */
 static void piece_of(const producer *p, int rank, uint64_t *first, uint64_t *last) {
   *first = p->planes * (uint64_t)rank / (uint64_t)p->ranks;
   *last = p->planes * (uint64_t)(rank + 1) / (uint64_t)p->ranks - 1;

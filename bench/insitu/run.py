@@ -1,13 +1,15 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: BSD-3-Clause
 """What coupling costs a producer, and how soon its step is a picture: Beamcast on each wire and in process (Catalyst),
-beside nothing at all and beside a .vti file per step that ParaView reloads. Then the processor time of the producers,
-with and without streaming, at two ratios of computing to data.
+beside nothing at all, a Live connection of ParaView's Catalyst to a stock pvserver, and a .vti file per step that
+ParaView reloads. Then the processor time of the producers, with and without streaming, at three ratios of computing to
+data.
 
-    . build/env.sh; bench/insitu/run.py [--quick] [--mib 64] [--ranks 2] [--steps 12] [--sweeps 8] [--json FILE]
+    . build/env.sh; bench/insitu/run.py [--part ways|cpu] [--quick] [--mib 64] [--ranks 2] [--steps 24] [--sweeps 8]
+                                        [--json FILE]
 
 The server has 2 ranks and shares the machine with the producer; the viewer shows each step it can keep up with as a
-slice. Ratios matter on a machine that does other things, too. Under 6 minutes.
+slice. Ratios matter on a machine that does other things, too. Each part takes under 5 minutes.
 """
 import argparse
 import glob
@@ -15,6 +17,7 @@ import json
 import os
 import re
 import shutil
+import socket
 import statistics
 import subprocess
 import sys
@@ -25,7 +28,7 @@ HERE = os.path.dirname(os.path.abspath(__file__))
 MPI = {"OMPI_ALLOW_RUN_AS_ROOT": "1", "OMPI_ALLOW_RUN_AS_ROOT_CONFIRM": "1", "OMPI_MCA_rmaps_base_oversubscribe": "1",
        "OMPI_MCA_hwloc_base_binding_policy": "none", "OMPI_MCA_mpi_yield_when_idle": "1", "OMPI_MCA_btl": "^tcp",
        "OMPI_MCA_btl_vader_single_copy_mechanism": "none", "PRTE_MCA_rmaps_default_mapping_policy": ":oversubscribe",
-       "PRTE_MCA_hwloc_default_binding_policy": "none", "OMP_NUM_THREADS": "1"}
+       "PRTE_MCA_hwloc_default_binding_policy": "none", "OMP_NUM_THREADS": "1", "HWLOC_COMPONENTS": "-gl"}
 LIMIT = 280
 
 
@@ -34,10 +37,16 @@ def memory_of(pid, what):
         return int(re.search(what + r":\s+(\d+)", status.read())[1]) * 1024
 
 
-class Server:
-    """A running server of 2 ranks on a screen that nobody sees."""
+def free_port():
+    with socket.socket() as door:
+        door.bind(("127.0.0.1", 0))
+        return door.getsockname()[1]
 
-    def __init__(self, folder):
+
+class Server:
+    """A running server of 2 ranks on a screen that nobody sees: ours, or stock ParaView's."""
+
+    def __init__(self, folder, stock=False):
         read, write = os.pipe()
         self.screen = subprocess.Popen(["Xvfb", "-displayfd", str(write), "-screen", "0", "640x480x24", "-noreset"],
                                        pass_fds=[write], stderr=subprocess.DEVNULL)
@@ -45,32 +54,43 @@ class Server:
         with os.fdopen(read) as number:
             self.environment = dict(os.environ, **MPI, DISPLAY=":" + number.readline().strip())
         self.contact = os.path.join(folder, "contact.json")
-        self.process = subprocess.Popen(["mpiexec", "-n", "2", "beamcast-server", "--json", "--contact", self.contact],
-                                        stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True,
-                                        env=self.environment)
-        self.ready = json.loads(self.process.stdout.readline())
+        self.address = f"127.0.0.1:{free_port()}"
+        own = ["beamcast-server", "--json", "--contact", self.contact]
+        its = ["pvserver", "--force-offscreen-rendering", "--server-port=" + self.address.split(":")[1]]
+        self.process = subprocess.Popen(["mpiexec", "-n", "2", *(its if stock else own)], stdout=subprocess.PIPE,
+                                        stderr=subprocess.DEVNULL, text=True, env=self.environment)
+        line = self.process.stdout.readline()
+        while stock and line and not line.startswith("Accepting"):
+            line = self.process.stdout.readline()
+        if not stock:
+            self.address = "{host}:{port}".format(**json.loads(line))
         children = subprocess.run(["ps", "-o", "pid=,comm=", "--ppid", str(self.process.pid)], capture_output=True,
                                   text=True, check=True).stdout
-        self.pids = [int(line.split()[0]) for line in children.splitlines() if "beamcast" in line]
-        self.before = sum(memory_of(pid, "VmRSS") for pid in self.pids)
+        self.pids = [int(line.split()[0]) for line in children.splitlines() if "server" in line]
+        self.before = None
 
     def grown(self):
         return sum(memory_of(pid, "VmHWM") for pid in self.pids) - self.before
 
     def viewer(self, way, last, *more):
-        address = f"{self.ready['host']}:{self.ready['port']}"
         process = subprocess.Popen(["pvpython", "--force-offscreen-rendering", os.path.join(HERE, "viewer.py"), way,
-                                    address, str(last), *more], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL,
-                                   text=True, env=self.environment)
-        assert process.stdout.readline() == "ready\n", "the viewer did not start"
+                                    self.address, str(last), *more], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+                                   stderr=subprocess.DEVNULL, text=True, env=self.environment)
+        line = process.stdout.readline()
+        while line.strip() == "":
+            assert line, "the viewer did not start"
+            line = process.stdout.readline()
+        assert line == "ready\n", line
+        self.before = sum(memory_of(pid, "VmRSS") for pid in self.pids)
         return process
 
     def __enter__(self):
         return self
 
     def __exit__(self, *_):
-        os.kill(self.ready["pid"], 15)
+        self.process.terminate()
         self.process.wait(60)
+        self.process.stdout.close()
         self.screen.terminate()
         self.screen.wait(60)
 
@@ -88,22 +108,30 @@ def produce(way, target, options, **environment):
 
 def times_to_picture(process, handed):
     """Seconds from the end of a step to its picture, of those that were shown."""
-    out, _ = process.communicate(timeout=LIMIT)
-    shown = {int(line.split()[1]): float(line.split()[2]) for line in out.splitlines() if line.startswith("picture")}
+    shown = {}
+    for line in process.stdout:
+        if line == "done\n":
+            break
+        if line.startswith("picture"):
+            shown[int(line.split()[1])] = float(line.split()[2])
     return [shown[step] - handed[step] for step in sorted(shown) if step < len(handed)]
 
 
-def watched(way, options, run, *place):
+def watched(way, options, run, *place, stock=False):
     """A run beside a server whose viewer looks on."""
-    with tempfile.TemporaryDirectory() as folder, Server(folder) as server:
+    with tempfile.TemporaryDirectory() as folder, Server(folder, stock) as server:
         viewer = server.viewer(way, options.steps - 1, *place)
-        result = run(server)
-        # A last step that found no room is no picture: the viewer then waits in vain, and is ended.
-        if result["taken"] < options.steps:
-            time.sleep(3)
-            viewer.terminate()
-        result["to_picture"] = times_to_picture(viewer, result["handed"])
-        result["server"] = server.grown()
+        try:
+            result = run(server)
+            # A last step that found no room is no picture: the viewer then waits in vain, and is ended.
+            if result["taken"] < options.steps:
+                time.sleep(3)
+                viewer.terminate()
+            result["to_picture"] = times_to_picture(viewer, result["handed"])
+            result["server"] = server.grown()
+        finally:
+            viewer.kill()
+            viewer.communicate()
     return result
 
 
@@ -117,13 +145,25 @@ def with_files(options, place):
         return watched("files", options, lambda _: produce("vti", files, options), files)
 
 
+def scripted(options, server, **environment):
+    """ParaView's Catalyst in the producer's ranks."""
+    with tempfile.TemporaryDirectory() as folder:
+        return produce("beamcast", "none", options, BEAMCAST_BACKEND="catalyst", BEAMCAST_OUTPUT=folder,
+                       BEAMCAST_CATALYST_SCRIPTS=os.path.join(HERE, "slice_script.py"),
+                       DISPLAY=server.environment["DISPLAY"], **environment)
+
+
 def in_process(options):
     with tempfile.TemporaryDirectory() as folder, Server(folder) as server:  # for its screen
-        run = produce("beamcast", "none", options, BEAMCAST_BACKEND="catalyst", BEAMCAST_CATALYST_SCRIPTS="slices",
-                      BEAMCAST_OUTPUT=folder, DISPLAY=server.environment["DISPLAY"])
+        run = scripted(options, server)
     run["to_picture"] = [0.0] * options.steps  # when end_step returns, the picture is written
-    run["server"] = 0
     return run
+
+
+def by_live(options):
+    port = str(free_port())
+    return watched("live", options, lambda server: scripted(options, server, BENCH_LIVE="localhost:" + port), port,
+                   stock=True)
 
 
 def summary(run, alone):
@@ -137,24 +177,26 @@ def summary(run, alone):
 
 
 def processor_time(options):
-    """Medians of three runs each, with and without a viewer, one after the other."""
-    lines = {}
-    for sweeps in (options.sweeps // 2, 4 * options.sweeps):
-        how = argparse.Namespace(**{**vars(options), "sweeps": sweeps})
-        alone, seen = [], []
+    """Medians of three runs each, without and with a viewer on each wire, one after the other."""
+    lines = []
+    for sweeps in (options.sweeps // 4, options.sweeps, 4 * options.sweeps):
+        how = argparse.Namespace(**{**vars(options), "sweeps": max(sweeps, 1)})
+        spent = {"alone": [], "shm": [], "tcp": []}
         for _ in range(3):
-            alone.append(produce("none", "-", how)["cpu"])
-            with tempfile.TemporaryDirectory() as folder, Server(folder) as server:
-                viewer = server.viewer("stream", how.steps - 1)
-                seen.append(produce("beamcast", server.contact, how)["cpu"])
-                viewer.terminate()
-                viewer.communicate(timeout=LIMIT)
-        gib = how.steps * how.mib / 1024
-        before, after = statistics.median(alone), statistics.median(seen)
-        lines[sweeps] = {"seconds_per_gib": before / gib, "alone": before, "watched": after,
-                         "rise": after / before - 1}
-        print(f"computing {before / gib:6.2f} s per GiB put: {before:.2f} s of processor time alone, {after:.2f} s "
-              f"streaming to a viewer, {100 * (after / before - 1):+.1f} %", flush=True)
+            spent["alone"].append(produce("none", "-", how)["cpu"])
+            for wire in ("shm", "tcp"):
+                with tempfile.TemporaryDirectory() as folder, Server(folder) as server:
+                    viewer = server.viewer("stream", how.steps - 1)
+                    try:
+                        spent[wire].append(produce("beamcast", server.contact, how, BEAMCAST_WIRE=wire)["cpu"])
+                    finally:
+                        viewer.kill()
+                        viewer.communicate()
+        alone, shm, tcp = (statistics.median(spent[name]) for name in ("alone", "shm", "tcp"))
+        ratio = alone * 1024 / how.steps / how.mib
+        lines.append({"seconds_per_gib": ratio, "alone": alone, "shm": shm, "tcp": tcp, "all": spent})
+        print(f"computing {ratio:6.2f} s per GiB put: {alone:.2f} s of processor time alone; streaming to a viewer "
+              f"over shm {100 * (shm / alone - 1):+.1f} %, over tcp {100 * (tcp / alone - 1):+.1f} %", flush=True)
     return lines
 
 
@@ -172,40 +214,55 @@ def table(results, options):
           "that without coupling, server: grown; in volumes.")
 
 
+def compare_ways(options):
+    ways = {"no coupling": lambda: produce("none", "-", options)}
+    only = options.only and options.only.split(":") + ["no coupling"]
+    wires = ["shm", "tcp"] + (["verbs"] if glob.glob("/sys/class/infiniband/*") else [])
+    for wire in wires:
+        ways["stream, " + wire] = lambda wire=wire: streamed(options, wire)
+    ways["Catalyst in process"] = lambda: in_process(options)
+    ways["Catalyst, Live"] = lambda: by_live(options)
+    ways[".vti, ParaView reloads"] = lambda: with_files(options, options.files)
+    results, alone = {}, None
+    for way, run in ways.items():
+        if only and way not in only:
+            continue
+        try:
+            result = run()
+        except (RuntimeError, AssertionError, subprocess.TimeoutExpired) as why:
+            print(f"{way}: not measured: {why}")
+            continue
+        alone = alone or result
+        results[way] = summary(result, alone)
+        print(f"{way}: {results[way]['couple']:.4f} s a step", file=sys.stderr, flush=True)
+    table(results, options)
+    return results
+
+
 def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("--quick", action="store_true", help="16 MiB, 6 steps")
-    for name, value in (("mib", 64), ("ranks", 2), ("steps", 12), ("sweeps", 8)):
+    parser.add_argument("--part", choices=("ways", "cpu"), help="only the ways, or only the processor time")
+    for name, value in (("mib", 64), ("ranks", 2), ("steps", 24), ("sweeps", 8)):
         parser.add_argument("--" + name, type=int, default=value)
+    parser.add_argument("--only", metavar="WAY[:WAY...]", help="only these ways, and no coupling")
     parser.add_argument("--json")
     parser.add_argument("--files", default="/dev/shm" if os.access("/dev/shm", os.W_OK) else None,
                         help="where the .vti files go (memory, where there is such a place)")
     options = parser.parse_args()
     if options.quick:
         options.mib, options.steps = 16, 6
-    for program in ("bench_insitu_producer", "beamcast-server", "Xvfb", "pvpython"):
+    for program in ("bench_insitu_producer", "beamcast-server", "Xvfb", "pvpython", "pvserver"):
         if shutil.which(program) is None:
             sys.exit(f"run.py: {program} is not on the PATH; build, and `. build/env.sh`")
-    ways = {"no coupling": lambda: produce("none", "-", options)}
-    wires = ["shm", "tcp"] + (["verbs"] if glob.glob("/sys/class/infiniband/*") else [])
-    for wire in wires:
-        ways["stream, " + wire] = lambda wire=wire: streamed(options, wire)
-    ways["Catalyst in process"] = lambda: in_process(options)
-    ways[".vti, ParaView reloads"] = lambda: with_files(options, options.files)
-    results, alone = {}, None
-    for way, run in ways.items():
-        try:
-            result = run()
-        except (RuntimeError, AssertionError) as why:
-            print(f"{way}: not measured: {why}")
-            continue
-        alone = alone or result
-        results[way] = summary(result, alone)
-    table(results, options)
-    ratios = processor_time(options)
+    found = {"options": vars(options)}
+    if options.part != "cpu":
+        found["results"] = compare_ways(options)
+    if options.part != "ways":
+        found["ratios"] = processor_time(options)
     if options.json:
         with open(options.json, "w", encoding="utf-8") as file:
-            json.dump({"options": vars(options), "results": results, "ratios": ratios}, file, indent=1)
+            json.dump(found, file, indent=1)
 
 
 main()
