@@ -5,11 +5,11 @@ beside nothing at all, a Live connection of ParaView's Catalyst to a stock pvser
 ParaView reloads. Then the processor time of the producers, with and without streaming, at three ratios of computing to
 data.
 
-    . build/env.sh; bench/insitu/run.py [--part ways|cpu] [--quick] [--mib 64] [--ranks 2] [--steps 24] [--sweeps 8]
+    . build/env.sh; bench/insitu/run.py [--part ways|cpu] [--quick] [--mib 64] [--ranks 2] [--steps 12] [--sweeps 8]
                                         [--json FILE]
 
 The server has 2 ranks and shares the machine with the producer; the viewer shows each step it can keep up with as a
-slice. Ratios matter on a machine that does other things, too. Each part takes under 5 minutes.
+slice. Ratios matter on a machine that does other things, too. Each part takes about 5 minutes at 64 MiB.
 """
 import argparse
 import glob
@@ -243,7 +243,7 @@ def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("--quick", action="store_true", help="16 MiB, 6 steps")
     parser.add_argument("--part", choices=("ways", "cpu"), help="only the ways, or only the processor time")
-    for name, value in (("mib", 64), ("ranks", 2), ("steps", 24), ("sweeps", 8)):
+    for name, value in (("mib", 64), ("ranks", 2), ("steps", 12), ("sweeps", 8)):
         parser.add_argument("--" + name, type=int, default=value)
     parser.add_argument("--only", metavar="WAY[:WAY...]", help="only these ways, and no coupling")
     parser.add_argument("--json")
