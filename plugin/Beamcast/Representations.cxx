@@ -101,10 +101,6 @@ void Ask(vtkIdType id) {
   }
 }
 
-void OnSessionCreated(vtkObject *, unsigned long, void *, void *id) {
-  Ask(*static_cast<vtkIdType *>(id));
-}
-
 void AskActiveSession() {
   vtkSMProxyManager *manager = vtkSMProxyManager::GetProxyManager();
   if (vtkSMSession *session = manager->GetActiveSession()) {
@@ -112,7 +108,7 @@ void AskActiveSession() {
   }
 }
 
-void OnPluginLoaded(vtkObject *, unsigned long, void *, void *) {
+void OnChange(vtkObject *, unsigned long, void *, void *) {
   AskActiveSession();
 }
 
@@ -130,9 +126,10 @@ void StartRepresentations() {
   switch (vtkProcessModule::GetProcessType()) {
   case vtkProcessModule::PROCESS_CLIENT: {
     Grant(); /* for sessions without a server */
-    Observe(process, vtkCommand::ConnectionCreatedEvent, OnSessionCreated);
-    Observe(vtkSMProxyManager::GetProxyManager()->GetPluginManager(),
-            vtkSMPluginManager::RemotePluginLoadedEvent, OnPluginLoaded);
+    /* Not ConnectionCreatedEvent: to ask a server then crashes the program of ParaView 5.13. */
+    vtkSMProxyManager *manager = vtkSMProxyManager::GetProxyManager();
+    Observe(manager, vtkSMProxyManager::ActiveSessionChanged, OnChange);
+    Observe(manager->GetPluginManager(), vtkSMPluginManager::RemotePluginLoadedEvent, OnChange);
     AskActiveSession();
     break;
   }
