@@ -63,6 +63,11 @@ def plugin(simple):
     simple._DisableFirstRenderCameraReset()
 
 
+def place(display, offset):
+    """Moves what is shown; the property has another name since ParaView 5.13."""
+    setattr(display, "Translation" if hasattr(display, "Translation") else "Position", offset)
+
+
 def scenes(port, folder):
     """The pictures that have to be the same on two ranks and on one; port 0: the built-in server."""
     from paraview import simple
@@ -111,11 +116,11 @@ def scenes(port, folder):
     # Two volumes that reach into one another; ranks cut them alike.
     other = simple.Calculator(Input=wavelet, ResultArrayName="other", Function="RTData")
     second = show(simple, view, other, "XAC Volume", "other")
-    second.Position = [12, 6, 0]
+    place(second, [12, 6, 0])
     save(simple, view, folder, "together")
     assert "cut differently" not in status(second), status(second)
     if int(port):  # along z this one lies where another rank has the first
-        second.Position = [0, 0, 25]
+        place(second, [0, 0, 25])
         simple.Render(view)
         assert "cut differently" in status(second), status(second)
     simple.ResetSession()
