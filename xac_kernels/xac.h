@@ -50,7 +50,8 @@ XAC_API const char *xac_describe(const xac_renderer *renderer);
 /* --- the brick ------------------------------------------------------------------------------- */
 
 typedef struct xac_volume {
-  int type;          /* beamcast_type of the voxels; all are read in place, as float32 */
+  int type;          /* beamcast_type of the voxels; all are read in place, as float32, with a
+                        notice where that is not all of them (32-bit integers, float64) */
   const void *data;  /* first point of the core, kept and read until the next set or destroy */
   int64_t dims[3];   /* points of the core in x, y, z; any 0: this rank has nothing to draw */
   int64_t stride[3]; /* elements from point to point in x, y, z; all 0: packed */
@@ -232,17 +233,26 @@ typedef struct xac_parameter {
   char help[128];
 } xac_parameter;
 
-/* Compiles the kernel file for the back end in use, tries it in a child process with a time limit,
- * and uses it for XAC_USER. On failure error says file, line and what; the last good kernel stays.
+/* Compiles the kernel file, tries it in a child process with a time limit, and uses it for
+ * XAC_USER. On failure error says file, line and what; the last good kernel stays. What data it
+ * will meet no trial can show: a kernel whose loops don't end while a picture is drawn (a million
+ * rounds in a sample, or a minute), or that indexes an array outside, is stopped, and the kernel
+ * that was loaded before it draws this picture and all others, or local light where there was none.
  * A kernel file is trusted code: it runs with the rights of this process. */
 XAC_API int xac_user_load(xac_renderer *renderer, const char *path, beamcast_error *error);
+
+/* The sentence about the kernel that was stopped since the last load; "" when none was. */
+XAC_API const char *xac_user_stopped(const xac_renderer *renderer);
+/* Stops the loaded kernel because it was on another rank: pictures have to be of one kernel. */
+XAC_API void xac_user_stop(xac_renderer *renderer);
 
 /* Parameters of the loaded kernel: how many, the i-th, and to set one by name (clamped). */
 XAC_API int xac_user_parameters(const xac_renderer *renderer);
 XAC_API const xac_parameter *xac_user_parameter(const xac_renderer *renderer, int index);
 XAC_API int xac_user_set(xac_renderer *renderer, const char *name, double value,
                          beamcast_error *error);
-/* The kernel bits that the loaded kernel asks for: XAC_USER, with SCATTER and OCCLUSION. */
+/* The kernel bits that the loaded kernel asks for, which xac_set_shading puts in for XAC_USER:
+ * XAC_USER, with SCATTER and OCCLUSION. */
 XAC_API int xac_user_kernel_bits(const xac_renderer *renderer);
 
 /* Declared parameters of a kernel file, without compiling it; at most XAC_PARAMETERS_MAX.

@@ -1,14 +1,15 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  *
  * Between the renderer and the cpu back end: what a worker is given to draw one tile of the
- * picture. xac_cpu_tile.c is compiled once per instruction set and once per user's kernel; each
- * gives one function of this type.
+ * picture. xac_cpu_tile.c is compiled once per instruction set; each gives one function of this
+ * type.
  */
 #ifndef XAC_CPU_H
 #define XAC_CPU_H
 
 #include "xac.h"
 #include "xac_shared.h"
+#include "xac_user_call.h"
 
 enum { XAC_TILE = 128 }; /* pixels a side at most; workers take tiles one by one */
 
@@ -34,6 +35,13 @@ typedef struct xac_cpu_job {
   xac_image image;
   void *scratch;    /* XAC_CPU_SCRATCH bytes, 64-byte aligned, of this worker's own */
   uint64_t samples; /* result: added to */
+  /* With a user's kernel: it, when it has to be done (CLOCK_MONOTONIC in ms), and the result, why
+   * it was stopped; the picture's tile is not finished then. */
+  xac_user_function user;
+  long long deadline;
+  int stopped;
+  xac_user_call call; /* the worker's own */
+  void *jump;
 } xac_cpu_job;
 
 typedef void (*xac_cpu_tile_function)(xac_cpu_job *job);

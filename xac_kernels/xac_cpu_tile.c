@@ -2,9 +2,10 @@
  *
  * The cpu back end's inner part: draws one tile of the picture, macrocell by macrocell from front
  * to back, packets of 4 x 2 pixels within each. Compiled once per instruction set (XAC_ISA names
- * the function) and at run time with a user's kernel. Must not call into the rest of the library.
+ * the function). Must not call into the rest of the library.
  */
 #include <math.h>
+#include <setjmp.h>
 #include <stdint.h>
 #include <string.h>
 
@@ -29,7 +30,7 @@ typedef struct xk_source {
   const float *four;  /* [..][4]: value and gradient, or value, light, openness */
   const float *extra; /* [..][4] for users' kernels: light, openness; [..]: openness beside S1 */
   const float *table;
-  const xac_cpu_job *job;
+  xac_cpu_job *job;
 } xk_source;
 
 /* --- reading a block ------------------------------------------------------------------------- */
@@ -232,9 +233,7 @@ XAC_INLINE xk_sample xk_fetch(const xk_source *source, xi x, xi y, xi z, xf fx, 
   return s;
 }
 
-#ifdef XAC_USER_KERNEL
 #include "xac_user_cpu.h"
-#endif
 
 #include "xac_kernel.h"
 
@@ -328,9 +327,8 @@ static void store_rays(const xac_cpu_job *job, int columns, int rows, const xk_r
 }
 
 /* Draws one macrocell into the part of the tile where it may be seen. */
-XAC_INLINE uint64_t draw_macrocell(const xac_cpu_job *job, const xac_macrocell *m,
-                                   const xac_rectangle *r, int columns, xk_scratch *scratch,
-                                   xk_ray *rays, int kernel) {
+XAC_INLINE uint64_t draw_macrocell(xac_cpu_job *job, const xac_macrocell *m, const xac_rectangle *r,
+                                   int columns, xk_scratch *scratch, xk_ray *rays, int kernel) {
   const xac_rectangle *t = &job->tile;
   int i0 = r->x0 <= t->x0 ? 0 : (r->x0 - t->x0) / PACKET_X;
   int j0 = r->y0 <= t->y0 ? 0 : (r->y0 - t->y0) / PACKET_Y;
@@ -346,6 +344,11 @@ XAC_INLINE uint64_t draw_macrocell(const xac_cpu_job *job, const xac_macrocell *
         continue;
       }
       if (!filled) {
+        xf first, end;
+        xk_range(ray, m->lo, m->hi, &first, &end);
+        if (!(xf_greatest(end - first) > 0.0f)) {
+          continue; /* it may be that no ray has samples in it */
+        }
         fill_block(job, m, scratch);
         filled = 1;
       }
@@ -356,30 +359,26 @@ XAC_INLINE uint64_t draw_macrocell(const xac_cpu_job *job, const xac_macrocell *
 }
 
 #define DRAW(KERNEL)                                                                               \
-  static uint64_t draw_##KERNEL(const xac_cpu_job *job, const xac_macrocell *m,                    \
-                                const xac_rectangle *r, int columns, xk_scratch *s,                \
-                                xk_ray *rays) {                                                    \
+  static uint64_t draw_##KERNEL(xac_cpu_job *job, const xac_macrocell *m, const xac_rectangle *r,  \
+                                int columns, xk_scratch *s, xk_ray *rays) {                        \
     return draw_macrocell(job, m, r, columns, s, rays, KERNEL);                                    \
   }
-#ifdef XAC_USER_KERNEL
-DRAW(8)
-DRAW(14)
-#else
 DRAW(0)
 DRAW(1)
 DRAW(2)
 DRAW(4)
 DRAW(5)
 DRAW(6)
-#endif
+DRAW(8)
+DRAW(14)
 
-typedef uint64_t (*draw_function)(const xac_cpu_job *, const xac_macrocell *, const xac_rectangle *,
-                                  int, xk_scratch *, xk_ray *);
+typedef uint64_t (*draw_function)(xac_cpu_job *, const xac_macrocell *, const xac_rectangle *, int,
+                                  xk_scratch *, xk_ray *);
 
 static draw_function draw_for(int kernel) {
-#ifdef XAC_USER_KERNEL
-  return kernel & (2 | 4) ? draw_14 : draw_8;
-#else
+  if (kernel & 8) {
+    return kernel & (2 | 4) ? draw_14 : draw_8;
+  }
   switch (kernel) {
   case 1:
     return draw_1;
@@ -394,10 +393,9 @@ static draw_function draw_for(int kernel) {
   default:
     return draw_0;
   }
-#endif
 }
 
-__attribute__((visibility("default"))) void XAC_ISA(xac_cpu_job *job) {
+static __attribute__((noinline)) void draw_tile(xac_cpu_job *job) {
   int columns = (job->tile.x1 - job->tile.x0 + PACKET_X - 1) / PACKET_X;
   int rows = (job->tile.y1 - job->tile.y0 + PACKET_Y - 1) / PACKET_Y;
   xk_scratch *scratch = job->scratch;
@@ -413,4 +411,17 @@ __attribute__((visibility("default"))) void XAC_ISA(xac_cpu_job *job) {
     job->samples += draw(job, &job->macrocells[i], &job->rectangles[i], columns, scratch, rays);
   }
   store_rays(job, columns, rows, rays);
+}
+
+void XAC_ISA(xac_cpu_job *job) {
+  if (!(job->frame->kernel & 8)) {
+    draw_tile(job);
+    return;
+  }
+  jmp_buf jump;
+  job->jump = &jump;
+  xk_user_begin(job);
+  if (setjmp(jump) == 0) {
+    draw_tile(job);
+  }
 }

@@ -273,7 +273,7 @@ extern "C" int xac_device_draw(xac_device *d, xac_renderer *r, const xac_frame *
     source.dims[a] = (int)r->volume.dims[a];
     source.start[a] = (int)r->volume.start[a];
     grid.dims[a] = (int)r->ranges.grid[a];
-    grid.one_thick[a] = r->volume.whole[a] == 1;
+    grid.whole[a] = (int)r->volume.whole[a];
   }
   for (int face = 0; face < 6; face++) {
     source.border[face] = r->volume.border[face] ? d->border[face].data : nullptr;
@@ -306,17 +306,4 @@ extern "C" int xac_device_draw(xac_device *d, xac_renderer *r, const xac_frame *
   stats->bricks = stats->visible = r->ranges.count;
   stats->backend = XAC_CUDA;
   return BEAMCAST_OK;
-}
-
-extern "C" int xac_device_user_load(xac_device *device, const char *source, const char *name,
-                                    beamcast_error *error) {
-  (void)device;
-  (void)source;
-  return beamcast_fail(error, BEAMCAST_ERR_UNSUPPORTED,
-                       "%s: users' kernels run on the cpu back end only", name);
-}
-
-extern "C" int xac_device_has_user(const xac_device *device) {
-  (void)device;
-  return 0;
 }

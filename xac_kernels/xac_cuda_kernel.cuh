@@ -187,8 +187,7 @@ XAC_INLINE xk_color xk_lookup(const xk_source *s, int entry) {
 /* The macrocell in which sample k of the ray lies. */
 XAC_INLINE void find_macrocell(const xk_ray *ray, float k, const xk_source *s, const int *grid,
                                int *cell) {
-  float part = fminf(ray->length - k, 1.0f);
-  float at = k + ray->c * part;
+  float at = k + ray->c;
   for (int a = 0; a < 3; a++) {
     float p = (ray->base[a] + at * ray->step[a] - (float)s->start[a]) * (1.0f / XAC_CELLS);
     cell[a] = min(max((int)floorf(p), 0), grid[a] - 1);
@@ -198,8 +197,14 @@ XAC_INLINE void find_macrocell(const xk_ray *ray, float k, const xk_source *s, c
 struct xk_grid {
   int dims[3];
   const uint2 *visible;
-  int one_thick[3];
+  int whole[3]; /* points of the whole volume */
 };
+
+/* Faces on the whole volume's end are open: what lies there by rounding has no other home. */
+XAC_INLINE void open_faces(int first, int last, int whole, float *lo, float *hi) {
+  *lo = first <= 0 ? -1e9f : (float)first;
+  *hi = last >= whole - 1 ? 1e9f : (float)last;
+}
 
 template <int KERNEL>
 __global__ void __launch_bounds__(128)
@@ -215,8 +220,8 @@ __global__ void __launch_bounds__(128)
   xk_ray_setup(&frame, (float)x, (float)y, limit ? limit[pixel] : 1e30f, &ray);
   float lo[3], hi[3];
   for (int a = 0; a < 3; a++) {
-    lo[a] = grid.one_thick[a] ? -0.5f : (float)source.start[a];
-    hi[a] = grid.one_thick[a] ? 0.5f : (float)(source.start[a] + source.dims[a] - 1);
+    open_faces(source.start[a], source.start[a] + source.dims[a] - 1, grid.whole[a], &lo[a],
+               &hi[a]);
   }
   float k, end;
   xk_range(&ray, lo, hi, &k, &end);
@@ -230,8 +235,7 @@ __global__ void __launch_bounds__(128)
       source.first[a] = first;
       m.first[a] = source.start[a] + first;
       m.cells[a] = max(min(source.dims[a] - 1 - first, (int)XAC_CELLS), 1);
-      m.lo[a] = grid.one_thick[a] ? -0.5f : (float)m.first[a];
-      m.hi[a] = grid.one_thick[a] ? 0.5f : (float)(m.first[a] + m.cells[a]);
+      open_faces(m.first[a], m.first[a] + m.cells[a], grid.whole[a], &m.lo[a], &m.hi[a]);
     }
     uint2 bits = __ldg(grid.visible + cell[0] +
                        (size_t)grid.dims[0] * (cell[1] + (size_t)grid.dims[1] * cell[2]));

@@ -25,16 +25,3 @@ int xac_device_draw(xac_device *device, xac_renderer *r, const xac_frame *frame,
   (void)stats;
   return beamcast_fail(error, BEAMCAST_ERR_UNSUPPORTED, "this build has no cuda back end");
 }
-
-int xac_device_user_load(xac_device *device, const char *source, const char *name,
-                         beamcast_error *error) {
-  (void)device;
-  (void)source;
-  (void)name;
-  return beamcast_fail(error, BEAMCAST_ERR_UNSUPPORTED, "this build has no cuda back end");
-}
-
-int xac_device_has_user(const xac_device *device) {
-  (void)device;
-  return 0;
-}

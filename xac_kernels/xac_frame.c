@@ -184,9 +184,6 @@ int xac_frame_build(xac_renderer *r, const xac_camera *camera, const xac_quality
   f->unit_steps = (float)(quality->step / r->unit_distance);
   f->jitter = quality->jitter;
   f->terminate = quality->terminate > 0.0f ? quality->terminate : 0.001f;
-  if (r->user) {
-    xac_user_values(r->user, f->parameter);
-  }
   return BEAMCAST_OK;
 }
 
@@ -330,6 +327,35 @@ static void order_axis(int64_t count, double eye, int64_t *order) {
   }
 }
 
+/* Cropped or clipped away, by more than rounding. */
+static int outside(const xac_frame *f, const xac_macrocell *m) {
+  const float near_ = 0.01f; /* of a voxel */
+  for (int a = 0; a < 3; a++) {
+    if (m->hi[a] < f->box_lo[a] - near_ || m->lo[a] > f->box_hi[a] + near_) {
+      return 1;
+    }
+  }
+  for (int i = 0; i < f->planes; i++) {
+    const float *p = f->plane[i];
+    float highest = p[3];
+    for (int a = 0; a < 3; a++) {
+      highest += p[a] > 0.0f ? p[a] * (m->hi[a] + near_) : p[a] * (m->lo[a] - near_);
+    }
+    if (highest < 0.0f) {
+      return 1;
+    }
+  }
+  return 0;
+}
+
+/* A sample on the whole volume's face, which rounding puts beyond it, has no other macrocell. */
+static void open_faces(const xac_volume *v, xac_macrocell *m) {
+  for (int a = 0; a < 3; a++) {
+    m->lo[a] = m->lo[a] <= 0.0f ? -1e9f : m->lo[a];
+    m->hi[a] = m->hi[a] >= (float)(v->whole[a] - 1) ? 1e9f : m->hi[a];
+  }
+}
+
 static int reserve(xac_renderer *r, size_t count, beamcast_error *error) {
   if (count <= r->macrocell_capacity) {
     return BEAMCAST_OK;
@@ -351,7 +377,6 @@ static int reserve(xac_renderer *r, size_t count, beamcast_error *error) {
 
 int xac_frame_macrocells(xac_renderer *r, const xac_frame *frame, const xac_camera *camera,
                          size_t *count, beamcast_error *error) {
-  (void)frame;
   *count = 0;
   const int64_t *grid = r->ranges.grid;
   int code = reserve(r, r->ranges.count, error);
@@ -379,7 +404,9 @@ int xac_frame_macrocells(xac_renderer *r, const xac_frame *frame, const xac_came
         int64_t at[3] = {axis[0][i], axis[1][j], axis[2][k]};
         size_t number = (size_t)((at[2] * grid[1] + at[1]) * grid[0] + at[0]);
         xac_macrocell *m = &r->macrocells[found];
-        if (make_macrocell(r, at, number, m) && project(&p, m->lo, m->hi, &r->rectangles[found])) {
+        if (make_macrocell(r, at, number, m) && !outside(frame, m) &&
+            project(&p, m->lo, m->hi, &r->rectangles[found])) {
+          open_faces(&r->volume, m);
           found++;
         }
       }

@@ -65,7 +65,8 @@ struct xac_renderer {
   size_t list_capacity;
   void **scratch; /* one per thread */
 
-  xac_user *user;
+  xac_user *user, *user_before; /* in use; what takes its place when it has to be stopped */
+  char stopped[256];            /* the sentence when one was stopped since the last load */
   xac_device *device;
   uint64_t volume_version, table_version, light_version;
 };
@@ -97,7 +98,9 @@ void xac_visible_bits(const xac_renderer *r, size_t macrocell, unsigned *bits);
 
 /* xac_user.c */
 void xac_user_free(xac_user *user);
-xac_cpu_tile_function xac_user_tile(const xac_user *user);
+xac_user_function xac_user_packet_function(const xac_user *user);
+/* Puts the user's kernel out of use, for a reason from xac_user_call.h. */
+void xac_user_stop_because(xac_renderer *r, int why);
 void xac_user_values(const xac_user *user, float *values);
 int xac_user_everywhere(const xac_user *user);
 

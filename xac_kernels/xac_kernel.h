@@ -14,12 +14,13 @@
 #define XAC_KERNEL_H
 
 /* One packet of rays. A sample's position is base + (k + c) * step in index space, k = 0, 1, ...
- * from where the ray enters the whole volume; c is 0.5, or the pixel's random part. The last
- * sample stands for what is left of the ray, less than a whole step, and lies in its middle. */
+ * from where the ray enters the whole volume; c is 0, or the pixel's random part. A sample stands
+ * for half a step before and behind it, the first and the last for what is left to the ray's ends:
+ * the trapezoidal rule, at the places where VTK's mappers sample. */
 typedef struct xk_ray {
   xf base[3], step[3];
   xf length; /* of the ray inside the whole volume, in steps; 0: done */
-  xf c;      /* where in its step a sample lies */
+  xf c;      /* of the first sample, in steps from the base */
   xf entry;  /* world distance from the ray's origin to its base */
   xf r, g, b, through, depth;
 } xk_ray;
@@ -91,7 +92,7 @@ XAC_INLINE void xk_ray_setup(const xac_frame *f, xf x, xf y, xf limit, xk_ray *r
   /* A length that is not a number or nothing makes the ray done. */
   ray->length = xf_select(xf_lt(xf_set(1e-4f), length), xf_min(length, xf_set(8e6f)), xf_set(0.0f));
   ray->entry = in;
-  ray->c = f->jitter ? xk_random(x, y) : xf_set(0.5f);
+  ray->c = f->jitter ? xf_min(xk_random(x, y), 0.5f * ray->length) : xf_set(0.0f);
   for (int a = 0; a < 3; a++) {
     ray->base[a] = origin[a] + in * direction[a];
     ray->step[a] = direction[a] * f->step;
@@ -101,15 +102,16 @@ XAC_INLINE void xk_ray_setup(const xac_frame *f, xf x, xf y, xf limit, xk_ray *r
   ray->depth = xf_set(1e30f);
 }
 
+/* How many samples a ray has; none lies where it leaves, give or take rounding. */
+XAC_INLINE xf xk_samples(const xk_ray *ray) {
+  return xf_max(xf_ceil(ray->length - ray->c - 0.01f), xf_set(1.0f));
+}
+
 /* The first sample at or beyond the distance t (in steps); distances beyond the last give the
  * count of samples. The same for both macrocells at a face, so each sample is drawn once. */
 XAC_INLINE xf xk_first_sample(const xk_ray *ray, xf t) {
-  xf count = xf_ceil(xf_min(ray->length, xf_set(8e6f)));
-  xf last = count - 1.0f;
-  xf last_at = last + ray->c * (ray->length - last);
-  xf k = xf_ceil(xf_min(xf_max(t, xf_set(0.0f)), xf_set(8e6f)) - ray->c);
-  k = xf_min(xf_max(k, xf_set(0.0f)), last);
-  return xf_select(xf_lt(last_at, t), count, k);
+  xf k = xf_ceil(xf_min(xf_max(t, xf_set(0.0f)), xf_set(1e7f)) - ray->c);
+  return xf_min(xf_max(k, xf_set(0.0f)), xk_samples(ray));
 }
 
 /* The samples first..end-1 that lie inside the box lo..hi. */
@@ -236,12 +238,14 @@ XAC_INLINE unsigned xk_march(const xac_frame *f, const xac_macrocell *m, const x
     most[a] = xi_set(m->cells[a] - 1);
   }
   const xf zero = xf_set(0.0f);
+  const xf one = xf_set(1.0f);
+  xf last = xk_samples(ray) - 1.0f;
+  int ends = xi_any(xf_lt(first, one) | xf_lt(last, end));
   unsigned evaluated = 0;
   for (float i = 0.0f; i < longest; i += 1.0f) {
     xf k = first + i;
     xi live = xf_lt(xf_set(i), count);
-    xf part = xf_min(ray->length - k, xf_set(1.0f));
-    xf at = k + ray->c * part;
+    xf at = k + ray->c;
     xf p[3];
     xi cell[3];
     for (int a = 0; a < 3; a++) {
@@ -260,7 +264,7 @@ XAC_INLINE unsigned xk_march(const xac_frame *f, const xac_macrocell *m, const x
     }
     xk_sample s = xk_fetch(source, cell[0], cell[1], cell[2], p[0], p[1], p[2], kernel, f->nearest);
     xk_color c;
-#ifdef XAC_USER_KERNEL
+#ifndef __CUDACC__
     if (kernel & 8) {
       for (int a = 0; a < 3; a++) {
         s.position[a] = ray->base[a] + at * ray->step[a];
@@ -277,14 +281,17 @@ XAC_INLINE unsigned xk_march(const xac_frame *f, const xac_macrocell *m, const x
     if (f->has_gaps) {
       live &= xf_le(xf_set(f->lowest), s.value);
     }
-    if (xi_any(xf_lt(part, xf_set(1.0f)) & live)) {
-      xf opacity = 1.0f - xf_pow(1.0f - c.a, part);
-      xf scale = opacity / xf_max(c.a, xf_set(1e-12f));
-      xi short_ = xf_lt(part, xf_set(1.0f));
-      c.r = xf_select(short_, c.r * scale, c.r);
-      c.g = xf_select(short_, c.g * scale, c.g);
-      c.b = xf_select(short_, c.b * scale, c.b);
-      c.a = xf_select(short_, opacity, c.a);
+    if (ends) {
+      /* The part of the ray that the first and the last stand for is not a whole step. */
+      xf part = one + xf_select(xf_lt(k, one), ray->c - 0.5f, zero) +
+                xf_select(xf_le(last, k), ray->length - at - 0.5f, zero);
+      xf opacity = one - xf_pow(one - c.a, part);
+      xi uneven = xf_lt(part, one) | xf_lt(one, part);
+      xf scale = xf_select(uneven, opacity / xf_max(c.a, xf_set(1e-12f)), one);
+      c.r *= scale;
+      c.g *= scale;
+      c.b *= scale;
+      c.a = xf_select(uneven, opacity, c.a);
     }
     xf through = xf_select(live, ray->through, zero);
     if (kernel != 0 && !(kernel & 8)) {

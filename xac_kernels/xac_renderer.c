@@ -3,11 +3,14 @@
  * The renderer's life, what it is given, and drawing with the cpu back end.
  */
 #include <math.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <time.h>
 
 #include "xac_cuda.h"
 #include "xac_internal.h"
+
+enum { USER_MS = 60000 }; /* that a user's kernel with loops has for a picture */
 
 static double now_ms(void) {
   struct timespec t;
@@ -89,6 +92,7 @@ void xac_destroy(xac_renderer *r) {
   xac_pool_destroy(r->pool);
   xac_ranges_free(&r->ranges);
   xac_user_free(r->user);
+  xac_user_free(r->user_before);
   free(r->entries);
   free(r->table);
   free(r->shown_before);
@@ -169,7 +173,9 @@ int xac_set_volume(xac_renderer *r, const xac_volume *volume, beamcast_error *er
     cut |= v.start[a] > 0 && v.border[2 * a] == NULL;
     cut |= v.start[a] + v.dims[a] < v.whole[a] && v.border[2 * a + 1] == NULL;
   }
-  snprintf(r->notice, sizeof r->notice, "%s",
+  int wide = v.type == BEAMCAST_UINT32 || v.type == BEAMCAST_INT32 || v.type == BEAMCAST_FLOAT64;
+  snprintf(r->notice, sizeof r->notice, "%s%s%s",
+           wide ? "values are drawn with the 24 bits of a float" : "", wide && cut ? "; " : "",
            cut ? "no border planes: gradients are one-sided where the volume is cut" : "");
   return BEAMCAST_OK;
 }
@@ -217,8 +223,11 @@ int xac_set_shading(xac_renderer *r, const xac_shading *shading, beamcast_error 
     return beamcast_fail(error, BEAMCAST_ERR_ARGUMENT, "kernel bits %d are no valid combination",
                          s.kernel);
   }
-  if ((s.kernel & XAC_USER) && r->user == NULL) {
+  if ((s.kernel & XAC_USER) && r->user == NULL && r->stopped[0] == 0) {
     return beamcast_fail(error, BEAMCAST_ERR_ARGUMENT, "no user's kernel is loaded");
+  }
+  if ((s.kernel & XAC_USER) && r->user) {
+    s.kernel = xac_user_kernel_bits(r);
   }
   if (s.light < XAC_LIGHT_CAMERA || s.light > XAC_LIGHT_POINT || !isfinite(s.vector[0]) ||
       !isfinite(s.vector[1]) || !isfinite(s.vector[2])) {
@@ -257,6 +266,7 @@ typedef struct draw {
   int side, columns, rows;
   size_t *starts; /* of each tile's list; [tiles + 1] */
   uint64_t *samples;
+  atomic_int stopped; /* why a user's kernel was */
 } draw;
 
 /* Lists for each tile the macrocells that touch it. Counting first, filling second. */
@@ -319,15 +329,22 @@ static void draw_tile(void *argument, size_t item, int worker) {
     }
     return;
   }
+  if (atomic_load(&d->stopped)) {
+    return;
+  }
   job.list = d->r->lists + d->starts[item];
   job.scratch = d->r->scratch[worker];
   job.samples = 0;
   d->tile(&job);
   d->samples[worker] += job.samples;
+  if (job.stopped) {
+    atomic_store(&d->stopped, job.stopped);
+  }
 }
 
+/* stopped: why the user's kernel was; the picture is not finished then. */
 static int draw_cpu(xac_renderer *r, const xac_frame *frame, const xac_camera *camera,
-                    const xac_image *image, xac_stats *stats, beamcast_error *error) {
+                    const xac_image *image, xac_stats *stats, int *stopped, beamcast_error *error) {
   size_t found = 0;
   int code = xac_frame_macrocells(r, frame, camera, &found, error);
   if (code != BEAMCAST_OK) {
@@ -338,9 +355,6 @@ static int draw_cpu(xac_renderer *r, const xac_frame *frame, const xac_camera *c
   /* Tiles small enough that all threads have some, large enough that blocks are made few times. */
   while (d.side > 32 && (int64_t)frame->width * frame->height < 12LL * threads * d.side * d.side) {
     d.side /= 2;
-  }
-  if (frame->kernel & XAC_USER) {
-    d.tile = xac_user_tile(r->user);
   }
   d.columns = (frame->width + d.side - 1) / d.side;
   d.rows = (frame->height + d.side - 1) / d.side;
@@ -361,7 +375,12 @@ static int draw_cpu(xac_renderer *r, const xac_frame *frame, const xac_camera *c
                           .light = r->coarse.light,
                           .open = r->coarse.open,
                           .image = *image};
+    if (frame->kernel & XAC_USER) {
+      d.job.user = xac_user_packet_function(r->user);
+      d.job.deadline = (long long)now_ms() + USER_MS;
+    }
     xac_pool_run(r->pool, tiles, draw_tile, &d);
+    *stopped = atomic_load(&d.stopped);
     for (int i = 0; i < threads; i++) {
       stats->samples += d.samples[i];
     }
@@ -374,8 +393,20 @@ static int draw_cpu(xac_renderer *r, const xac_frame *frame, const xac_camera *c
   return code;
 }
 
-/* Kernels that need light draw without it until there is some. */
-static void without_light(const xac_renderer *r, xac_frame *f, xac_stats *stats) {
+/* What is drawn where not all is there that the kernel needs: a user's kernel that was stopped, or
+ * light. */
+static void choose_kernel(const xac_renderer *r, xac_frame *f, xac_stats *stats) {
+  f->kernel = r->shading.kernel;
+  if (f->kernel & XAC_USER) {
+    if (r->stopped[0]) {
+      (void)snprintf(stats->notice, sizeof stats->notice, "%s", r->stopped);
+    }
+    if (r->user == NULL) {
+      f->kernel = XAC_LOCAL;
+      return;
+    }
+    xac_user_values(r->user, f->parameter);
+  }
   if ((f->kernel & (XAC_SCATTER | XAC_OCCLUSION)) && !r->coarse.fresh) {
     f->kernel &= f->kernel & XAC_USER ? XAC_USER : XAC_LOCAL;
     snprintf(stats->notice, sizeof stats->notice,
@@ -399,18 +430,24 @@ int xac_render(xac_renderer *r, const xac_camera *camera, const xac_quality *qua
     return code;
   }
   snprintf(stats->notice, sizeof stats->notice, "%s", r->notice);
-  without_light(r, &frame, stats);
+  choose_kernel(r, &frame, stats);
   xac_table_build(r, frame.kernel & XAC_USER ? -1.0f : frame.unit_steps);
   int drawn = 0;
-  if (r->device && !(frame.kernel & XAC_USER && !xac_device_has_user(r->device))) {
+  if (r->device && !(frame.kernel & XAC_USER)) { /* users' kernels are for the cpu */
     beamcast_error why = {0, ""};
     drawn = xac_device_draw(r->device, r, &frame, image, stats, &why) == BEAMCAST_OK;
     if (!drawn) {
       snprintf(stats->notice, sizeof stats->notice, "the CPU draws: %.230s", why.message);
     }
   }
-  if (!drawn) {
-    code = draw_cpu(r, &frame, camera, image, stats, error);
+  for (int stopped = 1; !drawn && stopped && code == BEAMCAST_OK;) { /* once, twice, or thrice */
+    stopped = 0;
+    code = draw_cpu(r, &frame, camera, image, stats, &stopped, error);
+    if (stopped) {
+      xac_user_stop_because(r, stopped);
+      choose_kernel(r, &frame, stats);
+      xac_table_build(r, frame.kernel & XAC_USER ? -1.0f : frame.unit_steps);
+    }
   }
   stats->milliseconds = now_ms() - begin;
   return code;

@@ -23,7 +23,8 @@
 
 struct xac_user {
   void *library;
-  xac_cpu_tile_function tile;
+  xac_user_function packet;
+  char path[PATH_MAX];
   xac_parameter parameters[XAC_PARAMETERS_MAX];
   int count;
   int bits;
@@ -271,7 +272,7 @@ static int compile(const xac_renderer *r, const workshop *w, const char *path,
   char source[PATH_MAX], object[PATH_MAX], library[PATH_MAX], program[PATH_MAX], main_[PATH_MAX];
   char include[PATH_MAX + 2], define[PATH_MAX + 64], compiler[256] = "cc";
   const char *wanted = getenv("CC");
-  path_in(w, "xac_cpu_tile.c", source);
+  path_in(w, "xac_user_unit.c", source);
   path_in(w, "kernel.o", object);
   path_in(w, "kernel.so", library);
   path_in(w, "try", program);
@@ -281,18 +282,20 @@ static int compile(const xac_renderer *r, const workshop *w, const char *path,
   if (wanted && *wanted && strlen(wanted) < sizeof compiler && strchr(wanted, ' ') == NULL) {
     (void)snprintf(compiler, sizeof compiler, "%s", wanted);
   }
+  /* The checks call functions of the unit's own; no runtime is linked. */
   char *arguments[24] = {compiler,
                          "-std=gnu11",
                          "-O2",
                          "-fPIC",
-                         "-w",
+                         "-fvisibility=hidden",
+                         "-Werror=vla",
                          "-fno-math-errno",
                          "-fno-trapping-math",
                          "-ffp-contract=fast",
-                         "-DXAC_ISA=xac_user_tile",
+                         "-fsanitize=bounds,object-size,null,integer-divide-by-zero",
                          define,
                          include};
-  int n = 11;
+  int n = 12;
   if (r->tile != xac_cpu_tile_portable) {
     arguments[n++] = "-mavx2";
     arguments[n++] = "-mfma";
@@ -319,6 +322,19 @@ static int compile(const xac_renderer *r, const workshop *w, const char *path,
   return BEAMCAST_OK;
 }
 
+static const char *reason(int why) {
+  switch (why) {
+  case XAC_USER_ENDLESS:
+    return "a sample's loops did not end within a million rounds; bound them";
+  case XAC_USER_SLOW:
+    return "loops did not end within the time that a picture has";
+  case XAC_USER_DIVISION:
+    return "a whole number was divided by 0";
+  default:
+    return "an index was outside its array, or a pointer pointed to nothing";
+  }
+}
+
 static int try_kernel(const workshop *w, const char *path, const xac_user *user,
                       beamcast_error *error) {
   char program[PATH_MAX], values[XAC_PARAMETERS_MAX][32];
@@ -332,15 +348,20 @@ static int try_kernel(const workshop *w, const char *path, const xac_user *user,
   if (status == 0) {
     return BEAMCAST_OK;
   }
+  int why = status > 0 && WIFEXITED(status) ? WEXITSTATUS(status) : 0;
+  if (why >= XAC_USER_ENDLESS && why <= XAC_USER_DIVISION) {
+    return beamcast_fail(error, BEAMCAST_ERR_ARGUMENT, "%s: in the kernel's trial run %s", path,
+                         reason(why));
+  }
   if (status == -2 || (status > 0 && WIFSIGNALED(status) &&
                        (WTERMSIG(status) == SIGXCPU || WTERMSIG(status) == SIGKILL))) {
-    return beamcast_fail(error, BEAMCAST_ERR_TIMEOUT,
-                         "%s: the kernel did not end on a small volume; bound its loops", path);
+    return beamcast_fail(error, BEAMCAST_ERR_TIMEOUT, "%s: the kernel's trial run did not end",
+                         path);
   }
   if (status > 0 && WIFSIGNALED(status)) {
     return beamcast_fail(error, BEAMCAST_ERR_ARGUMENT,
-                         "%s: the kernel crashed on a small volume (%s): an index outside?", path,
-                         strsignal(WTERMSIG(status)));
+                         "%s: the kernel crashed in its trial run (%s): a pointer to nowhere?",
+                         path, strsignal(WTERMSIG(status)));
   }
   return beamcast_fail(error, BEAMCAST_ERR_ARGUMENT,
                        "%s: the kernel's trial run failed (status %d)", path, status);
@@ -350,12 +371,12 @@ static int load_library(const workshop *w, xac_user *user, beamcast_error *error
   char path[PATH_MAX];
   path_in(w, "kernel.so", path);
   user->library = dlopen(path, RTLD_NOW | RTLD_LOCAL);
-  void *symbol = user->library ? dlsym(user->library, "xac_user_tile") : NULL;
+  void *symbol = user->library ? dlsym(user->library, "xac_user_packet") : NULL;
   if (symbol == NULL) {
     return beamcast_fail(error, BEAMCAST_ERR_IO, "the compiled kernel can't be loaded: %s",
                          dlerror());
   }
-  memcpy(&user->tile, &symbol, sizeof user->tile);
+  memcpy(&user->packet, &symbol, sizeof user->packet);
   return BEAMCAST_OK;
 }
 
@@ -405,8 +426,13 @@ int xac_user_load(xac_renderer *r, const char *path, beamcast_error *error) {
     xac_user_free(user);
     return code;
   }
+  memcpy(user->path, full, sizeof full);
   keep_values(user, r->user);
-  xac_user_free(r->user);
+  if (r->user) { /* takes over should the new one have to be stopped */
+    xac_user_free(r->user_before);
+    r->user_before = r->user;
+  }
+  r->stopped[0] = 0;
   r->user = user;
   r->coarse.fresh = 0;
   return BEAMCAST_OK;
@@ -448,8 +474,8 @@ int xac_user_kernel_bits(const xac_renderer *r) {
   return r->user ? r->user->bits : 0;
 }
 
-xac_cpu_tile_function xac_user_tile(const xac_user *user) {
-  return user->tile;
+xac_user_function xac_user_packet_function(const xac_user *user) {
+  return user->packet;
 }
 
 void xac_user_values(const xac_user *user, float *values) {
@@ -460,4 +486,38 @@ void xac_user_values(const xac_user *user, float *values) {
 
 int xac_user_everywhere(const xac_user *user) {
   return user->everywhere;
+}
+
+/* --- what has to be stopped ------------------------------------------------------------------- */
+
+static void stop(xac_renderer *r, const char *what) {
+  xac_user *bad = r->user;
+  if (bad == NULL) {
+    return;
+  }
+  const char *name = strrchr(bad->path, '/');
+  r->user = r->user_before;
+  r->user_before = NULL;
+  (void)snprintf(r->stopped, sizeof r->stopped, "kernel %.60s was stopped: %s; %s",
+                 name ? name + 1 : bad->path, what,
+                 r->user ? "the kernel before it draws on" : "local light draws on");
+  if (r->user) {
+    if (r->user->bits & ~bad->bits) {
+      r->coarse.fresh = 0;
+    }
+    r->shading.kernel = r->user->bits;
+  }
+  xac_user_free(bad);
+}
+
+void xac_user_stop(xac_renderer *r) {
+  stop(r, "it had to be on another rank");
+}
+
+void xac_user_stop_because(xac_renderer *r, int why) {
+  stop(r, reason(why));
+}
+
+const char *xac_user_stopped(const xac_renderer *r) {
+  return r->stopped;
 }

@@ -1,18 +1,16 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  *
- * A user's kernel on the cpu: called for each lane that shows something. Included by xac_cpu_tile.c
- * when that is compiled with a kernel file.
+ * A user's kernel on the cpu: hands it the samples of a packet that show something, and takes its
+ * colours. When it has to be stopped, the tile is left where it was. Included by xac_cpu_tile.c.
  */
 #ifndef XAC_USER_CPU_H
 #define XAC_USER_CPU_H
 
-#include "parameters.h"
-#include "xac_user_kernel.h"
-
-#include XAC_USER_KERNEL
+_Static_assert((int)XAC_USER_LANES == (int)XAC_LANES, "a packet is a packet");
+_Static_assert((int)XAC_USER_PARAMETERS == (int)XAC_FRAME_PARAMETERS, "parameters");
 
 /* A point of the brick, clamped to what there is of it. at: core indices, -1..dims. */
-static float xac_user_voxel(const xac_frame *f, const xac_volume *v, const int64_t *at) {
+static float xk_user_voxel(const xac_frame *f, const xac_volume *v, const int64_t *at) {
   int64_t c[3];
   int face = -1;
   for (int a = 0; a < 3; a++) {
@@ -23,7 +21,7 @@ static float xac_user_voxel(const xac_frame *f, const xac_volume *v, const int64
       face = 2 * a + 1;
     }
   }
-  float value;
+  float value = 0.0f;
   if (face >= 0) {
     const int64_t *s = v->border_stride[face];
     int64_t i = c[face < 2 ? 1 : 0], j = c[face < 4 ? 2 : 1];
@@ -37,14 +35,19 @@ static float xac_user_voxel(const xac_frame *f, const xac_volume *v, const int64
   return value;
 }
 
-XAC_FUNCTION float xac_value_at(const xac_point *p, float dx, float dy, float dz) {
-  const xac_volume *v = ((const xk_source *)p->source)->job->volume;
-  const float offset[3] = {dx, dy, dz};
+static float xk_between(float a, float lo, float hi) {
+  return a > lo ? (a < hi ? a : hi) : lo; /* lo also for what is not a number */
+}
+
+/* The value at a place in voxels of the whole volume, wherever the kernel says. */
+static float xk_user_value_at(const xac_user_call *call, const float *index) {
+  const xac_cpu_job *job = call->owner;
+  const xac_volume *v = job->volume;
   int64_t cell[3];
   float part[3], sum = 0.0f;
   for (int a = 0; a < 3; a++) {
-    float at = xac_clamp(p->index[a] + offset[a], -2.0f, 2e7f) - (float)v->start[a];
-    at = xac_clamp(at, -1.0f, (float)v->dims[a]);
+    float at = xk_between(index[a], -2.0f, 2e7f) - (float)v->start[a];
+    at = xk_between(at, -1.0f, (float)v->dims[a]);
     cell[a] = (int64_t)floorf(at);
     part[a] = at - (float)cell[a];
   }
@@ -53,63 +56,69 @@ XAC_FUNCTION float xac_value_at(const xac_point *p, float dx, float dy, float dz
     float w = (i & 1 ? part[0] : 1.0f - part[0]) * (i & 2 ? part[1] : 1.0f - part[1]) *
               (i & 4 ? part[2] : 1.0f - part[2]);
     if (w > 0.0f) {
-      sum += w * xac_user_voxel(p->frame, v, at);
+      sum += w * xk_user_voxel(job->frame, v, at);
     }
   }
   return sum;
 }
 
-XAC_FUNCTION xac_rgba xac_color_of(const xac_point *p, float value) {
-  const float *table = ((const xk_source *)p->source)->table;
-  float entry = value * p->frame->table_scale + p->frame->table_bias;
-  int i = entry > 0.0f ? (entry < XAC_TABLE - 1 ? (int)entry : XAC_TABLE - 1) : 0;
-  xac_rgba c = {table[4 * i], table[4 * i + 1], table[4 * i + 2], table[4 * i + 3]};
-  return c;
+static void xk_user_stop(xac_user_call *call, int why) {
+  xac_cpu_job *job = call->owner;
+  job->stopped = why;
+  longjmp(*(jmp_buf *)job->jump, 1);
 }
 
-XAC_INLINE float xk_unit(float a) {
-  return a > 0.0f ? (a < 1.0f ? a : 1.0f) : 0.0f;
+static void xk_user_begin(xac_cpu_job *job) {
+  const xac_frame *f = job->frame;
+  xac_user_call *call = &job->call;
+  call->step = f->step;
+  call->value_range[0] = f->value_lo;
+  call->value_range[1] = f->value_hi;
+  call->parameter = f->parameter;
+  call->table = job->table;
+  call->table_scale = f->table_scale;
+  call->table_bias = f->table_bias;
+  call->table_last = XAC_TABLE - 1;
+  call->deadline = job->deadline;
+  call->value_at = xk_user_value_at;
+  call->stop = xk_user_stop;
+  call->owner = job;
+}
+
+XAC_INLINE void xk_put(float *out, xf a) {
+  memcpy(out, &a, sizeof a);
+}
+
+XAC_INLINE xf xk_get(const float *in) {
+  xf a;
+  memcpy(&a, in, sizeof a);
+  return a;
 }
 
 /* Calls the kernel for live lanes; gives colours multiplied with the opacity of one step. */
 XAC_INLINE xk_color xk_user(const xac_frame *f, const xk_source *source, const xk_sample *s,
                             const xf *eye, const xf *light, xi live) {
-  xk_color c;
-  c.r = c.g = c.b = c.a = xf_set(0.0f);
-  for (int i = 0; i < XAC_LANES; i++) {
-    if (!live[i]) {
-      continue;
-    }
-    xac_point p;
-    p.value = s->value[i];
-    p.lit = s->light[i];
-    p.openness = s->open[i];
-    p.distance = s->distance[i];
-    p.step = f->step;
-    p.value_range[0] = f->value_lo;
-    p.value_range[1] = f->value_hi;
-    p.frame = f;
-    p.source = source;
-    for (int a = 0; a < 3; a++) {
-      const float *m = f->to_world + 3 * a;
-      p.index[a] = s->position[a][i];
-      p.gradient[a] = s->g[a][i];
-      p.eye[a] = eye[a][i];
-      p.light[a] = light[a][i];
-      p.position[a] = f->world_origin[a] + m[0] * s->position[0][i] + m[1] * s->position[1][i] +
-                      m[2] * s->position[2][i];
-    }
-    xac_rgba color = xac_color_of(&p, p.value);
-    xac_user_sample(&p, &color);
-    c.r[i] = xk_unit(color.r);
-    c.g[i] = xk_unit(color.g);
-    c.b[i] = xk_unit(color.b);
-    c.a[i] = xk_unit(color.a);
+  xac_user_call *call = &source->job->call;
+  xk_put(call->value, s->value);
+  xk_put(call->lit, s->light);
+  xk_put(call->openness, s->open);
+  xk_put(call->distance, s->distance);
+  memcpy(call->live, &live, sizeof live);
+  for (int a = 0; a < 3; a++) {
+    const float *m = f->to_world + 3 * a;
+    xk_put(call->index[a], s->position[a]);
+    xk_put(call->gradient[a], s->g[a]);
+    xk_put(call->eye[a], eye[a]);
+    xk_put(call->light[a], light[a]);
+    xk_put(call->position[a], f->world_origin[a] + m[0] * s->position[0] + m[1] * s->position[1] +
+                                  m[2] * s->position[2]);
   }
-  c.a = 1.0f - xf_pow(1.0f - c.a, xf_set(f->unit_steps));
-  c.r *= c.a;
-  c.g *= c.a;
-  c.b *= c.a;
+  source->job->user(call);
+  xk_color c;
+  c.a = 1.0f - xf_pow(1.0f - xk_get(call->a), xf_set(f->unit_steps));
+  c.r = xk_get(call->r) * c.a;
+  c.g = xk_get(call->g) * c.a;
+  c.b = xk_get(call->b) * c.a;
   return c;
 }
 

@@ -1,16 +1,12 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  *
- * What a kernel file sees, the same on the cpu and on cuda; docs/kernels.md is its manual. Included
- * right before the kernel file. The back end defines xac_value_at behind it.
+ * What a kernel file sees; docs/kernels.md is its manual. Included right before the kernel file.
  */
 #ifndef XAC_USER_KERNEL_H
 #define XAC_USER_KERNEL_H
 
-#ifdef __CUDACC__
-#define XAC_FUNCTION static __device__ __forceinline__
-#else
-#define XAC_FUNCTION static inline __attribute__((unused))
-#endif
+/* Functions that call themselves are refused: nothing would count how deep they go. */
+#define XAC_FUNCTION static inline __attribute__((unused, always_inline))
 
 /* One sample of one ray. Vectors and lengths are in world space. */
 typedef struct xac_point {
@@ -24,9 +20,8 @@ typedef struct xac_point {
   float distance;       /* along the ray */
   float step;           /* between samples */
   float value_range[2]; /* of the transfer function */
-  const struct xac_frame *frame;
-  const void *source;
-  float index[3]; /* position in voxels of the whole volume */
+  float index[3];       /* position in voxels of the whole volume */
+  const float *parameter;
 } xac_point;
 
 typedef struct xac_rgba {
@@ -41,7 +36,7 @@ typedef struct xac_rgba {
 #define XAC_EVERYWHERE
 
 /* A declared parameter's value. */
-#define XAC_GET(POINT, NAME) ((POINT)->frame->parameter[XAC_INDEX_##NAME])
+#define XAC_GET(POINT, NAME) ((POINT)->parameter[XAC_INDEX_##NAME])
 
 /* Begins the kernel: XAC_KERNEL(p, color) { ... } */
 #define XAC_KERNEL(POINT, COLOR)                                                                   \

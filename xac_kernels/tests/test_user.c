@@ -126,12 +126,13 @@ static void bad_kernels_give_a_sentence_and_the_last_good_one_stays(void **state
       {"XAC_PARAMETER(float, a, 1, 0, 2, \"wrong way round\")\nXAC_KERNEL(p, c) { c->r = 0; }\n",
        ":1:"},
       {"XAC_KERNEL(p, c) { for (volatile int i = 0;; i++) { } }\n", "did not end"},
+      {"XAC_KERNEL(p, c) { again: c->r += p->value; if (c->r > -1e9f) goto again; }\n",
+       "did not end"},
+      {"XAC_KERNEL(p, c) { int n[(int)p->value + 1]; c->r = n[0]; }\n", ":1:"},
       {"XAC_KERNEL(p, c) { volatile float *q = (float *)8; c->r = q[(int)p->value]; }\n",
        "crashed"},
-      {"static volatile float t[4]; XAC_KERNEL(p, c) { c->r = t[(long)(p->value * 1e12f) + "
-       "1000000000L]; "
-       "}\n",
-       "crashed"},
+      {"static float t[4]; XAC_KERNEL(p, c) { c->r = t[(int)(p->value * 9)]; }\n", "outside"},
+      {"XAC_KERNEL(p, c) { c->r = 7 / (int)(4 * p->value); }\n", "divided by 0"},
   };
   xac_renderer *r = ready();
   beamcast_error e = {0, ""};
@@ -151,6 +152,82 @@ static void bad_kernels_give_a_sentence_and_the_last_good_one_stays(void **state
     assert_true(c[2] > 0.9f && c[0] == 0.0f);
   }
   assert_int_not_equal(xac_user_load(r, "/nowhere/kernel.c", &e), 0);
+  xac_destroy(r);
+}
+
+/* The trial's values are all below 2000; the volume has 5000. */
+static void a_kernel_that_runs_away_on_real_data_is_stopped(void **state) {
+  (void)state;
+  static const struct {
+    const char *text, *says;
+  } bad[] = {
+      {"XAC_KERNEL(p, c) { int i = 0; while (p->value < 2500 ? i < 4 : 1) i++; c->b = 0; }\n",
+       "did not end"},
+      {"XAC_KERNEL(p, c) { int i = 0; do i++; while (p->value > 2500 || i < 4); c->b = 0; }\n",
+       "did not end"},
+      {"XAC_KERNEL(p, c) {\n"
+       "  if (p->value > 2500) for (int i = 0; i < 9; i = 0) { if (i) break; else continue; }\n"
+       "  else c->b = 0;\n}\n",
+       "did not end"},
+      {"static float t[2001];\n"
+       "XAC_KERNEL(p, c) { t[(int)fabsf(p->value)] = 1; c->b = 0; }\n",
+       "outside"},
+      {"static float t[2001];\n"
+       "XAC_KERNEL(p, c) { float *q = t; c->r = q[(int)fabsf(p->value)]; c->b = 0; }\n",
+       "outside"},
+      {"XAC_KERNEL(p, c) { c->r = (int)p->value % (p->value > 2500 ? 0 : 7); c->b = 0; }\n",
+       "divided by 0"},
+  };
+  xac_renderer *r = ready();
+  beamcast_error e = {0, ""};
+  float c[4];
+  for (int i = 0; i < 16 * 16 * 16; i++) {
+    values[i] = 5000.0f;
+  }
+  xac_volume v = {.type = BEAMCAST_FLOAT32,
+                  .data = values,
+                  .dims = {16, 16, 16},
+                  .whole = {16, 16, 16},
+                  .index_to_world = {1, 0, 0, 0, 0, 1, 0, 0, 0, 0, 1, 0}};
+  assert_int_equal(xac_set_volume(r, &v, &e), 0);
+  /* Without a kernel before it: local light takes its place. */
+  write_kernel(bad[0].text);
+  int code = xac_user_load(r, file, &e);
+  if (code == BEAMCAST_ERR_UNSUPPORTED) {
+    skip();
+  }
+  assert_int_equal(code, 0);
+  use(r);
+  assert_string_equal(xac_user_stopped(r), "");
+  middle(r, c);
+  assert_true(c[0] > 0.9f && c[2] < 0.1f); /* the table's red */
+  assert_non_null(strstr(xac_user_stopped(r), "local light draws on"));
+  middle(r, c);
+  assert_true(c[0] > 0.9f);
+  /* With one: that draws on. */
+  for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
+    write_kernel("XAC_KERNEL(p, color) { color->r = 0; color->b = 1; }\n");
+    assert_int_equal(xac_user_load(r, file, &e), 0);
+    assert_string_equal(xac_user_stopped(r), "");
+    write_kernel(bad[i].text);
+    assert_int_equal(xac_user_load(r, file, &e), 0);
+    use(r);
+    middle(r, c);
+    print_message("%s\n", xac_user_stopped(r));
+    assert_true(c[2] > 0.9f && c[0] == 0.0f);
+    assert_non_null(strstr(xac_user_stopped(r), bad[i].says));
+    use(r);
+    middle(r, c);
+    assert_true(c[2] > 0.9f);
+  }
+  /* One that was fine here but not on another rank. */
+  write_kernel("XAC_KERNEL(p, color) { color->r = 1; color->b = 0; }\n");
+  assert_int_equal(xac_user_load(r, file, &e), 0);
+  middle(r, c);
+  assert_true(c[0] > 0.9f);
+  xac_user_stop(r);
+  middle(r, c);
+  assert_true(c[2] > 0.9f);
   xac_destroy(r);
 }
 
@@ -186,6 +263,7 @@ int main(void) {
       cmocka_unit_test(a_kernel_draws_with_its_parameters_and_is_reloaded),
       cmocka_unit_test(a_kernel_sees_value_gradient_and_neighbours),
       cmocka_unit_test(bad_kernels_give_a_sentence_and_the_last_good_one_stays),
+      cmocka_unit_test(a_kernel_that_runs_away_on_real_data_is_stopped),
       cmocka_unit_test(the_samples_that_come_along_load),
   };
   int failed = cmocka_run_group_tests(tests, NULL, NULL);
