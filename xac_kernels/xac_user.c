@@ -1,146 +1,23 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  *
- * Kernels that users write: reading their declarations, compiling, trying, loading. Other programs
- * are started with posix_spawn, never fork: the process may hold MPI and registered memory.
+ * Kernels that users write: compiling, trying, loading, and stopping them. Other programs are
+ * started with posix_spawn, never fork: the process may hold MPI and registered memory.
  */
 #include "xac_user.h"
 
-#include <ctype.h>
 #include <dlfcn.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <limits.h>
 #include <signal.h>
 #include <spawn.h>
 #include <stdlib.h>
-#include <sys/stat.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
 
-#include "xac_cuda.h"
 #include "xac_internal.h"
 
-struct xac_user {
-  void *library;
-  xac_user_function packet;
-  char path[PATH_MAX];
-  xac_parameter parameters[XAC_PARAMETERS_MAX];
-  int count;
-  int bits;
-  int everywhere;
-};
-
-enum { SOURCE_MAX = 1 << 20, COMPILE_SECONDS = 60, TRY_SECONDS = 8 };
-
-/* --- declarations ---------------------------------------------------------------------------- */
-
-static char *read_text(const char *path, beamcast_error *error) {
-  FILE *file = fopen(path, "re");
-  if (file == NULL) {
-    beamcast_fail(error, BEAMCAST_ERR_IO, "kernel file %s: %s", path, strerror(errno));
-    return NULL;
-  }
-  char *text = malloc(SOURCE_MAX + 1);
-  size_t size = text ? fread(text, 1, SOURCE_MAX + 1, file) : 0;
-  int failed = text == NULL || ferror(file);
-  (void)fclose(file);
-  if (failed || size > SOURCE_MAX) {
-    free(text);
-    beamcast_fail(error, BEAMCAST_ERR_IO, "kernel file %s can't be read, or is larger than 1 MiB",
-                  path);
-    return NULL;
-  }
-  text[size] = 0;
-  return text;
-}
-
-/* Overwrites comments with blanks, so that a word in one declares nothing. */
-static void blank_comments(char *text) {
-  for (char *c = text; *c; c++) {
-    if (*c == '"') {
-      for (c++; *c && *c != '"' && *c != '\n'; c++) {
-        c += *c == '\\' && c[1];
-      }
-      if (*c == 0) {
-        return;
-      }
-    } else if (c[0] == '/' && c[1] == '/') {
-      for (; *c && *c != '\n'; c++) {
-        *c = ' ';
-      }
-      if (*c == 0) {
-        return;
-      }
-    } else if (c[0] == '/' && c[1] == '*') {
-      for (; *c && !(c[0] == '*' && c[1] == '/'); c++) {
-        *c = *c == '\n' ? '\n' : ' ';
-      }
-      if (*c == 0) {
-        return;
-      }
-      c[0] = c[1] = ' ';
-    }
-  }
-}
-
-static int line_of(const char *text, const char *at) {
-  int line = 1;
-  for (; text < at; text++) {
-    line += *text == '\n';
-  }
-  return line;
-}
-
-static int sane_parameter(const xac_parameter *p) {
-  return (strcmp(p->type, "float") == 0 || strcmp(p->type, "int") == 0) &&
-         p->minimum <= p->maximum && p->value >= p->minimum && p->value <= p->maximum;
-}
-
-static int parse_declarations(const char *path, char *text, xac_user *user, beamcast_error *error) {
-  blank_comments(text);
-  user->bits = XAC_USER;
-  user->bits |= strstr(text, "XAC_USES_LIGHT") ? XAC_SCATTER : 0;
-  user->bits |= strstr(text, "XAC_USES_OPENNESS") ? XAC_OCCLUSION : 0;
-  user->everywhere = strstr(text, "XAC_EVERYWHERE") != NULL;
-  user->count = 0;
-  for (const char *at = text; (at = strstr(at, "XAC_PARAMETER")) != NULL; at++) {
-    xac_parameter p;
-    memset(&p, 0, sizeof p);
-    if (user->count == XAC_PARAMETERS_MAX) {
-      return beamcast_fail(error, BEAMCAST_ERR_ARGUMENT, "%s:%d: more than %d parameters", path,
-                           line_of(text, at), XAC_PARAMETERS_MAX);
-    }
-    int got =
-        sscanf(at, "XAC_PARAMETER ( %7[a-z] , %31[A-Za-z0-9_] , %lf , %lf , %lf , \"%127[^\"]\"",
-               p.type, p.name, &p.minimum, &p.maximum, &p.value, p.help);
-    if (got != 6 || !sane_parameter(&p)) {
-      return beamcast_fail(error, BEAMCAST_ERR_ARGUMENT,
-                           "%s:%d: a parameter is declared as XAC_PARAMETER(float or int, name, "
-                           "least, greatest, default, \"help\"), the default between the two",
-                           path, line_of(text, at));
-    }
-    user->parameters[user->count++] = p;
-  }
-  return BEAMCAST_OK;
-}
-
-int xac_user_declared(const char *path, xac_parameter *parameters, int *kernel_bits,
-                      beamcast_error *error) {
-  xac_user user;
-  memset(&user, 0, sizeof user);
-  char *text = read_text(path, error);
-  int code = text ? parse_declarations(path, text, &user, error) : -1;
-  free(text);
-  if (code != BEAMCAST_OK) {
-    return -1;
-  }
-  memcpy(parameters, user.parameters, sizeof user.parameters);
-  if (kernel_bits) {
-    *kernel_bits = user.bits;
-  }
-  return user.count;
-}
+enum { COMPILE_SECONDS = 60, TRY_SECONDS = 8 };
 
 /* --- compiling -------------------------------------------------------------------------------- */
 
@@ -401,13 +278,13 @@ int xac_user_load(xac_renderer *r, const char *path, beamcast_error *error) {
                          "\"%.200s\" is neither a kernel's name nor a kernel file's path", path);
   }
   xac_user *user = calloc(1, sizeof *user);
-  char *text = user ? read_text(full, error) : NULL;
+  char *text = user ? xac_user_read(full, error) : NULL;
   if (text == NULL) {
     free(user);
     return BEAMCAST_ERR_IO;
   }
   workshop w;
-  int code = parse_declarations(full, text, user, error);
+  int code = xac_user_parse(full, text, user, error);
   free(text);
   if (code == BEAMCAST_OK) {
     code = open_workshop(&w, user, error);

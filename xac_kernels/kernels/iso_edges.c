@@ -14,7 +14,7 @@ XAC_KERNEL(p, color) {
   color->a = steepness > 0.0f ? 0.95f * xac_clamp(1.5f - away / (steepness * thick), 0, 1) : 0.0f;
   float facing = xac_facing(p, p->eye);
   float light = 0.25f + 0.75f * xac_facing(p, p->light);
-  light *= 1.0f - XAC_GET(p, edges) * (1.0f - xac_smooth(facing, 0.1f, 0.45f));
+  light *= 1.0f - XAC_GET(p, edges) * (1.0f - xac_smooth(facing, 0.05f, 0.4f));
   color->r *= light;
   color->g *= light;
   color->b *= light;
