@@ -6,6 +6,7 @@
 #include "vtkCommunicator.h"
 #include "vtkDataArray.h"
 #include "vtkDataSetAttributes.h"
+#include "vtkFloatArray.h"
 #include "vtkImageData.h"
 #include "vtkMatrix3x3.h"
 #include "vtkMultiProcessController.h"
@@ -194,6 +195,20 @@ void TakeParts(const XACParts &parts, int64_t skip, xac_volume *v) {
   }
 }
 } // namespace
+
+vtkSmartPointer<vtkDataArray> XACDrawable(vtkDataArray *array, std::string *notice) {
+  notice->clear();
+  if (!array || dynamic_cast<const XACParts *>(array) ||
+      (TypeOf(array) != 0 && array->HasStandardMemoryLayout())) {
+    return array;
+  }
+  vtkNew<vtkFloatArray> copy;
+  copy->DeepCopy(array);
+  copy->SetName(array->GetName());
+  *notice = std::string("values of type ") + array->GetDataTypeAsString() +
+            " are drawn from a copy in float";
+  return copy.Get();
+}
 
 int XACMakeVolume(vtkImageData *image, vtkDataArray *array, int component, const int owned[6],
                   const XACWhole &whole, const double *matrix, bool nearest, xac_volume *v,

@@ -4,7 +4,10 @@
 #ifndef XACImage_h
 #define XACImage_h
 
+#include "vtkSmartPointer.h"
 #include "xac.h"
+
+#include <string>
 
 class vtkDataArray;
 class vtkImageData;
@@ -29,6 +32,9 @@ void XACOwnedExtent(vtkImageData *image, int owned[6]);
 // Collective over the controller (may be null): the union of what all ranks own.
 XACWhole XACGatherWhole(vtkImageData *image, const int owned[6],
                         vtkMultiProcessController *controller);
+
+// The array itself where it can be drawn in place, else a copy of float, and a sentence about it.
+vtkSmartPointer<vtkDataArray> XACDrawable(vtkDataArray *array, std::string *notice);
 
 // The brick that a rank's image is, colours taken from a component of array. Ghost planes become
 // border planes, in place. matrix: of the prop, row-major 4 x 4, or null. Without image or array

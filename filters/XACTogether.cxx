@@ -53,6 +53,16 @@ void SetPlane(double *plane, const double direction[3], const double reference[3
   }
   plane[3] = -sign * offset;
 }
+// Lays a part under the picture; most of its pixels are empty. Where nothing behind is seen any
+// more, rays end at once.
+void LayUnder(float *picture, const float *part, float *limit, size_t count) {
+  for (size_t p = 0; p < count; p++) {
+    if (part[4 * p + 3] > 0.0f) {
+      xac_over(picture + 4 * p, part + 4 * p, 1);
+      limit[p] = picture[4 * p + 3] > 0.999f ? 0.0f : limit[p];
+    }
+  }
+}
 } // namespace
 
 int XACDrawTogether(std::vector<XACLayer> &layers, const xac_camera &camera,
@@ -81,14 +91,9 @@ int XACDrawTogether(std::vector<XACLayer> &layers, const xac_camera &camera,
       if (code != BEAMCAST_OK) {
         return code;
       }
-      xac_over(image.rgba, part.data(), count);
+      LayUnder(image.rgba, part.data(), limit.data(), count);
       sums[i].milliseconds += layers[i].Stats->milliseconds;
       sums[i].samples += layers[i].Stats->samples;
-    }
-    for (size_t p = 0; p < count; p++) {
-      if (image.rgba[4 * p + 3] > 0.999f) {
-        limit[p] = 0.0f; // nothing behind is seen
-      }
     }
   }
   for (size_t i = 0; i < layers.size(); i++) {

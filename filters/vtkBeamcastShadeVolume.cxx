@@ -73,7 +73,9 @@ int vtkBeamcastShadeVolume::RequestData(vtkInformation *, vtkInformationVector *
   }
   beamcast_error error = {0, ""};
   xac_volume volume;
-  if (XACMakeVolume(input, array, 0, owned, whole, nullptr, false, &volume, &error) !=
+  std::string converted;
+  vtkSmartPointer<vtkDataArray> drawn = XACDrawable(array, &converted);
+  if (XACMakeVolume(input, drawn, 0, owned, whole, nullptr, false, &volume, &error) !=
       BEAMCAST_OK) {
     vtkErrorMacro(<< error.message);
     XACMakeVolume(nullptr, nullptr, 0, owned, whole, nullptr, false, &volume, nullptr);

@@ -35,13 +35,14 @@ struct vtkXACVolumeMapper::Internals {
   xac_renderer *Renderer = nullptr;
   std::string Backend = "auto", Kernel = "local", Parameters;
   std::string LoadedBackend, LoadedKernel;
-  bool KernelChanged = true;
+  bool KernelChanged = true, KernelFailed = false;
   int Bits = XAC_LOCAL;
   int Owned[6] = {0, -1, 0, -1, 0, -1};
   XACWhole Whole;
   bool BrickChanged = true;
   // What the renderer was given last.
   vtkDataArray *Array = nullptr;
+  vtkSmartPointer<vtkDataArray> Drawn; // it, or a copy of a type that can be drawn
   vtkMTimeType ArrayTime = 0;
   double Matrix[16] = {0};
   int GivenComponent = -1;
@@ -49,7 +50,7 @@ struct vtkXACVolumeMapper::Internals {
   bool Ready = false;
   XACPicture Picture;
   xac_stats Stats = {};
-  std::string Problem, KernelProblem, CutProblem;
+  std::string Problem, KernelProblem, CutProblem, Stopped, Converted;
   std::vector<double> Bounds; // of every rank
   vtkVolume *Prop = nullptr;
   bool WindowWanted = false;
@@ -130,6 +131,7 @@ bool vtkXACVolumeMapper::PrepareRenderer() {
 void vtkXACVolumeMapper::PrepareKernel() {
   Internals &in = *this->Internal;
   int bits = XACKernelBits(in.Kernel.c_str());
+  in.KernelFailed = false;
   if (bits >= 0) {
     in.Bits = bits;
     in.KernelProblem.clear();
@@ -140,11 +142,12 @@ void vtkXACVolumeMapper::PrepareKernel() {
       in.KernelProblem.clear();
     } else {
       in.KernelProblem = error.message; // the last good kernel draws on
+      in.KernelFailed = true;
       vtkWarningMacro(<< error.message);
     }
   }
   in.KernelChanged = false;
-  if (in.Bits & XAC_USER) {
+  if ((in.Bits & XAC_USER) && !*xac_user_stopped(in.Renderer)) {
     std::istringstream words(in.Parameters);
     for (std::string word; words >> word;) {
       size_t equals = word.find('=');
@@ -184,8 +187,9 @@ bool vtkXACVolumeMapper::PrepareData(vtkVolume *prop) {
   }
   xac_volume volume;
   beamcast_error error = {0, ""};
-  int code = XACMakeVolume(image, array, this->Component, in.Owned, in.Whole, matrix, this->Nearest,
-                           &volume, &error);
+  in.Drawn = XACDrawable(array, &in.Converted);
+  int code = XACMakeVolume(image, in.Drawn, this->Component, in.Owned, in.Whole, matrix,
+                           this->Nearest, &volume, &error);
   if (code != BEAMCAST_OK) {
     in.Problem = error.message; // take part in what is collective with an empty brick
     XACMakeVolume(nullptr, nullptr, 0, in.Owned, in.Whole, matrix, false, &volume, nullptr);
@@ -279,12 +283,17 @@ void vtkXACVolumeMapper::Prepare(vtkVolume *prop, vtkMultiProcessController *con
     this->PrepareKernel();
     fine = this->PrepareData(prop) && this->PrepareColors(prop) && this->PrepareShading();
   }
-  // Light is worked out together, so all ranks must be ready, or none.
-  int mine = fine, all = fine;
+  // Light is worked out together, so all ranks must be ready, or none; and all have one kernel.
+  const bool user = fine && (in.Bits & XAC_USER) != 0;
+  const int mine[2] = {fine, !in.KernelFailed && !(user && *xac_user_stopped(in.Renderer))};
+  int all[2] = {mine[0], mine[1]};
   if (controller && controller->GetNumberOfProcesses() > 1) {
-    controller->AllReduce(&mine, &all, 1, vtkCommunicator::MIN_OP);
+    controller->AllReduce(mine, all, 2, vtkCommunicator::MIN_OP);
   }
-  if (!all) {
+  if (user && mine[1] && !all[1]) {
+    xac_user_stop(in.Renderer);
+  }
+  if (!all[0]) {
     if (fine) {
       in.Problem = "another rank can't draw its part";
     }
@@ -318,7 +327,7 @@ std::string vtkXACVolumeMapper::GetStatus() {
     text << line;
   }
   for (const std::string &more :
-       {in.Problem, in.KernelProblem, in.CutProblem, std::string(in.Stats.notice)}) {
+       {in.Problem, in.KernelProblem, in.CutProblem, in.Converted, std::string(in.Stats.notice)}) {
     text << (more.empty() ? "" : "; ") << more;
   }
   return text.str();
@@ -398,7 +407,7 @@ void vtkXACVolumeMapper::FillQuality(int coarse, xac_quality *quality) {
   const double *s = in.Whole.Spacing;
   double step = this->SampleDistance > 0.0 && std::isfinite(this->SampleDistance)
                     ? this->SampleDistance
-                    : std::min({std::fabs(s[0]), std::fabs(s[1]), std::fabs(s[2])});
+                    : 0.5 * std::min({std::fabs(s[0]), std::fabs(s[1]), std::fabs(s[2])});
   xac_quality_default(quality, step * coarse);
   quality->jitter = this->Jitter;
   if (this->Cropping) {
@@ -427,6 +436,15 @@ void FindEnds(const XACWhole &whole, const double *matrix, const double *directi
   }
 }
 } // namespace
+
+void vtkXACVolumeMapper::WarnOfStop() {
+  Internals &in = *this->Internal;
+  const bool news = in.Stopped != xac_user_stopped(in.Renderer);
+  in.Stopped = xac_user_stopped(in.Renderer);
+  if (news && !in.Stopped.empty()) {
+    vtkWarningMacro(<< in.Stopped);
+  }
+}
 
 void vtkXACVolumeMapper::Render(vtkRenderer *renderer, vtkVolume *vtkNotUsed(volume)) {
   Internals &in = *this->Internal;
@@ -471,6 +489,9 @@ void vtkXACVolumeMapper::Render(vtkRenderer *renderer, vtkVolume *vtkNotUsed(vol
     in.Problem = error.message;
     vtkWarningMacro(<< error.message);
     return;
+  }
+  for (vtkXACVolumeMapper *mapper : shown) {
+    mapper->WarnOfStop();
   }
   in.Picture.Show(renderer);
 }

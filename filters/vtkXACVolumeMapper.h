@@ -93,6 +93,8 @@ private:
   bool PrepareShading();
   /// Those that draw in the renderer now, in its order.
   static std::vector<vtkXACVolumeMapper *> Shown(vtkRenderer *renderer);
+  /// Once for each kernel that had to be stopped.
+  void WarnOfStop();
   void FillQuality(int coarse, xac_quality *quality);
 
   struct Internals;

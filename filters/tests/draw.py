@@ -28,7 +28,6 @@ def draw(source, array, colors, opacities, eye, focus, name, kernels, near=None)
     display.ScalarOpacityUnitDistance = 1.0
     for kernel in kernels:
         display.XACKernel = kernel
-        Render(view)
         SaveScreenshot("%s/%s-%s.png" % (folder, name, kernel), view, ImageResolution=[300, 300])
     display.UpdatePropertyInformation()
     status = str(display.GetProperty("XACStatus"))
@@ -36,12 +35,11 @@ def draw(source, array, colors, opacities, eye, focus, name, kernels, near=None)
     assert "cpu" in status or "cuda" in status, status
     if near:
         view.CameraPosition, view.CameraFocalPoint = near
-        Render(view)  # some rank is off screen
+        # some rank is off screen
         SaveScreenshot("%s/%s-near.png" % (folder, name), view, ImageResolution=[300, 300])
         ball = Sphere(Center=focus, Radius=25)
         Show(ball, view)
         view.CameraPosition, view.CameraFocalPoint = eye, focus
-        Render(view)
         SaveScreenshot("%s/%s-ball.png" % (folder, name), view, ImageResolution=[300, 300])
     Delete(view)
 
