@@ -25,6 +25,11 @@ from vtkmodules.vtkRenderingCore import (vtkColorTransferFunction, vtkRenderer, 
                                          vtkVolumeProperty, vtkWindowToImageFilter)
 from vtkmodules.vtkRenderingVolume import vtkFixedPointVolumeRayCastMapper, vtkGPUVolumeRayCastMapper
 
+try:
+    from vtkmodules.vtkRenderingRayTracing import vtkOSPRayPass
+except ImportError:  # Debian's ParaView has none
+    vtkOSPRayPass = None
+
 CASES = ("dense-float32", "dense-uint16", "head", "scaling")
 # What has to hold: times faster than "GPU Based", plain and local.
 TARGETS = {"dense-float32": (2.5, 5.0), "dense-uint16": (2.5, 5.0), "head": (5.0, 10.0)}
@@ -76,7 +81,7 @@ def camera_of(shape, spacing, frame):
     return eye, focus
 
 
-def stock(volume, spacing, points, step, shade, mapper):
+def stock(volume, spacing, points, step, shade, mapper, ray_pass=None):
     """Median ms of a frame, how many were drawn, and the first camera's picture."""
     image = vtkImageData()
     image.SetDimensions(*volume.shape[::-1])
@@ -109,6 +114,8 @@ def stock(volume, spacing, points, step, shade, mapper):
     window.SetSize(options.pixels, options.pixels)
     window.AddRenderer(renderer)
     renderer.AddVolume(prop_volume)
+    if ray_pass:
+        renderer.SetPass(ray_pass)
     renderer.SetBackground(0, 0, 0)
     camera = renderer.GetActiveCamera()
     camera.SetViewAngle(30)
@@ -187,9 +194,12 @@ def case(name, volume, spacing, points, step):
     line["light_ms"] = rows[4]["light_ms"]
     line["occlusion_costs"] = round(line["local+occlusion_ms"] / line["local_ms"], 2)
     missed = [] if line["occlusion_costs"] <= 1.5 else ["local+occlusion at most 1.5 times local"]
-    for mapper, label in ((vtkGPUVolumeRayCastMapper, "gpu_based"), (vtkFixedPointVolumeRayCastMapper, "ray_cast_only")):
+    peers = [(vtkGPUVolumeRayCastMapper, "gpu_based", None), (vtkFixedPointVolumeRayCastMapper, "ray_cast_only", None)]
+    if vtkOSPRayPass:
+        peers.append((vtkGPUVolumeRayCastMapper, "ospray", vtkOSPRayPass))
+    for mapper, label, ray_pass in peers:
         for shade, key in ((False, "plain"), (True, "local")):
-            ms, frames, theirs = stock(volume, spacing, points, step, shade, mapper())
+            ms, frames, theirs = stock(volume, spacing, points, step, shade, mapper(), ray_pass and ray_pass())
             times = ms / line[key + "_ms"]
             line["%s_%s_ms" % (label, key)] = round(ms, 1)
             line["%s_%s_frames" % (label, key)] = frames
