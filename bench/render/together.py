@@ -24,7 +24,8 @@ def frame_of(shifts):
         display = simple.Show(wavelet, view)
         display.SetRepresentationType("XAC Volume")
         simple.ColorBy(display, ("POINTS", "RTData"))
-        display.XACKernel, display.Position = "local", [shift * size, 0, 0]
+        display.XACKernel = "local"
+        setattr(display, "Translation" if hasattr(display, "Translation") else "Position", [shift * size, 0, 0])  # 5.13, 5.11
         made.append(wavelet)
     simple.GetOpacityTransferFunction("RTData").Points = [0, 0.002, 0.5, 0, 280, 0.01, 0.5, 0]
     view.CameraPosition, view.CameraFocalPoint, view.CameraViewUp = [size, -3 * size, size], [0.5 * size, 0, 0], [0, 0, 1]
