@@ -22,11 +22,7 @@ int bc_attach(int fd, uint64_t serial, uint32_t array, bc_attachment *out, int *
   bc_writer writer = {0};
   bc_message message;
   bc_put_span(&writer, BC_ATTACH, &span);
-  int code = bc_send_writer(fd, &writer, deadline, error);
-  bc_writer_free(&writer);
-  if (code == BEAMCAST_OK) {
-    code = bc_receive_message(fd, &message, fd_out, deadline, error);
-  }
+  int code = bc_exchange(fd, &writer, &message, fd_out, deadline, error);
   if (code != BEAMCAST_OK) {
     return code;
   }

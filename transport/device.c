@@ -5,11 +5,17 @@
 #include <dlfcn.h>
 #include <limits.h>
 #include <link.h>
-#include <stdint.h>
 #include <stdlib.h>
+#include <unistd.h>
 
 /* From the CUDA driver API's reference: results are an int, 0 is success; addresses are 64-bit. */
-enum { ATTRIBUTE_CONTEXT = 1, ATTRIBUTE_MEMORY_TYPE = 2, ATTRIBUTE_MANAGED = 8, TYPE_DEVICE = 2 };
+enum {
+  ATTRIBUTE_CONTEXT = 1,
+  ATTRIBUTE_MEMORY_TYPE = 2,
+  ATTRIBUTE_MANAGED = 8,
+  TYPE_DEVICE = 2,
+  HANDLE_DMABUF = 1
+};
 
 typedef struct driver {
   int (*attribute)(void *value, int which, uint64_t address);
@@ -21,6 +27,7 @@ typedef struct driver {
   int (*stream_wait)(void *stream);
   int (*stream_destroy)(void *stream);
   int (*copy)(void *to, uint64_t from, size_t bytes, void *stream);
+  int (*share)(void *handle, uint64_t address, size_t bytes, int kind, uint64_t flags);
 } driver;
 
 struct bc_device {
@@ -59,12 +66,15 @@ static bool find_driver(driver *d) {
   void *library =
       dl_iterate_phdr(note_driver, path) != 0 ? dlopen(path, RTLD_LAZY | RTLD_NOLOAD) : NULL;
   bool all = library != NULL;
+  d->share = NULL;
   for (size_t i = 0; all && i < sizeof functions / sizeof functions[0]; i++) {
     void *found = dlsym(library, functions[i].name);
     *(void **)functions[i].to = found;
     all = found != NULL;
   }
   if (library != NULL) {
+    void *found = dlsym(library, "cuMemGetHandleForAddressRange"); /* since CUDA 11.7 */
+    *(void **)&d->share = found;
     (void)dlclose(library); /* the program's own handle keeps it */
   }
   return all;
@@ -87,6 +97,24 @@ bool bc_device_has(const void *data) {
     return false; /* the driver does not know ordinary memory */
   }
   return d.attribute(&managed, ATTRIBUTE_MANAGED, address) != 0 || managed == 0;
+}
+
+int bc_device_share(const void *data, uint64_t bytes, uint64_t *offset) {
+  driver d;
+  void *context = NULL, *ours;
+  int fd = -1;
+  uint64_t page = (uint64_t)sysconf(_SC_PAGESIZE), address = (uintptr_t)data;
+  uint64_t begin = address / page * page, end = (address + bytes + page - 1) / page * page;
+  if (!find_driver(&d) || d.share == NULL ||
+      d.attribute(&context, ATTRIBUTE_CONTEXT, address) != 0 || d.push(context) != 0) {
+    return -1;
+  }
+  if (d.share(&fd, begin, end - begin, HANDLE_DMABUF, 0) != 0) {
+    fd = -1;
+  }
+  (void)d.pop(&ours);
+  *offset = address - begin;
+  return fd;
 }
 
 bc_device *bc_device_open(bc_device *before, const void *data, beamcast_error *error) {

@@ -8,6 +8,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 #include "beamcast_types.h"
 
@@ -19,6 +20,9 @@ typedef struct bc_device bc_device;
 /* Whether data lies in a device's memory, which the processor can't read. Managed and pinned memory
  * is host memory here. */
 bool bc_device_has(const void *data);
+/* A descriptor under which an RDMA device finds the memory, at *offset behind its beginning; the
+ * caller's to close. -1 where this driver or this memory has none. */
+int bc_device_share(const void *data, uint64_t bytes, uint64_t *offset);
 /* For the device that data lies on. before: one that was opened earlier, which is used again or
  * closed; or NULL. NULL and a sentence on failure. */
 bc_device *bc_device_open(bc_device *before, const void *data, beamcast_error *error);

@@ -63,11 +63,7 @@ static int look(bc_fetch *f, const char *stream, int64_t deadline, beamcast_erro
   size_t begin = bc_message_begin(&writer, BC_LOOK);
   bc_put_text(&writer, stream);
   bc_message_end(&writer, begin);
-  int code = bc_send_writer(f->control, &writer, deadline, error);
-  bc_writer_free(&writer);
-  if (code == BEAMCAST_OK) {
-    code = bc_receive_message(f->control, &message, NULL, deadline, error);
-  }
+  int code = bc_exchange(f->control, &writer, &message, NULL, deadline, error);
   if (code == BEAMCAST_OK) {
     code = message.type == BC_FOUND ? take_found(f, &message, error) : bc_refusal(&message, error);
     bc_message_free(&message);
@@ -150,11 +146,7 @@ static int read_stream(int fd, const part *p, int64_t deadline, beamcast_error *
   bc_message message;
   bc_span span;
   bc_put_span(&writer, BC_READ, &p->span);
-  int code = bc_send_writer(fd, &writer, deadline, error);
-  bc_writer_free(&writer);
-  if (code == BEAMCAST_OK) {
-    code = bc_receive_message(fd, &message, NULL, deadline, error);
-  }
+  int code = bc_exchange(fd, &writer, &message, NULL, deadline, error);
   if (code != BEAMCAST_OK) {
     return code;
   }

@@ -22,11 +22,7 @@ static int bind_lane(int fd, uint64_t session, int64_t deadline, beamcast_error 
   bc_writer writer = {0};
   bc_message message;
   bc_put_number(&writer, BC_BIND, session);
-  int code = bc_send_writer(fd, &writer, deadline, error);
-  bc_writer_free(&writer);
-  if (code == BEAMCAST_OK) {
-    code = bc_receive_message(fd, &message, NULL, deadline, error);
-  }
+  int code = bc_exchange(fd, &writer, &message, NULL, deadline, error);
   if (code != BEAMCAST_OK) {
     return code;
   }

@@ -22,6 +22,7 @@ typedef struct put_work {
   int64_t deadline;
   pthread_mutex_t lock;
   int code;
+  bool unread; /* it lies on a device, and a link's wire does not read that */
   beamcast_error error;
 } put_work;
 
@@ -101,6 +102,11 @@ static int prepare_rank(bc_sender *s, put_work *work, uint32_t rank, const bc_pi
     piece.data += (int64_t)(piece.box.start[axis] - brick->box.start[axis]) * piece.stride[axis];
   }
   int code = prepare_link(s, link, piece.array, work->deadline, error);
+  if (code == BEAMCAST_OK && piece.on_device &&
+      (link->wire->reads_device == NULL || !link->wire->reads_device(link, &piece))) {
+    work->unread = true;
+    return BEAMCAST_OK;
+  }
   if (code == BEAMCAST_OK && !add_jobs(work, link, &piece)) {
     code = beamcast_fail(error, BEAMCAST_ERR_MEMORY, "out of memory");
   }
@@ -109,25 +115,29 @@ static int prepare_rank(bc_sender *s, put_work *work, uint32_t rank, const bc_pi
 
 int bc_sender_send_brick(bc_sender *s, const bc_piece *brick, int64_t deadline,
                          beamcast_error *error) {
-  return (bc_device_has(brick->data) ? bc_sender_send_staged
-                                     : bc_sender_send_host)(s, brick, deadline, error);
+  bc_piece piece = *brick;
+  bool unread = false;
+  piece.on_device = bc_device_has(brick->data);
+  int code = bc_sender_send_direct(s, &piece, &unread, deadline, error);
+  return code == BEAMCAST_OK && unread ? bc_sender_send_staged(s, &piece, deadline, error) : code;
 }
 
-int bc_sender_send_host(bc_sender *s, const bc_piece *brick, int64_t deadline,
-                        beamcast_error *error) {
+int bc_sender_send_direct(bc_sender *s, const bc_piece *brick, bool *unread, int64_t deadline,
+                          beamcast_error *error) {
   put_work work = {.deadline = deadline, .lock = PTHREAD_MUTEX_INITIALIZER};
   int code = BEAMCAST_OK;
-  for (uint32_t rank = 0; rank < s->server_ranks && code == BEAMCAST_OK; rank++) {
+  for (uint32_t rank = 0; rank < s->server_ranks && code == BEAMCAST_OK && !work.unread; rank++) {
     code = prepare_rank(s, &work, rank, brick, error);
   }
-  if (code == BEAMCAST_OK) {
+  *unread = work.unread;
+  if (code == BEAMCAST_OK && !work.unread) {
     bc_copiers_run(s->copiers, work.count, do_job, &work);
     code = work.code;
     if (code != BEAMCAST_OK && error != NULL) {
       *error = work.error;
     }
   }
-  for (size_t i = 0; i < work.count && code == BEAMCAST_OK; i++) {
+  for (size_t i = 0; i < work.count && code == BEAMCAST_OK && !work.unread; i++) {
     put_job *job = &work.jobs[i];
     uint64_t bytes = bc_volume_bytes(job->piece.box.shape, job->piece.voxel_bytes);
     job->link->synced[job->lane < job->link->sockets ? job->lane : 0] = false;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  *
- * A brick in a device's memory: cut into pieces that are copied into pinned host memory, and sent
- * from there. While a piece is sent the next one is being copied.
+ * A brick in a device's memory that no RDMA device reads: cut into pieces that are copied into
+ * pinned host memory, and sent from there. While a piece is sent the next one is being copied.
  */
 #include <stdlib.h>
 
@@ -28,7 +28,8 @@ static int send_before(staging *g, beamcast_error *error) {
   g->waiting = false;
   int code = bc_device_wait(g->s->device, 1 - g->lane, error);
   if (code == BEAMCAST_OK) {
-    code = bc_sender_send_host(g->s, &g->before, g->deadline, error);
+    bool unread;
+    code = bc_sender_send_direct(g->s, &g->before, &unread, g->deadline, error);
   }
   return code == BEAMCAST_OK ? bc_sender_flush_links(g->s, g->deadline, error) : code;
 }
@@ -51,6 +52,7 @@ static int stage(staging *g, const bc_box *box, beamcast_error *error) {
   }
   code = code == BEAMCAST_OK ? send_before(g, error) : code;
   now.data = buffer;
+  now.on_device = false;
   bc_strides_of(box->shape, brick->voxel_bytes, now.stride);
   g->before = now;
   g->waiting = code == BEAMCAST_OK;

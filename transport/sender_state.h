@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  *
- * Inside a sender; shared by sender.c (steps), sender_control.c (the control connection),
- * sender_brick.c and sender_staged.c (voxels to the ranks).
+ * Inside a sender; shared by sender_open.c (its beginning and end), sender.c (steps),
+ * sender_control.c (the control connection), sender_brick.c and sender_staged.c (voxels to the
+ * ranks).
  */
 #ifndef BEAMCAST_SENDER_STATE_H
 #define BEAMCAST_SENDER_STATE_H
@@ -48,6 +49,9 @@ struct bc_sender {
   bc_sender_stats stats;
 };
 
+/* Waits for what is owed of the step before: that its voxels have landed. */
+int bc_sender_settle(bc_sender *s, int64_t deadline, beamcast_error *error);
+
 /* --- sender_control.c: the control connection ------------------------------------------------- */
 
 /* Notes that the connection is lost, why, and what calls will return from now on; returns code. */
@@ -77,9 +81,10 @@ void *bc_sender_pulse(void *argument);
  * a CUDA device's memory. */
 int bc_sender_send_brick(bc_sender *s, const bc_piece *brick, int64_t deadline,
                          beamcast_error *error);
-/* The two ways: of memory that the processor can read, and of a device's through that. */
-int bc_sender_send_host(bc_sender *s, const bc_piece *brick, int64_t deadline,
-                        beamcast_error *error);
+/* The two ways: from where it lies, and of a device's through memory that the processor can read.
+ * *unread: not sent, as it lies on a device that some link's wire does not read. */
+int bc_sender_send_direct(bc_sender *s, const bc_piece *brick, bool *unread, int64_t deadline,
+                          beamcast_error *error);
 int bc_sender_send_staged(bc_sender *s, const bc_piece *brick, int64_t deadline,
                           beamcast_error *error);
 /* Returns when all that was put has left. */

@@ -322,6 +322,8 @@ int bc_slot_pick(bc_receiver *r, bc_stream_state *s);
 /* The ranks give the slot's memory back. */
 void bc_slot_forget(bc_receiver *r, bc_stream_state *s, int slot);
 bc_step *bc_step_find(bc_stream_state *s, uint64_t serial);
+/* Neither complete nor given up. */
+bool bc_step_active(const bc_step *step);
 
 /* root.c: what becomes of steps */
 void bc_step_begin(bc_receiver *r, bc_producer *p, uint64_t number, double time, double limit);

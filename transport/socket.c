@@ -353,3 +353,10 @@ int bc_send_writer(int fd, bc_writer *writer, int64_t deadline, beamcast_error *
   writer->size = 0;
   return code;
 }
+
+int bc_exchange(int fd, bc_writer *writer, bc_message *answer, int *fd_out, int64_t deadline,
+                beamcast_error *error) {
+  int code = bc_send_writer(fd, writer, deadline, error);
+  bc_writer_free(writer);
+  return code == BEAMCAST_OK ? bc_receive_message(fd, answer, fd_out, deadline, error) : code;
+}

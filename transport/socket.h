@@ -51,5 +51,8 @@ int bc_receive_message(int fd, bc_message *message, int *fd_out, int64_t deadlin
                        beamcast_error *error);
 /* Sends what the writer holds and empties it. */
 int bc_send_writer(int fd, bc_writer *writer, int64_t deadline, beamcast_error *error);
+/* Sends what the writer holds, frees that, and receives the answer as bc_receive_message does. */
+int bc_exchange(int fd, bc_writer *writer, bc_message *answer, int *fd_out, int64_t deadline,
+                beamcast_error *error);
 
 #endif

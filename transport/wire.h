@@ -31,6 +31,7 @@ typedef struct bc_piece {
   uint64_t voxel_bytes;
   const unsigned char *data; /* the producer's voxel at box.start */
   int64_t stride[3];
+  bool on_device; /* data lies in a CUDA device's memory */
 } bc_piece;
 
 typedef struct bc_wire {
@@ -43,6 +44,9 @@ typedef struct bc_wire {
   /* Before pieces of (serial, slot, array) are written: one thread at a time. */
   int (*prepare)(bc_link *link, uint64_t serial, uint32_t slot, uint32_t array, int64_t deadline,
                  beamcast_error *error);
+  /* Whether such pieces can be written from a CUDA device's memory as they lie there, judging from
+   * this one. NULL: never. */
+  bool (*reads_device)(bc_link *link, const bc_piece *piece);
   /* Writes a piece over a lane. Lanes of a link are used by different threads at the same time.
    * May return before the bytes have left; then the array stays untouched until flush. */
   int (*write)(bc_link *link, int lane, const bc_piece *piece, int64_t deadline,

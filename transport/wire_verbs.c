@@ -5,6 +5,7 @@
  */
 #include <netdb.h>
 #include <netinet/in.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <unistd.h>
 
@@ -17,6 +18,7 @@ enum { QUEUES_DEFAULT_MAX = 4, DIAL_SECONDS = 5 };
 typedef struct verbs_state {
   bc_verbs_queue *queues[BC_QUEUES_MAX];
   int count;
+  atomic_bool no_device; /* a CUDA device's memory could not be registered */
   bc_attached attached;
 } verbs_state;
 
@@ -32,11 +34,7 @@ static int ask_where(bc_link *link, bc_verbs_at *at, int64_t deadline, beamcast_
   bc_writer writer = {0};
   bc_message message;
   bc_message_empty(&writer, BC_VERBS_OPEN);
-  int code = bc_send_writer(link->fd[0], &writer, deadline, error);
-  bc_writer_free(&writer);
-  if (code == BEAMCAST_OK) {
-    code = bc_receive_message(link->fd[0], &message, NULL, deadline, error);
-  }
+  int code = bc_exchange(link->fd[0], &writer, &message, NULL, deadline, error);
   if (code != BEAMCAST_OK) {
     return code;
   }
@@ -174,6 +172,15 @@ static int prepare(bc_link *link, uint64_t serial, uint32_t slot, uint32_t array
   return code == BEAMCAST_OK ? bc_attached_add(&state->attached, &at, error) : code;
 }
 
+static bool reads_device(bc_link *link, const bc_piece *piece) {
+  verbs_state *state = link->state;
+  if (state->no_device || !bc_verbs_rows_suit(piece)) {
+    return false;
+  }
+  state->no_device = !bc_verbs_device_try(bc_verbs_queue_domain(state->queues[0]), piece);
+  return !state->no_device;
+}
+
 static int write_piece(bc_link *link, int lane, const bc_piece *piece, int64_t deadline,
                        beamcast_error *error) {
   verbs_state *state = link->state;
@@ -183,6 +190,9 @@ static int write_piece(bc_link *link, int lane, const bc_piece *piece, int64_t d
   }
   int code =
       bc_verbs_write(state->queues[lane], piece, to->address, to->key[lane], deadline, error);
+  if (code == BEAMCAST_ERR_MEMORY && piece->on_device) {
+    state->no_device = true; /* the next one is staged */
+  }
   return code == BEAMCAST_OK ? bc_attached_wrote(&state->attached, lane, piece, error) : code;
 }
 
@@ -197,8 +207,13 @@ static int flush_link(bc_link *link, int64_t deadline, beamcast_error *error) {
   for (int lane = 0; lane < state->count && code == BEAMCAST_OK; lane++) {
     code = bc_verbs_queue_drain(state->queues[lane], deadline, error);
   }
-  return code == BEAMCAST_OK ? bc_attached_tell(&state->attached, link->fd[0], deadline, error)
-                             : code;
+  if (code == BEAMCAST_OK) {
+    code = bc_attached_tell(&state->attached, link->fd[0], deadline, error);
+    for (int lane = 0; lane < state->count; lane++) { /* while the rank looks at what it was told */
+      bc_verbs_queue_let_go(state->queues[lane]);
+    }
+  }
+  return code;
 }
 
 static void forget(bc_link *link) {
@@ -224,6 +239,7 @@ static const bc_wire verbs = {.name = "verbs",
                               .possible = possible,
                               .open = open_link,
                               .prepare = prepare,
+                              .reads_device = reads_device,
                               .write = write_piece,
                               .flush = flush_link,
                               .forget = forget,

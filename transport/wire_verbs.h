@@ -112,8 +112,10 @@ bc_verbs_queue *bc_verbs_dial(const bc_verbs_at *at, uint32_t number, struct soc
                               beamcast_error *error);
 /* Posts the read of the fence behind what was written. */
 int bc_verbs_queue_fence(bc_verbs_queue *queue, int64_t deadline, beamcast_error *error);
-/* Waits until everything has landed, and unregisters the arrays. */
+/* Waits until everything has landed, and meanwhile unregisters what has been read. */
 int bc_verbs_queue_drain(bc_verbs_queue *queue, int64_t deadline, beamcast_error *error);
+/* Unregisters the rest of the arrays: after drain. */
+void bc_verbs_queue_let_go(bc_verbs_queue *queue);
 /* Frees it; NULL is allowed. On return the device reads no array any more, and what was under way
  * does not land later, unless the server does not answer for half a second. */
 void bc_verbs_queue_close(bc_verbs_queue *queue);
@@ -146,11 +148,19 @@ bc_verbs_memory *bc_verbs_memory_new(beamcast_error *error);
 /* Whether this process may lock the least that arrays are registered by; if not, the sentence names
  * the limit. */
 int bc_verbs_memory_try(struct ibv_pd *domain, beamcast_error *error);
-/* Unregisters the producer's arrays; nothing of them may be under way. */
-void bc_verbs_memory_unregister(bc_verbs_memory *memory);
+/* Unregisters what only writes up to this one have read from. */
+void bc_verbs_memory_retire(bc_verbs_memory *memory, uint64_t completed);
+/* The last write from what was registered first; 0: nothing is registered. */
+uint64_t bc_verbs_memory_oldest(const bc_verbs_memory *memory);
 void bc_verbs_memory_free(bc_verbs_memory *memory); /* NULL is allowed */
 /* The queue's, freed with it. */
 bc_verbs_memory *bc_verbs_queue_memory(bc_verbs_queue *queue);
+
+/* Whether the piece's rows are long enough, ascend in memory and lie close enough for the device to
+ * fetch them where they lie; else the processor copies them. */
+bool bc_verbs_rows_suit(const bc_piece *piece);
+/* Whether the device may read the piece, which lies in a CUDA device's memory. */
+bool bc_verbs_device_try(struct ibv_pd *domain, const bc_piece *piece);
 
 /* Starts to write a piece into the array at (address, key). */
 int bc_verbs_write(bc_verbs_queue *queue, const bc_piece *piece, uint64_t address, uint32_t key,

@@ -14,11 +14,13 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
+#include "device.h"
 #include "wire_verbs.h"
 
 enum {
   WINDOWS = 4,              /* registered at the same time */
   WINDOW_BYTES = 16 << 20,  /* of each; halved while the limit of locked memory is in the way */
+  WINDOW_FIRST = 1 << 20,   /* of a step; then twice as large each */
   WINDOW_LEAST = 256 << 10, /* smaller ones are not tried */
   SHORT_ROW = 512,          /* shorter ones are copied: a row costs about as much as such a copy */
   FAR_APART = 4,            /* rows whose pages would be pinned for a quarter of their bytes only */
@@ -34,7 +36,8 @@ typedef struct window {
 struct bc_verbs_memory {
   window windows[WINDOWS]; /* a ring */
   uint32_t first, count;
-  uint64_t window_bytes;
+  uint64_t window_bytes; /* the most */
+  uint64_t next_bytes;   /* of the next window: small ones first, so that writing begins soon */
   uint64_t page;
   unsigned char *buffers; /* BUFFERS of BUFFER_BYTES; made when first needed */
   struct ibv_mr *buffers_region;
@@ -51,6 +54,7 @@ typedef struct passage {
   uint64_t bytes;
   uint64_t address; /* of the box in the server's memory */
   uint32_t key;
+  bool on_device;
   int64_t deadline;
 } passage;
 
@@ -61,6 +65,7 @@ bc_verbs_memory *bc_verbs_memory_new(beamcast_error *error) {
     return NULL;
   }
   memory->window_bytes = WINDOW_BYTES;
+  memory->next_bytes = WINDOW_FIRST;
   memory->page = (uint64_t)sysconf(_SC_PAGESIZE);
   return memory;
 }
@@ -87,9 +92,16 @@ static void retire_oldest(bc_verbs_memory *memory) {
   memory->count--;
 }
 
-void bc_verbs_memory_unregister(bc_verbs_memory *memory) {
-  while (memory->count > 0) {
+uint64_t bc_verbs_memory_oldest(const bc_verbs_memory *memory) {
+  return memory->count > 0 ? memory->windows[memory->first].last : 0;
+}
+
+void bc_verbs_memory_retire(bc_verbs_memory *memory, uint64_t completed) {
+  while (memory->count > 0 && memory->windows[memory->first].last <= completed) {
     retire_oldest(memory);
+  }
+  if (memory->count == 0) {
+    memory->next_bytes = WINDOW_FIRST;
   }
 }
 
@@ -97,7 +109,7 @@ void bc_verbs_memory_free(bc_verbs_memory *memory) {
   if (memory == NULL) {
     return;
   }
-  bc_verbs_memory_unregister(memory);
+  bc_verbs_memory_retire(memory, UINT64_MAX);
   if (memory->buffers_region != NULL) {
     (void)ibv_dereg_mr(memory->buffers_region);
   }
@@ -139,6 +151,32 @@ static uint64_t window_from(const passage *p, uint64_t at, uint64_t limit) {
   return end;
 }
 
+static struct ibv_mr *register_on_host(struct ibv_pd *domain, const void *data, uint64_t bytes) {
+  return ibv_reg_mr(domain, (void *)(uintptr_t)data, bytes, 0);
+}
+
+/* As a dmabuf; else as if it were ordinary memory, which nvidia-peermem makes it. */
+static struct ibv_mr *register_on_device(struct ibv_pd *domain, const void *data, uint64_t bytes) {
+  uint64_t offset = 0;
+  int fd = bc_device_share(data, bytes, &offset);
+  struct ibv_mr *region = NULL;
+  if (fd >= 0) {
+    region = ibv_reg_dmabuf_mr(domain, offset, bytes, (uintptr_t)data, fd, 0);
+    (void)close(fd);
+  }
+  return region != NULL ? region : register_on_host(domain, data, bytes);
+}
+
+bool bc_verbs_device_try(struct ibv_pd *domain, const bc_piece *piece) {
+  bc_runs rows = bc_runs_of(piece->box.shape, piece->stride, piece->voxel_bytes);
+  struct ibv_mr *region =
+      register_on_device(domain, piece->data, smaller(rows.bytes, WINDOW_LEAST));
+  if (region != NULL) {
+    (void)ibv_dereg_mr(region);
+  }
+  return region != NULL;
+}
+
 /* Registers the memory of positions at..*end, for reading by the device. Where the limit of locked
  * memory is in the way, waits for older windows, then takes smaller ones (*end). Fills error and
  * returns the code of a failure; *region is NULL without one where this memory can't be registered
@@ -156,10 +194,11 @@ static int register_window(passage *p, uint64_t at, uint64_t *end, struct ibv_mr
       }
       retire_oldest(memory);
     }
-    *end = window_from(p, at, memory->window_bytes);
+    *end = window_from(p, at, smaller(memory->next_bytes, memory->window_bytes));
     const unsigned char *begin = source(p, at), *last = source(p, *end - 1);
     uint64_t span = (uint64_t)(last - begin) + 1;
-    *region = ibv_reg_mr(bc_verbs_queue_domain(p->queue), (void *)(uintptr_t)begin, span, 0);
+    *region = (p->on_device ? register_on_device
+                            : register_on_host)(bc_verbs_queue_domain(p->queue), begin, span);
     if (*region != NULL || errno != ENOMEM) {
       return BEAMCAST_OK;
     }
@@ -255,9 +294,18 @@ static int write_copy(passage *p, uint64_t *at, uint64_t end, beamcast_error *er
 /* --- a piece -------------------------------------------------------------------------------------
  */
 
-/* Whether rows are long enough, ascend in memory and lie close enough for the device to fetch them.
- */
-static bool rows_suit(const passage *p) {
+static passage passage_of(const bc_piece *piece) {
+  int64_t stride[3];
+  bc_strides_of(piece->memory.shape, piece->voxel_bytes, stride);
+  return (passage){.data = piece->data,
+                   .from = bc_runs_of(piece->box.shape, piece->stride, piece->voxel_bytes),
+                   .to = bc_runs_of(piece->box.shape, stride, piece->voxel_bytes),
+                   .bytes = bc_volume_bytes(piece->box.shape, piece->voxel_bytes),
+                   .on_device = piece->on_device};
+}
+
+bool bc_verbs_rows_suit(const bc_piece *piece) {
+  const passage whole = passage_of(piece), *p = &whole;
   const bc_runs *rows = &p->from;
   int64_t plane = (int64_t)(rows->count[1] - 1) * rows->stride[1];
   if (rows->bytes < SHORT_ROW && rows->bytes < p->bytes) {
@@ -280,8 +328,12 @@ static int write_window(passage *p, uint64_t *at, bool *in_place, beamcast_error
   if (code != BEAMCAST_OK) {
     return code;
   }
-  if (region ==
-      NULL) { /* not registered, or memory of a kind that can't be: a device's, a file's */
+  if (region == NULL && p->on_device) {
+    return beamcast_fail(error, BEAMCAST_ERR_MEMORY,
+                         "the array in the CUDA device's memory can't be registered for RDMA: %s",
+                         strerror(errno));
+  }
+  if (region == NULL) { /* not registered, or memory of a kind that can't be: a file's */
     code = make_buffers(p, error);
     return code == BEAMCAST_OK ? write_copy(p, at, p->bytes, error) : code;
   }
@@ -291,23 +343,19 @@ static int write_window(passage *p, uint64_t *at, bool *in_place, beamcast_error
     code = write_rows(p, region, at, end, error);
   }
   w->last = bc_verbs_queue_last(p->queue);
+  memory->next_bytes = smaller(2 * memory->next_bytes, WINDOW_BYTES);
   return code;
 }
 
 int bc_verbs_write(bc_verbs_queue *queue, const bc_piece *piece, uint64_t address, uint32_t key,
                    int64_t deadline, beamcast_error *error) {
-  int64_t stride[3];
-  bc_strides_of(piece->memory.shape, piece->voxel_bytes, stride);
-  passage p = {.queue = queue,
-               .memory = bc_verbs_queue_memory(queue),
-               .data = piece->data,
-               .from = bc_runs_of(piece->box.shape, piece->stride, piece->voxel_bytes),
-               .to = bc_runs_of(piece->box.shape, stride, piece->voxel_bytes),
-               .bytes = bc_volume_bytes(piece->box.shape, piece->voxel_bytes),
-               .address = address + bc_offset_of(&piece->memory, &piece->box, piece->voxel_bytes),
-               .key = key,
-               .deadline = deadline};
-  bool in_place = rows_suit(&p);
+  passage p = passage_of(piece);
+  p.queue = queue;
+  p.memory = bc_verbs_queue_memory(queue);
+  p.address = address + bc_offset_of(&piece->memory, &piece->box, piece->voxel_bytes);
+  p.key = key;
+  p.deadline = deadline;
+  bool in_place = bc_verbs_rows_suit(piece);
   int code = BEAMCAST_OK;
   for (uint64_t at = 0; at < p.bytes && code == BEAMCAST_OK;) {
     code = write_window(&p, &at, &in_place, error);

@@ -241,11 +241,22 @@ int bc_verbs_queue_fence(bc_verbs_queue *q, int64_t deadline, beamcast_error *er
 }
 
 int bc_verbs_queue_drain(bc_verbs_queue *q, int64_t deadline, beamcast_error *error) {
-  int code = bc_verbs_queue_await(q, q->added, deadline, error);
-  if (code == BEAMCAST_OK) {
-    bc_verbs_memory_unregister(q->memory);
+  int code = BEAMCAST_OK;
+  uint64_t oldest;
+  while (code == BEAMCAST_OK && (oldest = bc_verbs_memory_oldest(q->memory)) != 0) {
+    code = bc_verbs_queue_await(q, oldest, deadline, error);
+    if (oldest + 1 >= q->added) {
+      break; /* what comes last is let go of later: the fence is waited for first */
+    }
+    if (code == BEAMCAST_OK) {
+      bc_verbs_memory_retire(q->memory, oldest);
+    }
   }
-  return code;
+  return code == BEAMCAST_OK ? bc_verbs_queue_await(q, q->added, deadline, error) : code;
+}
+
+void bc_verbs_queue_let_go(bc_verbs_queue *q) {
+  bc_verbs_memory_retire(q->memory, q->completed);
 }
 
 /* --- dialling ------------------------------------------------------------------------------------

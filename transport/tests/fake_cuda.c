@@ -2,7 +2,9 @@
  *
  * In the place of the CUDA driver, for machines without one: a device's memory is pages that the
  * processor may not touch, with another way to them for this library alone. A copy is made when it
- * is waited for; until then the buffer holds nonsense.
+ * is waited for; until then the buffer holds nonsense. An RDMA device may be let read the pages, as
+ * nvidia-peermem lets it; Linux gives it no pages of a shared mapping that the processor may not
+ * write.
  */
 #include <stddef.h>
 #include <stdint.h>
@@ -28,10 +30,14 @@ typedef struct stream {
 
 static unsigned char *device, *behind;
 static size_t device_bytes;
-static int context, depth, streams, pinned;
+static int context, depth, streams, pinned, copies;
 
 PUBLIC unsigned char *fake_device_new(size_t bytes, unsigned char **host);
 PUBLIC void fake_device_left(int *streams_left, int *pinned_left, int *pushed);
+PUBLIC int fake_device_copies(void);
+PUBLIC int fake_device_peermem(void);
+PUBLIC int cuMemGetHandleForAddressRange(int *fd, uint64_t address, size_t bytes, int kind,
+                                         uint64_t flags);
 PUBLIC int cuPointerGetAttribute(void *value, int which, uint64_t address);
 PUBLIC int cuCtxPushCurrent_v2(void *which);
 PUBLIC int cuCtxPopCurrent_v2(void **which);
@@ -59,6 +65,26 @@ void fake_device_left(int *streams_left, int *pinned_left, int *pushed) {
   *streams_left = streams;
   *pinned_left = pinned;
   *pushed = depth;
+}
+
+int fake_device_peermem(void) {
+  return mprotect(device, device_bytes, PROT_READ | PROT_WRITE);
+}
+
+int fake_device_copies(void) {
+  return copies;
+}
+
+/* No dmabuf, which takes a driver of the kernel's, but a file of the same bytes. */
+int cuMemGetHandleForAddressRange(int *fd, uint64_t address, size_t bytes, int kind,
+                                  uint64_t flags) {
+  uint64_t at = address - (uintptr_t)device;
+  if (depth == 0 || kind != 1 || flags != 0 || address % 4096 != 0 || bytes % 4096 != 0 ||
+      at > device_bytes || bytes > device_bytes - at) {
+    return INVALID;
+  }
+  *fd = memfd_create("fake-dmabuf", MFD_CLOEXEC);
+  return *fd >= 0 && pwrite(*fd, behind + at, bytes, 0) == (ssize_t)bytes ? SUCCESS : INVALID;
 }
 
 int cuPointerGetAttribute(void *value, int which, uint64_t address) {
@@ -130,6 +156,7 @@ int cuMemcpyDtoHAsync_v2(void *to, uint64_t from, size_t bytes, void *which) {
     return INVALID;
   }
   memset(to, 0xaa, bytes);
+  copies++;
   s->copies[s->count++] = (pending){to, behind + at, bytes};
   return SUCCESS;
 }

@@ -3,7 +3,8 @@
  * A server for a long time, with producers and viewers that come, go, are killed and stand still;
  * every step that is looked at is right voxel by voxel. A line a minute says what the server takes;
  * memory, threads and files must be in the end what they were after the first tenth of the time.
- *   soak WIRE SECONDS
+ *   soak WIRE SECONDS [PAUSE]      PAUSE: seconds from one run to the next, for a machine with
+ * other work
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -20,7 +21,7 @@
 
 enum { RANKS = 2, TEAM_MAX = 4 };
 
-static double length;
+static double length, pause_length;
 
 typedef struct counts {
   uint64_t teams, steps, dropped, killed, looks;
@@ -114,6 +115,7 @@ static void a_long_time_takes_no_more_than_a_short_one(void **state) {
   server_configure(&s, "volume", &(bc_stream_settings){.slots = 3, .ghosts = 1});
   for (uint64_t run = 1; seconds() - began < length || !warm; run++) {
     one_team(&s, run, &count);
+    nap(pause_length);
     if (!warm && seconds() - began > length / 10 && count.teams >= 10) {
       warm = true;
       nap(0.2);
@@ -147,6 +149,7 @@ static void a_long_time_takes_no_more_than_a_short_one(void **state) {
 int main(int argc, char **argv) {
   harness_begin(argc, argv);
   length = argc > 2 ? strtod(argv[2], NULL) : 2;
+  pause_length = argc > 3 ? strtod(argv[3], NULL) : 0;
   const struct CMUnitTest tests[] = {
       cmocka_unit_test_teardown(a_long_time_takes_no_more_than_a_short_one, harness_clean)};
   return cmocka_run_group_tests(tests, NULL, NULL);

@@ -2,7 +2,7 @@
  *
  * Arrays in a device's memory, which the processor can't read, arrive as others do: over a driver
  * library that is a fake (fake_cuda.c). That every piece is waited for, and nothing is left behind.
- *   test_device LIBRARY
+ *   test_device LIBRARY [verbs]      verbs: also over RDMA, where the device reads it as it lies
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -21,6 +21,7 @@
 #include "sender.h"
 
 static const char *library;
+static bool rdma;
 static unsigned char *device, *host;
 
 enum { DEVICE_BYTES = 20 << 20 };
@@ -49,8 +50,11 @@ static void push(bc_receiver *r, const char *contact, const char *wire, uint64_t
     }
     int code = bc_sender_begin(sender, step, 0, &error);
     code = code ? code : bc_sender_put(sender, &spec, &grid, &box, device, stride, &error);
-    memset(host, 0xdd, DEVICE_BYTES); /* put has read it */
+    if (strcmp(wire, "verbs") != 0) {
+      memset(host, 0xdd, DEVICE_BYTES); /* put has copied it */
+    }
     code = code ? code : bc_sender_end(sender, "{}", &error);
+    memset(host, 0xdd, DEVICE_BYTES);
     if (code != BEAMCAST_OK) {
       fail_msg("%s: %d, %s", wire, code, error.message);
     }
@@ -91,9 +95,16 @@ static void push(bc_receiver *r, const char *contact, const char *wire, uint64_t
   bc_sender_close(sender);
 }
 
+static int fake(const char *name) {
+  int (*function)(void) = NULL;
+  *(void **)&function = dlsym(RTLD_DEFAULT, name);
+  assert_non_null(function);
+  return function();
+}
+
 static void what_lies_on_a_device_arrives(void **state) {
   (void)state;
-  static const char *const wires[] = {"tcp", "shm"};
+  static const char *const wires[] = {"tcp", "shm", "verbs", "verbs"};
   char contact[96];
   unsigned char address[BC_ADDRESS_BYTES];
   (void)snprintf(contact, sizeof contact, "/tmp/beamcast-device-%d.json", (int)getpid());
@@ -103,11 +114,15 @@ static void what_lies_on_a_device_arrives(void **state) {
   bc_receiver_address(r, address);
   assert_int_equal(bc_receiver_join(r, address, NULL), BEAMCAST_OK);
   const uint64_t small[3] = {9, 8, 7}, large[3] = {256, 256, 70}, flat[3] = {3000000, 1, 1};
-  for (int i = 0; i < 2; i++) {
+  for (int i = 0; i < (rdma ? 4 : 2); i++) {
     uint64_t run = 1 + 10 * (uint64_t)i;
+    int before = fake("fake_device_copies");
+    bool direct = i == 3;
+    assert_true(!direct || fake("fake_device_peermem") == 0);
     push(r, contact, wires[i], run, small, (int64_t[3]){4, 36, 288});
     push(r, contact, wires[i], run + 1, large, (int64_t[3]){4, 1024, 262144});
     push(r, contact, wires[i], run + 2, flat, (int64_t[3]){4, 12000000, 12000000});
+    assert_int_equal(fake("fake_device_copies") == before, direct);
     push(r, contact, wires[i], run + 3, small, (int64_t[3]){4, 64, 4096}); /* with gaps */
     push(r, contact, wires[i], run + 4, small, (int64_t[3]){8, 160, 8192});
   }
@@ -122,6 +137,24 @@ static void what_lies_on_a_device_arrives(void **state) {
   assert_int_equal(pushed, 0);
 }
 
+static void what_is_shared_with_an_rdma_device_is_the_array(void **state) {
+  (void)state;
+  const uint64_t at[] = {0, 1, 4095, 4096, 10000}, bytes[] = {1, 4096, 9000};
+  for (size_t i = 0; i < sizeof at / sizeof at[0]; i++) {
+    for (size_t k = 0; k < sizeof bytes / sizeof bytes[0]; k++) {
+      unsigned char got[9000];
+      uint64_t offset = 0;
+      int fd = bc_device_share(device + at[i], bytes[k], &offset);
+      assert_true(fd >= 0);
+      assert_int_equal(pread(fd, got, bytes[k], (off_t)offset), bytes[k]);
+      assert_memory_equal(got, host + at[i], bytes[k]);
+      (void)close(fd);
+    }
+  }
+  uint64_t offset;
+  assert_int_equal(bc_device_share(host, 4096, &offset), -1);
+}
+
 static void host_memory_is_no_devices(void **state) {
   (void)state;
   assert_true(bc_device_has(device));
@@ -132,6 +165,7 @@ static void host_memory_is_no_devices(void **state) {
 
 int main(int argc, char **argv) {
   library = argc > 1 ? argv[1] : "";
+  rdma = argc > 2 && strcmp(argv[2], "verbs") == 0;
   if (bc_device_has(&argc)) {
     return 1; /* no driver is there yet */
   }
@@ -145,7 +179,9 @@ int main(int argc, char **argv) {
     (void)fprintf(stderr, "test_device: %s can't be loaded\n", library);
     return 1;
   }
-  const struct CMUnitTest tests[] = {cmocka_unit_test(what_lies_on_a_device_arrives),
-                                     cmocka_unit_test(host_memory_is_no_devices)};
+  const struct CMUnitTest tests[] = {
+      cmocka_unit_test(what_lies_on_a_device_arrives),
+      cmocka_unit_test(what_is_shared_with_an_rdma_device_is_the_array),
+      cmocka_unit_test(host_memory_is_no_devices)};
   return cmocka_run_group_tests(tests, NULL, NULL);
 }
