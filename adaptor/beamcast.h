@@ -83,7 +83,8 @@ BEAMCAST_API void beamcast_close(beamcast_stream *stream);
  * Bricks of a step may overlap where their values agree. What no brick covers gets `fill`. */
 typedef struct beamcast_brick {
   const char *name;    /* the array's name; "volume" */
-  const void *data;    /* the voxel at start[]; untouched by the caller until end_step returns */
+  const void *data;    /* the voxel at start[], also in a CUDA device's memory, where what fills it
+                          must be done; untouched by the caller until end_step returns */
   int type;            /* one of beamcast_type */
   int components;      /* 1 to 4, interleaved; 0 means 1 */
   uint64_t volume[3];  /* voxels of the whole volume: nx, ny, nz; each at least 1 */

@@ -125,12 +125,14 @@ void bc_verbs_queue_close(bc_verbs_queue *queue);
 typedef struct bc_verbs_limits {
   uint32_t sges;    /* pieces of local memory that one write gathers */
   uint64_t message; /* bytes of one write */
+  uint32_t inlined; /* bytes that may go with the request itself (IBV_SEND_INLINE) */
 } bc_verbs_limits;
 const bc_verbs_limits *bc_verbs_queue_limits(const bc_verbs_queue *queue);
 struct ibv_pd *bc_verbs_queue_domain(const bc_verbs_queue *queue);
-/* Adds a write to the batch. signal: its completion will be waited for. */
+/* Adds a write to the batch. flags: IBV_SEND_SIGNALED: its completion will be waited for;
+ * IBV_SEND_INLINE: the processor reads the memory, before the batch is handed over. */
 int bc_verbs_queue_post(bc_verbs_queue *queue, const struct ibv_sge *sge, uint32_t sges,
-                        uint64_t address, uint32_t key, bool signal, int64_t deadline,
+                        uint64_t address, uint32_t key, unsigned flags, int64_t deadline,
                         beamcast_error *error);
 /* The number of the last write that was added. */
 uint64_t bc_verbs_queue_last(const bc_verbs_queue *queue);

@@ -70,12 +70,35 @@ bc_verbs_memory *bc_verbs_memory_new(beamcast_error *error) {
   return memory;
 }
 
+/* Whether the device reads pages that are not locked (on-demand paging); BEAMCAST_RDMA_ON_DEMAND=0:
+ * not. */
+static bool pages_on_demand(struct ibv_context *context) {
+  struct ibv_device_attr_ex device;
+  return bc_verbs_setting("BEAMCAST_RDMA_ON_DEMAND", 0, 1, 1) != 0 &&
+         ibv_query_device_ex(context, NULL, &device) == 0 &&
+         (device.odp_caps.general_caps & IBV_ODP_SUPPORT) != 0 &&
+         (device.odp_caps.per_transport_caps.rc_odp_caps & IBV_ODP_SUPPORT_WRITE) != 0;
+}
+
+/* Locked, or, where the limit of locked memory is in the way, on demand. */
+static struct ibv_mr *register_on_host(struct ibv_pd *domain, const void *data, uint64_t bytes) {
+  void *memory = (void *)(uintptr_t)data;
+  struct ibv_mr *region = ibv_reg_mr(domain, memory, bytes, 0);
+  if (region == NULL && errno == ENOMEM) {
+    region = pages_on_demand(domain->context)
+                 ? ibv_reg_mr(domain, memory, bytes, IBV_ACCESS_ON_DEMAND)
+                 : NULL;
+    errno = ENOMEM;
+  }
+  return region;
+}
+
 int bc_verbs_memory_try(struct ibv_pd *domain, beamcast_error *error) {
   void *data = mmap(NULL, WINDOW_LEAST, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
   if (data == MAP_FAILED) {
     return beamcast_fail(error, BEAMCAST_ERR_MEMORY, "out of memory");
   }
-  struct ibv_mr *region = ibv_reg_mr(domain, data, WINDOW_LEAST, 0);
+  struct ibv_mr *region = register_on_host(domain, data, WINDOW_LEAST);
   int code = region != NULL
                  ? BEAMCAST_OK
                  : bc_verbs_no_registration(error, errno, WINDOW_LEAST, "a part of the array");
@@ -149,10 +172,6 @@ static uint64_t window_from(const passage *p, uint64_t at, uint64_t limit) {
     end += p->from.bytes;
   }
   return end;
-}
-
-static struct ibv_mr *register_on_host(struct ibv_pd *domain, const void *data, uint64_t bytes) {
-  return ibv_reg_mr(domain, (void *)(uintptr_t)data, bytes, 0);
 }
 
 /* As a dmabuf; else as if it were ordinary memory, which nvidia-peermem makes it. */
@@ -235,8 +254,8 @@ static int write_rows(passage *p, const struct ibv_mr *region, uint64_t *at, uin
   }
   uint64_t address =
       p->address + (uint64_t)bc_runs_at(&p->to, begin / p->to.bytes) + begin % p->to.bytes;
-  return bc_verbs_queue_post(p->queue, sges, count, address, p->key, *at == end, p->deadline,
-                             error);
+  return bc_verbs_queue_post(p->queue, sges, count, address, p->key,
+                             *at == end ? IBV_SEND_SIGNALED : 0, p->deadline, error);
 }
 
 /* --- rows through buffers ------------------------------------------------------------------------
@@ -274,17 +293,19 @@ static int write_copy(passage *p, uint64_t *at, uint64_t end, beamcast_error *er
     memcpy(buffer + (*at - begin), source(p, *at), length);
     *at += length;
   }
-  uint64_t message = bc_verbs_queue_limits(p->queue)->message;
+  const bc_verbs_limits *limits = bc_verbs_queue_limits(p->queue);
   for (uint64_t out = begin; code == BEAMCAST_OK && out < stop;) {
     uint64_t length = smaller(stop, (out / p->to.bytes + 1) * p->to.bytes) - out;
-    length = smaller(length, message);
+    length = smaller(length, limits->message);
     struct ibv_sge sge = {.addr = (uintptr_t)(buffer + (out - begin)),
                           .length = (uint32_t)length,
                           .lkey = memory->buffers_region->lkey};
     uint64_t address =
         p->address + (uint64_t)bc_runs_at(&p->to, out / p->to.bytes) + out % p->to.bytes;
     out += length;
-    code = bc_verbs_queue_post(p->queue, &sge, 1, address, p->key, out == stop, p->deadline, error);
+    unsigned flags =
+        (out == stop ? IBV_SEND_SIGNALED : 0U) | (length <= limits->inlined ? IBV_SEND_INLINE : 0U);
+    code = bc_verbs_queue_post(p->queue, &sge, 1, address, p->key, flags, p->deadline, error);
   }
   memory->buffer_last[index] = bc_verbs_queue_last(p->queue);
   memory->next_buffer = (index + 1) % BUFFERS;

@@ -16,6 +16,7 @@ enum {
   DEPTH = 256,       /* writes in flight, at most */
   BATCH = 32,        /* writes handed to the device at a time */
   SGES_MAX = 16,     /* more make the queue's entries longer for all writes */
+  INLINED = 128,     /* bytes with a request; a queue of so many pieces has the room anyhow */
   COMPLETIONS = 16,  /* looked at together */
   ACK_TIMEOUT = 16,  /* 4.096 us x 2^16 = 0.27 s until a packet is sent again, ... */
   RETRIES = 7,       /* ... so often, before the peer counts as gone */
@@ -205,8 +206,9 @@ static struct ibv_send_wr *next_request(bc_verbs_queue *q, bool signal) {
 }
 
 int bc_verbs_queue_post(bc_verbs_queue *q, const struct ibv_sge *sge, uint32_t sges,
-                        uint64_t address, uint32_t key, bool signal, int64_t deadline,
+                        uint64_t address, uint32_t key, unsigned flags, int64_t deadline,
                         beamcast_error *error) {
+  bool signal = (flags & IBV_SEND_SIGNALED) != 0;
   int code = make_room(q, deadline, error);
   if (code != BEAMCAST_OK) {
     return code;
@@ -214,6 +216,7 @@ int bc_verbs_queue_post(bc_verbs_queue *q, const struct ibv_sge *sge, uint32_t s
   struct ibv_sge *copy = q->sges[q->batched];
   struct ibv_send_wr *wr = next_request(q, signal);
   memcpy(copy, sge, sges * sizeof *sge);
+  wr->send_flags |= flags & IBV_SEND_INLINE;
   wr->opcode = IBV_WR_RDMA_WRITE;
   wr->sg_list = copy;
   wr->num_sge = (int)sges;
@@ -351,8 +354,15 @@ static int make_queue_pair(bc_verbs_queue *q, beamcast_error *error) {
                                         .cap = {.max_send_wr = q->depth,
                                                 .max_recv_wr = 1,
                                                 .max_send_sge = q->limits.sges,
-                                                .max_recv_sge = 1}};
-  if (q->cq == NULL || rdma_create_qp(q->id, NULL, &attributes) != 0) {
+                                                .max_recv_sge = 1,
+                                                .max_inline_data = INLINED}};
+  int failed = q->cq == NULL ? -1 : rdma_create_qp(q->id, NULL, &attributes);
+  if (failed != 0 && q->cq != NULL) { /* a device that takes nothing with its requests */
+    attributes.cap.max_inline_data = 0;
+    failed = rdma_create_qp(q->id, NULL, &attributes);
+  }
+  q->limits.inlined = attributes.cap.max_inline_data < INLINED ? 0 : INLINED;
+  if (failed != 0) {
     return beamcast_fail(error, BEAMCAST_ERR_MEMORY, "no RDMA queue pair can be made: %s%s",
                          strerror(errno),
                          errno == ENOMEM ? " (see RLIMIT_MEMLOCK, 'ulimit -l')" : "");

@@ -398,6 +398,18 @@ uint64_t server_logged(server *s, const char *text) {
   return ask(&s->rank[0], &o).number;
 }
 
+void server_wait_logged(server *s, const char *text, uint64_t least) {
+  uint64_t found = server_logged(s, text);
+  for (int i = 0; i < 20000 && found < least; i++) {
+    nap(0.005);
+    found = server_logged(s, text);
+  }
+  if (found < least) {
+    fail_test("\"%s\" was logged %llu times, not %llu", text, (unsigned long long)found,
+              (unsigned long long)least);
+  }
+}
+
 /* --- what a process takes ------------------------------------------------------------------------
  */
 

@@ -133,6 +133,8 @@ void server_check_newest(server *s, const char *stream, const test_scene *scene,
 void server_view(server *s, const char *stream, bool open);
 /* Lines logged by rank 0 that contain text. */
 uint64_t server_logged(server *s, const char *text);
+/* Waits until there are at least so many. */
+void server_wait_logged(server *s, const char *text, uint64_t least);
 
 /* What a process takes (kind: R_USAGE or P_USAGE). */
 answer usage_of(child *c, order_kind kind);

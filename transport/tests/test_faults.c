@@ -54,6 +54,7 @@ static void a_server_outlives_producers_killed_at_any_moment(void **state) {
     random_nap(3000);
     child_kill(&producers[1 - first]);
     server_wait_producers(&s, "volume", 0);
+    server_wait_logged(&s, "is put out: the connection to a producer broke", round == 0 ? 2 : 0);
     received = server_status(&s, "volume").steps_received;
     uint64_t serial = server_take(&s, "volume", 0, BC_PICK_NEWEST, &newest);
     if (received > 0) {
@@ -143,9 +144,7 @@ static void a_killed_rank_ends_in_errors_and_not_in_a_hang(void **state) {
   assert_int_not_equal(producers_end(producers, 2), BEAMCAST_OK);
   assert_int_not_equal(producers_step(producers, 2, &scene, 3), BEAMCAST_OK);
   assert_int_equal(server_status(&s, "volume").steps_received, 1);
-  for (int i = 0; i < 20000 && server_logged(&s, "rank 1 of the server is gone:") == 0; i++) {
-    nap(0.005);
-  }
+  server_wait_logged(&s, "rank 1 of the server is gone:", 1);
   answer a = producer_connect(&late, &s, "volume", 0, 1, 8);
   assert_int_equal(a.code, BEAMCAST_ERR_REFUSED);
   assert_non_null(strstr(a.text, "rank 1 of the server is gone"));
@@ -221,6 +220,7 @@ static void no_byte_of_a_stopped_run_lands_in_the_next_one(void **state) {
         assert_int_equal(producer_end(&new[0]), BEAMCAST_OK);
         server_wait_received(&s, "volume", ++received);
       }
+      server_wait_logged(&s, "rank 0 of 1 is put out: another run has taken over", 1 + round);
       uint64_t serial = server_take(&s, "volume", 0, BC_PICK_NEWEST, NULL);
       server_check(&s, serial, &scene);
       resume(&old[0]);
@@ -256,6 +256,8 @@ static void a_stopped_producer_gives_way_when_its_slot_is_wanted(void **state) {
   old = producers[1];
   /* waits for the one slot, until the other one is given up and this step with it */
   assert_int_equal(producer_begin(&producers[0], 2, 0), BEAMCAST_DROPPED);
+  server_wait_logged(&s, "rank 1 of 2 is put out: a producer was silent for too long", 1);
+  server_wait_logged(&s, "stream volume, step 1 was given up: a producer was silent", 1);
   producers[1] = producer_start();
   assert_int_equal(producer_connect(&producers[1], &s, "volume", 1, 2, 7).code, BEAMCAST_OK);
   assert_int_equal(producers_begin(producers, 2, 3), BEAMCAST_OK);
@@ -310,6 +312,7 @@ static void a_stopped_server_ends_in_errors_within_the_limit(void **state) {
     }
     server_wait_received(&s, "volume", received + 2);
     server_check_newest(&s, "volume", &scene, later - 1);
+    server_wait_logged(&s, "of 2 is put out: ", 2 + 2 * (uint64_t)which);
     for (int i = 0; i < 2; i++) {
       producer_exit(&next[i]);
       producer_exit(&producers[i]);

@@ -69,17 +69,10 @@ static void tear_down(scenery *c) {
   server_stop(&c->s);
 }
 
-/* Waits until the log has so many lines with the text. */
+/* So many lines of the log have the text, and no more. */
 static void expect_logged(server *s, const char *text, uint64_t count) {
-  uint64_t found = 0;
-  for (int i = 0; i < 20000 && found < count; i++) {
-    found = server_logged(s, text);
-    nap(found < count ? 0.005 : 0);
-  }
-  if (found != count) {
-    fail_test("\"%s\" was logged %llu times, not %llu", text, (unsigned long long)found,
-              (unsigned long long)count);
-  }
+  server_wait_logged(s, text, count);
+  assert_int_equal(server_logged(s, text), count);
 }
 
 /* --- tokens and rights ---------------------------------------------------------------------------

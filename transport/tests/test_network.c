@@ -60,16 +60,6 @@ static void exit_all(child *producers, int count) {
   }
 }
 
-static void expect_logged(server *s, const char *text) {
-  for (int i = 0; i < 20000; i++) {
-    if (server_logged(s, text) > 0) {
-      return;
-    }
-    nap(0.005);
-  }
-  fail_test("\"%s\" was not logged", text);
-}
-
 /* Afterwards a producer of a later run is served, near and far. */
 static void check_aftermath(server *s, uint64_t run, const test_scene *scene) {
   child next[2];
@@ -145,7 +135,7 @@ static void eight_producers_over_a_bad_link(void **state) {
   server_wait_producers(&s, "volume", EIGHT - 1);
   server_wait_settled(&s, "volume", step + 1);
   server_check_newest(&s, "volume", &scene, step);
-  expect_logged(&s, "stream volume: rank 5 of 8 is put out");
+  server_wait_logged(&s, "stream volume: rank 5 of 8 is put out", 1);
   producers[5] = producer_start_far();
   assert_int_equal(producer_connect(&producers[5], &s, "volume", 5, EIGHT, 1).code, BEAMCAST_OK);
   step = push_one(&s, producers, EIGHT, &scene, step + 2);
@@ -213,7 +203,7 @@ static void a_cut_link_ends_in_an_error_in_every_phase(void **state) {
       wait_for_usage(&s.rank[i], R_USAGE, &before[i]);
     }
   }
-  expect_logged(&s, "another run has taken over the stream");
+  server_wait_logged(&s, "another run has taken over the stream", 1);
   server_stop(&s);
 }
 
@@ -264,7 +254,7 @@ static void a_producer_behind_a_cut_link_gives_way_when_its_slot_is_wanted(void 
   network_set(&(network_state){.cut = true});
   /* waits for the one slot, until the other one is given up and this step with it */
   assert_int_equal(producer_begin(&producers[0], step + 2, 0), BEAMCAST_DROPPED);
-  expect_logged(&s, "rank 1 of 2 is put out: a producer was silent for too long");
+  server_wait_logged(&s, "rank 1 of 2 is put out: a producer was silent for too long", 1);
   network_set(&good);
   answer a = ask(&producers[1], &(order){.kind = P_BEGIN, .step = step + 2});
   assert_true(a.code != BEAMCAST_OK && a.code != BEAMCAST_DROPPED);

@@ -102,9 +102,7 @@ static void a_listener_learns_no_token_and_can_repeat_nothing(void **state) {
   assert_int_equal(bc_send_all(again, note.claim, sizeof note.claim, bc_deadline(60), NULL),
                    BEAMCAST_OK);
   forger_expect_closed(again);
-  for (int i = 0; i < 20000 && server_logged(&s, "wrong token") == 0; i++) {
-    nap(0.005);
-  }
+  server_wait_logged(&s, "wrong token", 1);
   assert_int_equal(server_logged(&s, "wrong token"), 1);
   bc_close_fd(&again);
   bc_close_fd(&client);
@@ -295,9 +293,7 @@ static void streams_are_limited(void **state) {
     bc_message_free(&message);
     bc_close_fd(&fd);
   }
-  for (int i = 0; i < 20000 && server_logged(&s, "as many streams as") < MANY - LIMIT; i++) {
-    nap(0.005);
-  }
+  server_wait_logged(&s, "as many streams as", MANY - LIMIT);
   assert_int_equal(server_logged(&s, "as many streams as"), MANY - LIMIT);
   server_stop(&s);
 }

@@ -116,6 +116,7 @@ static void what_a_control_group_has_not_is_refused_and_nobody_is_killed(void **
   }
   assert_int_equal(a.code, BEAMCAST_ERR_REFUSED);
   assert_non_null(strstr(a.text, "GiB left"));
+  server_wait_logged(&s, "GiB left", 1);
   (void)producer_end(&producer[0]);
   check_retrieved(&s, "volume", &good, 7, last); /* by this process, outside of the group */
   (void)setenv("BEAMCAST_WIRE", harness_wire, 1);

@@ -170,6 +170,7 @@ static void what_does_not_fit_is_refused_and_the_last_good_step_stays(void **sta
   }
   assert_int_equal(a.code, BEAMCAST_ERR_REFUSED);
   assert_non_null(strstr(a.text, "BEAMCAST_MEMORY_LIMIT"));
+  server_wait_logged(&s, "BEAMCAST_MEMORY_LIMIT", 1);
   (void)producer_end(&producer[0]);
   step = producers_step_when_free(producer, 1, &good, step + 1);
   server_wait_received(&s, "volume", 5);
