@@ -183,7 +183,7 @@ static struct ibv_mr *register_on_device(struct ibv_pd *domain, const void *data
     region = ibv_reg_dmabuf_mr(domain, offset, bytes, (uintptr_t)data, fd, 0);
     (void)close(fd);
   }
-  return region != NULL ? region : register_on_host(domain, data, bytes);
+  return region != NULL ? region : ibv_reg_mr(domain, (void *)(uintptr_t)data, bytes, 0);
 }
 
 bool bc_verbs_device_try(struct ibv_pd *domain, const bc_piece *piece) {

@@ -380,7 +380,7 @@ static void hundreds_of_connections_leave_nothing_behind(void **state) {
   const uint64_t volume[3] = {16, 16, 16};
   test_scene scene = scene_plain(37, 1, volume, BEAMCAST_UINT8);
   answer before[2] = {{0}}, own = {0};
-  int count = harness_slow() ? 30 : 4 * rounds;
+  int count = harness_slow() ? 30 : rounds < 50 ? 200 : 4 * rounds;
   for (int i = 1; i <= count; i++) {
     answer a = producer_connect(&producer, &s, "volume", 0, 1, 7 + (uint64_t)i / 50);
     assert_int_equal(a.code, BEAMCAST_OK);
@@ -411,7 +411,7 @@ static void hundreds_of_connections_leave_nothing_behind(void **state) {
 
 int main(int argc, char **argv) {
   harness_begin(argc, argv);
-  rounds = argc > 2 ? atoi(argv[2]) : harness_slow() ? 6 : 50;
+  rounds = argc > 2 ? atoi(argv[2]) : harness_slow() ? 6 : 30;
   rounds = rounds < 4 ? 4 : rounds;
   const struct CMUnitTest tests[] = {
       TEST(a_server_outlives_producers_killed_at_any_moment),

@@ -135,7 +135,7 @@ static void random_volumes_relayed_by_the_root(void **state) {
 
 int main(int argc, char **argv) {
   harness_begin(argc, argv);
-  rounds = argc > 2 ? atoi(argv[2]) : harness_slow() ? 16 : 160;
+  rounds = argc > 2 ? atoi(argv[2]) : harness_slow() ? 16 : 80;
   const struct CMUnitTest tests[] = {
       cmocka_unit_test_teardown(random_volumes_into_1_rank, harness_clean),
       cmocka_unit_test_teardown(random_volumes_into_2_ranks, harness_clean),
