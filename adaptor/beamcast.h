@@ -177,6 +177,9 @@ typedef struct beamcast_volume_data {
   double spacing[3], origin[3];
   uint64_t step;
   double time;
+  char name[128];       /* of the array */
+  char unit[64];        /* of its values; "" if unknown */
+  char length_unit[64]; /* of spacing and origin; "" if unknown */
 } beamcast_volume_data;
 
 /* Fetches a box of the newest complete step of a stream from a running server. Needs the right to
@@ -186,6 +189,13 @@ BEAMCAST_API int beamcast_stream_retrieve(const char *contact, const char *strea
                                           const char *array, const uint64_t start[3],
                                           const uint64_t shape[3], double time_limit,
                                           beamcast_volume_data *out, beamcast_error *error);
+/* The same of the step of this number, as its producer gave it, which the server may have kept (see
+ * Keep of Beamcast Stream); NULL: the newest. BEAMCAST_ERR_REFUSED if it has gone. */
+BEAMCAST_API int beamcast_stream_retrieve_step(const char *contact, const char *stream,
+                                               const uint64_t *step, const char *array,
+                                               const uint64_t start[3], const uint64_t shape[3],
+                                               double time_limit, beamcast_volume_data *out,
+                                               beamcast_error *error);
 BEAMCAST_API void beamcast_volume_free(beamcast_volume_data *volume);
 
 #ifdef __cplusplus

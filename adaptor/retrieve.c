@@ -66,25 +66,36 @@ static int fetch_into(bc_fetch *fetch, const char *array, const uint64_t start[3
   memcpy(out->volume, grid->volume, sizeof out->volume);
   memcpy(out->spacing, grid->spacing, sizeof out->spacing);
   memcpy(out->origin, grid->origin, sizeof out->origin);
+  (void)snprintf(out->name, sizeof out->name, "%s", spec->name);
+  (void)snprintf(out->unit, sizeof out->unit, "%s", spec->unit);
+  (void)snprintf(out->length_unit, sizeof out->length_unit, "%s", grid->length_unit);
   return BEAMCAST_OK;
 }
 
-int beamcast_stream_retrieve(const char *contact, const char *stream, const char *array,
-                             const uint64_t start[3], const uint64_t shape[3], double time_limit,
-                             beamcast_volume_data *out, beamcast_error *error) {
+int beamcast_stream_retrieve_step(const char *contact, const char *stream, const uint64_t *step,
+                                  const char *array, const uint64_t start[3],
+                                  const uint64_t shape[3], double time_limit,
+                                  beamcast_volume_data *out, beamcast_error *error) {
   const double limit = time_limit > 0 ? time_limit : default_limit;
   if (out == NULL) {
     return beamcast_fail(error, BEAMCAST_ERR_ARGUMENT, "retrieve needs a place for its result");
   }
   memset(out, 0, sizeof *out);
   beamcast_error why = {0};
-  bc_fetch *fetch = bc_fetch_open(contact, NULL, stream ? stream : "volume", limit, &why);
+  bc_fetch *fetch = bc_fetch_open(contact, NULL, stream ? stream : "volume", step, limit, &why);
   int code = fetch ? fetch_into(fetch, array, start, shape, limit, out, &why) : why.code;
   bc_fetch_close(fetch);
   if (code != BEAMCAST_OK && error != NULL) {
     *error = why;
   }
   return code;
+}
+
+int beamcast_stream_retrieve(const char *contact, const char *stream, const char *array,
+                             const uint64_t start[3], const uint64_t shape[3], double time_limit,
+                             beamcast_volume_data *out, beamcast_error *error) {
+  return beamcast_stream_retrieve_step(contact, stream, NULL, array, start, shape, time_limit, out,
+                                       error);
 }
 
 void beamcast_volume_free(beamcast_volume_data *volume) {

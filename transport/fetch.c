@@ -57,11 +57,15 @@ static int take_found(bc_fetch *f, const bc_message *message, beamcast_error *er
   return BEAMCAST_OK;
 }
 
-static int look(bc_fetch *f, const char *stream, int64_t deadline, beamcast_error *error) {
+static int look(bc_fetch *f, const char *stream, const uint64_t *step, int64_t deadline,
+                beamcast_error *error) {
   bc_writer writer = {0};
   bc_message message;
   size_t begin = bc_message_begin(&writer, BC_LOOK);
   bc_put_text(&writer, stream);
+  if (step != NULL) {
+    bc_put_u64(&writer, *step);
+  }
   bc_message_end(&writer, begin);
   int code = bc_exchange(f->control, &writer, &message, NULL, deadline, error);
   if (code == BEAMCAST_OK) {
@@ -71,8 +75,8 @@ static int look(bc_fetch *f, const char *stream, int64_t deadline, beamcast_erro
   return code;
 }
 
-bc_fetch *bc_fetch_open(const char *contact, const char *token, const char *stream, double limit,
-                        beamcast_error *error) {
+bc_fetch *bc_fetch_open(const char *contact, const char *token, const char *stream,
+                        const uint64_t *step, double limit, beamcast_error *error) {
   bc_fetch *f = calloc(1, sizeof *f);
   int64_t deadline = bc_deadline(limit);
   if (f == NULL) {
@@ -80,7 +84,7 @@ bc_fetch *bc_fetch_open(const char *contact, const char *token, const char *stre
     return NULL;
   }
   f->control = bc_dial_root(&f->dialer, contact, token, BC_ROLE_VIEWER, deadline, error);
-  if (f->control < 0 || look(f, stream, deadline, error) != BEAMCAST_OK) {
+  if (f->control < 0 || look(f, stream, step, deadline, error) != BEAMCAST_OK) {
     bc_fetch_close(f);
     return NULL;
   }

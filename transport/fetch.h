@@ -19,9 +19,10 @@ typedef struct bc_fetch_info {
   uint32_t ranks;
 } bc_fetch_info;
 
-/* Connects and takes hold of the newest complete step. limit: seconds for this call. */
-bc_fetch *bc_fetch_open(const char *contact, const char *token, const char *stream, double limit,
-                        beamcast_error *error);
+/* Connects and takes hold of the newest complete step, or, where step is not NULL, of that number.
+ * limit: seconds for this call. */
+bc_fetch *bc_fetch_open(const char *contact, const char *token, const char *stream,
+                        const uint64_t *step, double limit, beamcast_error *error);
 void bc_fetch_describe(const bc_fetch *fetch, bc_fetch_info *info);
 /* Reads a box of an array into data, [z][y][x][component], contiguous. wire: forced name or NULL.
  */

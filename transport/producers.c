@@ -318,14 +318,15 @@ static void put_found(bc_receiver *r, bc_writer *writer, const bc_step *step) {
 }
 
 static void on_look(bc_receiver *r, bc_conn *conn, bc_reader *reader) {
-  char name[BC_NAME_MAX];
+  char name[BC_NAME_MAX], sentence[BC_SENTENCE_MAX];
   bc_get_text(reader, name, sizeof name);
+  bool any = reader->at == reader->size;
+  uint64_t number = any ? 0 : bc_get_u64(reader);
   unlook(r, conn);
   bc_stream_state *s = reader->bad ? NULL : bc_root_stream(r, name, false);
-  bc_step *step = s ? bc_step_find(s, s->newest) : NULL;
+  bc_step *step = s == NULL ? NULL : any ? bc_step_find(s, s->newest) : bc_step_kept(s, number);
   if (step == NULL) {
-    char sentence[BC_SENTENCE_MAX];
-    (void)snprintf(sentence, sizeof sentence, "stream %s has no complete step yet", name);
+    bc_say_no_step(s, name, any, number, sentence);
     say(r, conn, BC_REFUSE, 0, BEAMCAST_ERR_REFUSED, sentence);
     return;
   }

@@ -372,6 +372,11 @@ bc_stream_state *bc_root_stream(bc_receiver *r, const char *name, bool make);
 bc_step *bc_root_step(bc_receiver *r, uint64_t serial, bc_stream_state **stream);
 void bc_root_released(bc_receiver *r, uint32_t rank, uint64_t serial, uint64_t count);
 uint64_t bc_root_pick(bc_receiver *r, bc_stream_state *stream, bc_step *step);
+/* The complete step of the producers' number, the newest of several runs; NULL if there is none. */
+bc_step *bc_step_kept(bc_stream_state *stream, uint64_t number);
+/* Why there is no such step; any: the newest was asked for. stream may be NULL. */
+void bc_say_no_step(const bc_stream_state *stream, const char *name, bool any, uint64_t number,
+                    char sentence[BC_SENTENCE_MAX]);
 /* Slots may have become free: serves steps that wait. */
 void bc_root_slots_changed(bc_receiver *r, bc_stream_state *stream);
 

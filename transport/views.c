@@ -102,6 +102,37 @@ int bc_receiver_request(bc_receiver *r, const char *stream, const char *json,
   return code;
 }
 
+/* --- steps by their number -----------------------------------------------------------------------
+ */
+
+bc_step *bc_step_kept(bc_stream_state *s, uint64_t number) {
+  bc_step *found = NULL;
+  for (bc_step *step = s->steps; step != NULL; step = step->next) {
+    found = step->state == BC_STEP_COMPLETE && step->step == number ? step : found;
+  }
+  return found;
+}
+
+void bc_say_no_step(const bc_stream_state *s, const char *name, bool any, uint64_t number,
+                    char sentence[BC_SENTENCE_MAX]) {
+  char there[256] = "";
+  for (const bc_step *step = s ? s->steps : NULL; step != NULL; step = step->next) {
+    size_t at = strlen(there);
+    if (step->state == BC_STEP_COMPLETE && at < sizeof there - 24) {
+      (void)snprintf(there + at, sizeof there - at, "%s%llu", at > 0 ? ", " : "",
+                     (unsigned long long)step->step);
+    }
+  }
+  if (any || there[0] == '\0') {
+    (void)snprintf(sentence, BC_SENTENCE_MAX, "stream %s has no complete step yet", name);
+  } else {
+    (void)snprintf(sentence, BC_SENTENCE_MAX,
+                   "stream %s has step %llu no more, or not yet; it has %s (the server keeps as "
+                   "many steps as it was told to)",
+                   name, (unsigned long long)number, there);
+  }
+}
+
 /* --- picking -------------------------------------------------------------------------------------
  */
 
