@@ -187,9 +187,9 @@ std::string Door::GetGreeting() const {
 
 /* ParaView's own handshake: who connects says its version, connect id and rendering; who listens
  * answers whether they are the same. */
-bool Door::Greet(vtkSocketController *controller) const {
+bool Door::Greet(vtkSocketController *controller, bool calling) const {
   const std::string mine = this->GetGreeting();
-  if (this->Options.Reverse) {
+  if (calling) {
     const int size = static_cast<int>(mine.size()) + 1;
     int answer = -1;
     return controller->Send(&size, 1, 1, GREETING_TAG) &&
@@ -220,14 +220,22 @@ bool Door::Greet(vtkSocketController *controller) const {
 }
 
 vtkSmartPointer<vtkSocketController> Door::Admit() {
-  const int descriptor = this->Options.Reverse
-                             ? ConnectTo(this->Options.ClientHost, this->Options.ServerPort)
-                             : accept4(this->Listening, nullptr, nullptr, SOCK_CLOEXEC);
+  if (this->Options.Reverse) {
+    return this->CallOn(this->Options.ClientHost, this->Options.ServerPort);
+  }
+  return this->Welcome(accept4(this->Listening, nullptr, nullptr, SOCK_CLOEXEC), false);
+}
+
+vtkSmartPointer<vtkSocketController> Door::CallOn(const std::string &host, int port) const {
+  return this->Welcome(ConnectTo(host, port), true);
+}
+
+vtkSmartPointer<vtkSocketController> Door::Welcome(int descriptor, bool calling) const {
   if (descriptor < 0) {
     return nullptr;
   }
   vtkNew<AdoptedSocket> socket;
-  socket->Adopt(descriptor, this->Options.Reverse);
+  socket->Adopt(descriptor, calling);
   vtkNew<vtkSocketController> controller;
   vtkSocketCommunicator *communicator =
       vtkSocketCommunicator::SafeDownCast(controller->GetCommunicator());
@@ -237,7 +245,7 @@ vtkSmartPointer<vtkSocketController> Door::Admit() {
   bool known = false;
   {
     const Deadline deadline(descriptor, GREETING_SECONDS);
-    known = communicator->Handshake() && this->Greet(controller);
+    known = communicator->Handshake() && this->Greet(controller, calling);
   }
   vtkObject::GlobalWarningDisplayOn();
   communicator->SetReportErrors(1);

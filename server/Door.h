@@ -39,12 +39,16 @@ public:
    * is not one of ours. Takes a few seconds at most. */
   vtkSmartPointer<vtkSocketController> Admit();
 
+  /* Connects to a client that listens at this address; nullptr as above. */
+  vtkSmartPointer<vtkSocketController> CallOn(const std::string &host, int port) const;
+
   /* Turns away who knocks while a client is being served. */
   void Refuse();
 
 private:
   std::string GetGreeting() const;
-  bool Greet(vtkSocketController *controller) const;
+  bool Greet(vtkSocketController *controller, bool calling) const;
+  vtkSmartPointer<vtkSocketController> Welcome(int descriptor, bool calling) const;
 
   const ServerOptions &Options;
   int Listening = -1;

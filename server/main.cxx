@@ -7,6 +7,7 @@
 #include "Door.h"
 #include "Options.h"
 #include "Ranks.h"
+#include "Requests.h"
 #include "Signals.h"
 
 #include "vtkClientSocket.h"
@@ -104,17 +105,28 @@ void SayReady(const ServerOptions &options, const Door &door, int ranks) {
 }
 
 /* Rank 0: waits until there is a client; nullptr when the server is to end. */
-vtkSmartPointer<vtkSocketController> WaitForClient(Door &door, Ranks &ranks, IdleTime &idle,
-                                                   bool reverse) {
+vtkSmartPointer<vtkSocketController> WaitForClient(Door &door, Ranks &ranks, Requests &requests,
+                                                   IdleTime &idle, bool reverse) {
   Clock::time_point call = Clock::now();
   while (!IsEndRequested() && !ranks.IsAskedToEnd()) {
     if (idle.IsOver(BeamcastReceiver::Get()->GetActivity())) {
       std::cerr << "beamcast-server: idle for too long (see --idle), ending." << std::endl;
       return nullptr;
     }
-    pollfd fds[2] = {{GetSignalDescriptor(), POLLIN, 0}, {door.GetDescriptor(), POLLIN, 0}};
-    poll(fds, reverse ? 1 : 2, LOOK_AROUND_MS);
-    bool knocks = (fds[1].revents & POLLIN) != 0;
+    /* in reverse there is no door, which poll passes over */
+    pollfd fds[3] = {{GetSignalDescriptor(), POLLIN, 0},
+                     {requests.GetDescriptor(), POLLIN, 0},
+                     {door.GetDescriptor(), POLLIN, 0}};
+    poll(fds, 3, LOOK_AROUND_MS);
+    ClientRequest request;
+    while (requests.Next(false, request)) {
+      auto client = door.CallOn(request.Host, request.Port);
+      Requests::Answer(request, client != nullptr);
+      if (client != nullptr) {
+        return client;
+      }
+    }
+    bool knocks = (fds[2].revents & POLLIN) != 0;
     if (reverse && Clock::now() >= call) {
       knocks = true;
       call = Clock::now() + std::chrono::milliseconds(CALL_AGAIN_MS);
@@ -130,7 +142,7 @@ vtkSmartPointer<vtkSocketController> WaitForClient(Door &door, Ranks &ranks, Idl
 
 /* Rank 0: one client's session, from its first message until it has left or the server is to end.
  */
-void ServeClient(vtkSocketController *client, Door &door, Ranks &ranks) {
+void ServeClient(vtkSocketController *client, Door &door, Ranks &ranks, Requests &requests) {
   vtkProcessModule *process = vtkProcessModule::GetProcessModule();
   vtkSocketCommunicator *communicator =
       vtkSocketCommunicator::SafeDownCast(client->GetCommunicator());
@@ -148,11 +160,14 @@ void ServeClient(vtkSocketController *client, Door &door, Ranks &ranks) {
       break;
     }
     if (!communicator->HasBufferredMessages()) {
-      pollfd fds[3] = {{socket->GetSocketDescriptor(), POLLIN, 0},
+      pollfd fds[4] = {{socket->GetSocketDescriptor(), POLLIN, 0},
                        {GetSignalDescriptor(), POLLIN, 0},
+                       {requests.GetDescriptor(), POLLIN, 0},
                        {door.GetDescriptor(), POLLIN, 0}};
-      poll(fds, door.GetDescriptor() >= 0 ? 3 : 2, LOOK_AROUND_MS);
-      if ((fds[2].revents & POLLIN) != 0) {
+      poll(fds, 4, LOOK_AROUND_MS);
+      ClientRequest request;
+      (void)requests.Next(true, request);
+      if ((fds[3].revents & POLLIN) != 0) {
         door.Refuse();
       }
       if (fds[0].revents == 0) {
@@ -170,11 +185,11 @@ void ServeClient(vtkSocketController *client, Door &door, Ranks &ranks) {
   ranks.Tell(ServerCall::EndSession);
 }
 
-void RunRoot(const ServerOptions &options, Door &door, Ranks &ranks) {
+void RunRoot(const ServerOptions &options, Door &door, Ranks &ranks, Requests &requests) {
   IdleTime idle(options.IdleMinutes);
-  while (auto client = WaitForClient(door, ranks, idle, options.Reverse)) {
+  while (auto client = WaitForClient(door, ranks, requests, idle, options.Reverse)) {
     std::cerr << "beamcast-server: client connected." << std::endl;
-    ServeClient(client, door, ranks);
+    ServeClient(client, door, ranks, requests);
     client = nullptr;
     idle.Used();
     std::cerr << "beamcast-server: client left." << std::endl;
@@ -221,7 +236,8 @@ int Run(const ServerOptions &options) {
     good = false;
   }
   Door door(options);
-  if (good && ranks.GetRank() == 0 && !door.Open(why)) {
+  Requests requests;
+  if (good && ranks.GetRank() == 0 && !(door.Open(why) && requests.Open(why))) {
     std::cerr << "beamcast-server: " << why << "." << std::endl;
     good = false;
   }
@@ -233,7 +249,7 @@ int Run(const ServerOptions &options) {
   CatchSignals(ranks.GetRank() == 0 ? BeamcastReceiver::Get()->GetContact() : "");
   if (ranks.GetRank() == 0) {
     SayReady(options, door, ranks.GetCount());
-    RunRoot(options, door, ranks);
+    RunRoot(options, door, ranks, requests);
   } else {
     RunOther(ranks);
   }
