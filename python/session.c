@@ -28,12 +28,13 @@ static PyObject *text_of(const char *text) {
 }
 
 static PyObject *tuple_of(const beamcast_session_info *i) {
-  return Py_BuildValue(
-      "NNNNNNNNNiLLNNN", text_of(i->id), text_of(beamcast_session_state_name(i->state)),
-      text_of(i->reason), PyUnicode_DecodeFSDefault(i->contact), text_of(i->paraview),
-      PyUnicode_DecodeFSDefault(i->connect_id_file), PyUnicode_DecodeFSDefault(i->log),
-      text_of(i->host), text_of(i->slurm_job), i->ranks, (long long)i->start_time,
-      (long long)i->created, text_of(i->url), text_of(i->login), text_of(i->estimate));
+  return Py_BuildValue("NNNNNNNNNiLLNNNN", text_of(i->id),
+                       text_of(beamcast_session_state_name(i->state)), text_of(i->reason),
+                       PyUnicode_DecodeFSDefault(i->contact), text_of(i->paraview),
+                       PyUnicode_DecodeFSDefault(i->connect_id_file),
+                       PyUnicode_DecodeFSDefault(i->log), text_of(i->host), text_of(i->slurm_job),
+                       i->ranks, (long long)i->start_time, (long long)i->created, text_of(i->url),
+                       text_of(i->login), text_of(i->estimate), text_of(i->client));
 }
 
 /* --- life ------------------------------------------------------------------------------------ */
@@ -58,9 +59,10 @@ PyObject *core_start(PyObject *module, PyObject *arguments) {
   const char *type;
   beamcast_session *session;
   PyObject *script = NULL;
-  if (!PyArg_ParseTuple(arguments, "pidz(LLL)zdOpz:start", &options.paraview, &options.ranks,
+  if (!PyArg_ParseTuple(arguments, "pidz(LLL)zdOpziz:start", &options.paraview, &options.ranks,
                         &options.idle_minutes, &options.slurm, &size[0], &size[1], &size[2], &type,
-                        &options.time_limit, &script, &options.web, &options.host) ||
+                        &options.time_limit, &script, &options.web, &options.host, &options.keep,
+                        &options.client) ||
       !core_take_triple("shape", size, options.size)) {
     return NULL;
   }
@@ -254,8 +256,28 @@ PyObject *core_restrict(PyObject *module, PyObject *arguments) {
   return result;
 }
 
+static PyObject *session_connect_back(PyObject *object, PyObject *arguments) {
+  session_object *self = (session_object *)object;
+  const char *client;
+  int port, code;
+  double limit;
+  beamcast_error error = {0};
+  if (!PyArg_ParseTuple(arguments, "zid:connect_back", &client, &port, &limit) || !claim(self)) {
+    return NULL;
+  }
+  Py_BEGIN_ALLOW_THREADS
+  code = beamcast_connect_back(self->session, client, port, limit, &error);
+  Py_END_ALLOW_THREADS
+  self->busy = false;
+  if (code != BEAMCAST_OK) {
+    return core_raise(&error);
+  }
+  Py_RETURN_NONE;
+}
+
 static PyMethodDef methods[] = {{"status", session_status, METH_NOARGS, NULL},
                                 {"stop", session_stop, METH_NOARGS, NULL},
+                                {"connect_back", session_connect_back, METH_VARARGS, NULL},
                                 {"render_volume", session_render_volume, METH_VARARGS, NULL},
                                 {NULL, NULL, 0, NULL}};
 

@@ -84,28 +84,35 @@ static bool take_optional(PyObject *from, const char *format, const char *what, 
 }
 
 /* Of a stream, or, without its name, of what is shown. */
-static int fetch(const char *contact, const char *stream, const char *array, const uint64_t *start,
-                 const uint64_t *shape, double limit, beamcast_volume_data *data,
-                 beamcast_error *error) {
+static int fetch(const char *contact, const char *stream, const uint64_t *step, const char *array,
+                 const uint64_t *start, const uint64_t *shape, double limit,
+                 beamcast_volume_data *data, beamcast_error *error) {
 #ifdef BEAMCAST_HAS_SESSION
   if (stream == NULL) {
-    return beamcast_retrieve_from(contact, array, start, shape, limit, data, NULL, error);
+    return beamcast_retrieve_from(contact, step, array, start, shape, limit, data, NULL, error);
   }
 #endif
-  return beamcast_stream_retrieve(contact, stream, array, start, shape, limit, data, error);
+  return beamcast_stream_retrieve_step(contact, stream, step, array, start, shape, limit, data,
+                                       error);
 }
 
 PyObject *core_retrieve(PyObject *module, PyObject *arguments) {
   const core_state *state = PyModule_GetState(module);
-  PyObject *contact = NULL, *start, *shape;
+  PyObject *contact = NULL, *start, *shape, *number;
   const char *stream, *array;
-  uint64_t first[3], size[3];
+  uint64_t first[3], size[3], step = 0;
   double limit;
   beamcast_volume_data data;
   beamcast_error error = {0};
   int code;
-  if (!PyArg_ParseTuple(arguments, "O&zzOOd:retrieve", PyUnicode_FSConverter, &contact, &stream,
-                        &array, &start, &shape, &limit)) {
+  if (!PyArg_ParseTuple(arguments, "O&zzOOdO:retrieve", PyUnicode_FSConverter, &contact, &stream,
+                        &array, &start, &shape, &limit, &number)) {
+    return NULL;
+  }
+  bool has_step = number != Py_None;
+  step = has_step ? PyLong_AsUnsignedLongLong(number) : 0;
+  if (PyErr_Occurred() != NULL) {
+    Py_DECREF(contact);
     return NULL;
   }
   bool has_start = start != Py_None, has_shape = shape != Py_None;
@@ -116,8 +123,8 @@ PyObject *core_retrieve(PyObject *module, PyObject *arguments) {
   }
   const char *path = PyBytes_AsString(contact);
   Py_BEGIN_ALLOW_THREADS
-  code = fetch(path, stream, array, has_start ? first : NULL, has_shape ? size : NULL, limit, &data,
-               &error);
+  code = fetch(path, stream, has_step ? &step : NULL, array, has_start ? first : NULL,
+               has_shape ? size : NULL, limit, &data, &error);
   Py_END_ALLOW_THREADS
   Py_DECREF(contact);
   if (code != BEAMCAST_OK) {
@@ -128,12 +135,13 @@ PyObject *core_retrieve(PyObject *module, PyObject *arguments) {
     beamcast_volume_free(&data);
     return NULL;
   }
-  return Py_BuildValue("NKd(KKK)(KKK)(ddd)(ddd)", volume, (unsigned long long)data.step, data.time,
-                       (unsigned long long)data.start[2], (unsigned long long)data.start[1],
-                       (unsigned long long)data.start[0], (unsigned long long)data.volume[2],
-                       (unsigned long long)data.volume[1], (unsigned long long)data.volume[0],
-                       data.spacing[2], data.spacing[1], data.spacing[0], data.origin[2],
-                       data.origin[1], data.origin[0]);
+  return Py_BuildValue("NKd(KKK)(KKK)(ddd)(ddd)sss", volume, (unsigned long long)data.step,
+                       data.time, (unsigned long long)data.start[2],
+                       (unsigned long long)data.start[1], (unsigned long long)data.start[0],
+                       (unsigned long long)data.volume[2], (unsigned long long)data.volume[1],
+                       (unsigned long long)data.volume[0], data.spacing[2], data.spacing[1],
+                       data.spacing[0], data.origin[2], data.origin[1], data.origin[0], data.name,
+                       data.unit, data.length_unit);
 }
 
 static PyType_Slot slots[] = {{Py_tp_dealloc, dealloc}, {Py_bf_getbuffer, get_buffer}, {0, NULL}};

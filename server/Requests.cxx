@@ -18,7 +18,7 @@ void Reply(uint64_t id, int code, const std::string &sentence) {
   bc_receiver_reply(Handle(), id, code, sentence.c_str(), nullptr, nullptr, 0, nullptr);
 }
 
-/* The reader of beamcast_retrieve goes another way where it hears this code. */
+/* beamcast_retrieve takes another way where it hears this code. */
 void RefuseOthers(uint64_t id) {
   Reply(
       id, BEAMCAST_ERR_UNSUPPORTED,

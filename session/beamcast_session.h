@@ -46,7 +46,13 @@ typedef struct beamcast_start_options {
   int type;            /* their type, one of beamcast_type; 0: float32 */
   double time_limit;   /* seconds until a session on this machine has to run; 120 */
   const char *script;  /* the headless viewer runs this Python script at each step; NULL: none */
+  int keep;            /* steps that the headless viewer keeps beside the newest, to go back to:
+                          beamcast_retrieve_from; 0: none */
   int web;             /* not 0: the headless viewer has a web page; its address is in `url` */
+  const char *client;  /* of a server for ParaView clients: the name of this machine for the server,
+                          which then connects to a client that listens here, see
+                          beamcast_connect_back; "none": clients connect to the server. NULL: as
+                          clusters are used, the first for Slurm jobs, the second for others */
   const char *host;    /* not NULL: on that machine, a login for ssh ("user@host"), there locally or
                           by `slurm`. `script` is a path there. $BEAMCAST_REMOTE names `beamcast`
                           there where it is not in the PATH, $BEAMCAST_SSH another ssh */
@@ -95,6 +101,8 @@ typedef struct beamcast_session_info {
   char url[300];      /* of the session's web page; "" if it has none */
   char login[256];    /* for ssh, of the machine that has the session; "" for this one */
   char estimate[600]; /* what the announced volumes need, with the arithmetic; "" if none are */
+  char
+      client[300]; /* where a ParaView client listens for it, "csrc://HOST:PORT"; "" if none does */
 } beamcast_session_info;
 
 /* Asks how a session is. BEAMCAST_ERR_ARGUMENT when its record is gone (it was stopped);
@@ -111,9 +119,19 @@ BEAMCAST_API int beamcast_session_list(beamcast_session_info **list, size_t *cou
                                        beamcast_error *error);
 
 /* Ends a session and removes what it left: processes, files, ParaView's entry, its record. Ended,
- * crashed and already removed sessions are fine. Takes some 20 seconds at most.
+ * crashed and already removed sessions are fine. Takes a second or two, 45 at most.
  * Errors: BEAMCAST_ERR_UNSUPPORTED for a session that runs on another machine. */
 BEAMCAST_API int beamcast_stop(beamcast_session *session, beamcast_error *error);
+
+/* Has a session for ParaView clients connect to a client that listens (csrc:// in its Connect
+ * dialog, simple.ReverseConnect in Python): ParaView's way where nobody can connect to a node of a
+ * cluster. Waits for the client, which has to be this user's own, and for the session, time_limit
+ * seconds in all (0: 60). client: the host that it listens at, unchecked; NULL: this machine. port:
+ * 0 means the one in info.client. Such clients must know the session's connect id. Errors:
+ * BEAMCAST_ERR_REFUSED (another client is connected; the port is another user's), _CONNECTION,
+ * _TIMEOUT, _UNSUPPORTED for sessions over SSH. */
+BEAMCAST_API int beamcast_connect_back(beamcast_session *session, const char *client, int port,
+                                       double time_limit, beamcast_error *error);
 
 /* --- volumes --------------------------------------------------------------------------------- */
 
@@ -148,12 +166,15 @@ BEAMCAST_API int beamcast_render_volume(beamcast_session *session, const beamcas
 BEAMCAST_API int beamcast_retrieve(beamcast_session *session, const char *array,
                                    const uint64_t start[3], const uint64_t shape[3],
                                    beamcast_volume_data *out, beamcast_error *error);
-/* The same by a contact, with full or view rights. time_limit: seconds for each transfer; 0 means
- * 120. about: what is shown (source, step, window, kernel, versions) as a JSON object, malloc'ed,
- * NULL where the server does not tell; may be NULL. */
-BEAMCAST_API int beamcast_retrieve_from(const char *contact, const char *array,
-                                        const uint64_t start[3], const uint64_t shape[3],
-                                        double time_limit, beamcast_volume_data *out, char **about,
+/* The same by a contact, with full or view rights. step: the number of a step of the stream that is
+ * shown, which the server keeps (see `keep` of beamcast_start_options); NULL: what is shown.
+ * time_limit: seconds for each transfer; 0 means 120. about: what is shown (source, step, window,
+ * kernel, versions) as a JSON object, malloc'ed, NULL where the server does not tell; may be NULL.
+ */
+BEAMCAST_API int beamcast_retrieve_from(const char *contact, const uint64_t *step,
+                                        const char *array, const uint64_t start[3],
+                                        const uint64_t shape[3], double time_limit,
+                                        beamcast_volume_data *out, char **about,
                                         beamcast_error *error);
 
 /* --- pictures, files: the headless viewer ------------------------------------------------------

@@ -12,6 +12,7 @@ typedef struct bs_node {
   uint64_t memory;     /* bytes; 0: not known */
   int gpus;            /* 0: none */
   uint64_t gpu_memory; /* bytes of each */
+  int count;           /* how many of them there are */
 } bs_node;
 
 typedef struct bs_need {

@@ -13,7 +13,7 @@
 
 #include "files.h"
 
-enum { ANSWER_MAX = 4096, CLEAN_UP_SECONDS = 25, STOP_SECONDS = 25 };
+enum { ANSWER_MAX = 4096, CLEAN_UP_SECONDS = 45, STOP_SECONDS = 45 };
 
 /* Spawns the keeper with one end of a socket as its standard input; the other end comes back. */
 static int spawn_keeper(int *link, beamcast_error *error) {
@@ -57,9 +57,10 @@ static int spawn_keeper(int *link, beamcast_error *error) {
 
 static bool send_request(int link, const bs_record *record) {
   json_t *json =
-      json_pack("{s:s, s:i, s:f, s:b, s:b, s:s, s:I, s:s}", "id", record->info.id, "ranks",
-                record->info.ranks, "idle_minutes", record->idle_minutes, "paraview",
-                (int)record->paraview, "web", (int)record->web, "script", record->script,
+      json_pack("{s:s, s:i, s:f, s:b, s:b, s:i, s:s, s:i, s:s, s:I, s:s}", "id", record->info.id,
+                "ranks", record->info.ranks, "idle_minutes", record->idle_minutes, "paraview",
+                (int)record->paraview, "web", (int)record->web, "keep", record->keep, "client",
+                record->client, "client_port", record->client_port, "script", record->script,
                 "step_limit", (json_int_t)record->step_limit, "estimate", record->info.estimate);
   char *text = json ? json_dumps(json, JSON_COMPACT) : NULL;
   bool good = text != NULL &&

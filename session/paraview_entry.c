@@ -11,7 +11,6 @@
 #include <unistd.h>
 
 #include "files.h"
-#include "record.h"
 
 static bool find_list(char *path, size_t size) {
   const char *config = getenv("XDG_CONFIG_HOME"), *home = getenv("HOME");
@@ -69,15 +68,42 @@ static void write_list(xmlDocPtr document, const char *path) {
   }
 }
 
-static void add_entry(xmlDocPtr document, const char *name, const char *url, const char *id) {
-  static const char *const option[][2] = {
-      {"name", "PV_CONNECT_ID"}, {"label", "Connect id"}, {"readonly", "true"}};
+/* What ParaView runs once it listens. By `env`, since only arguments may have blanks. */
+static void add_command(xmlNodePtr startup, const bs_record *record) {
+  char program[BEAMCAST_SESSION_PATH_MAX], port[16];
+  if (!bs_find_program("beamcast", program, sizeof program)) {
+    (void)snprintf(program, sizeof program, "beamcast");
+  }
+  (void)snprintf(port, sizeof port, "%d", record->client_port);
+  const char *const words[] = {program, "connect-back", record->info.id, "--port", port};
+  xmlNodePtr command = xmlNewChild(startup, NULL, BAD_CAST "Command", NULL);
+  xmlNewProp(command, BAD_CAST "exec", BAD_CAST "env");
+  xmlNewProp(command, BAD_CAST "timeout", BAD_CAST "0");
+  xmlNewProp(command, BAD_CAST "delay", BAD_CAST "0");
+  xmlNodePtr arguments = xmlNewChild(command, NULL, BAD_CAST "Arguments", NULL);
+  for (size_t i = 0; i < sizeof words / sizeof words[0]; i++) {
+    xmlNodePtr word = xmlNewChild(arguments, NULL, BAD_CAST "Argument", NULL);
+    xmlNewProp(word, BAD_CAST "value", BAD_CAST words[i]);
+  }
+}
+
+static void add_entry(xmlDocPtr document, const char *name, const bs_record *record,
+                      const char *id) {
+  bool listens = record->client[0] != '\0';
+  char url[300];
+  (void)snprintf(url, sizeof url, "%s://localhost:%d", listens ? "csrc" : "cs",
+                 listens ? record->client_port : record->port);
+  static const char *const option[][2] = {{"name", "PV_CONNECT_ID"},
+                                          {"label", "Connect id"},
+                                          {"readonly", "true"},
+                                          {"save", "false"}}; /* not into ParaView's settings */
   static const char *const range[][2] = {
       {"type", "int"}, {"min", "1"}, {"max", "2147483647"}, {"step", "1"}};
   xmlNodePtr server = xmlNewChild(xmlDocGetRootElement(document), NULL, BAD_CAST "Server", NULL);
   xmlNewProp(server, BAD_CAST "name", BAD_CAST name);
   xmlNewProp(server, BAD_CAST "resource", BAD_CAST url);
-  xmlNodePtr start = xmlNewChild(server, NULL, BAD_CAST "ManualStartup", NULL);
+  xmlNodePtr start =
+      xmlNewChild(server, NULL, BAD_CAST(listens ? "CommandStartup" : "ManualStartup"), NULL);
   xmlNodePtr options = xmlNewChild(start, NULL, BAD_CAST "Options", NULL);
   xmlNodePtr node = xmlNewChild(options, NULL, BAD_CAST "Option", NULL);
   for (size_t i = 0; i < sizeof option / sizeof option[0]; i++) {
@@ -88,21 +114,23 @@ static void add_entry(xmlDocPtr document, const char *name, const char *url, con
     xmlNewProp(node, BAD_CAST range[i][0], BAD_CAST range[i][1]);
   }
   xmlNewProp(node, BAD_CAST "default", BAD_CAST id);
+  if (listens) {
+    add_command(start, record);
+  }
 }
 
-void bs_add_paraview_entry(const char *id, int port, const char *connect_id) {
-  char path[BEAMCAST_SESSION_PATH_MAX], folder[BEAMCAST_SESSION_PATH_MAX], name[64], url[64];
-  if (!find_list(path, sizeof path) || !entry_name(name, sizeof name, id)) {
+void bs_add_paraview_entry(const bs_record *record, const char *connect_id) {
+  char path[BEAMCAST_SESSION_PATH_MAX], folder[BEAMCAST_SESSION_PATH_MAX], name[64];
+  if (!find_list(path, sizeof path) || !entry_name(name, sizeof name, record->info.id)) {
     return;
   }
   (void)bs_join(folder, sizeof folder, "%.*s", (int)(strrchr(path, '/') - path), path);
-  (void)bs_join(url, sizeof url, "cs://localhost:%d", port);
   int lock = bs_lock();
   if (bs_make_folders(folder, NULL) == BEAMCAST_OK) {
     xmlDocPtr document = read_list(path);
     if (document != NULL) {
       (void)remove_entry(document, name);
-      add_entry(document, name, url, connect_id);
+      add_entry(document, name, record, connect_id);
       write_list(document, path);
       xmlFreeDoc(document);
     }

@@ -6,8 +6,13 @@
 #ifndef BEAMCAST_SESSION_PARAVIEW_ENTRY_H
 #define BEAMCAST_SESSION_PARAVIEW_ENTRY_H
 
-/* Adds (or replaces) the entry "Beamcast ID". connect_id: the number as text. */
-void bs_add_paraview_entry(const char *id, int port, const char *connect_id);
+#include "record.h"
+
+/* Adds (or replaces) the entry "Beamcast ID": to connect to the session's port, or, where the
+ * record names a client, to listen and have `beamcast connect-back` called. connect_id: the number
+ * as text.
+ */
+void bs_add_paraview_entry(const bs_record *record, const char *connect_id);
 
 void bs_remove_paraview_entry(const char *id);
 

@@ -89,6 +89,17 @@ int bs_draw_id(char id[BEAMCAST_SESSION_ID_MAX], beamcast_error *error) {
   return BEAMCAST_OK;
 }
 
+int bs_draw_connect_id(char connect_id[16], beamcast_error *error) {
+  uint32_t number = 0;
+  while ((number & 0x7fffffff) < 1000) { /* short ones could be guessed by hand */
+    if (getrandom(&number, sizeof number, 0) != (ssize_t)sizeof number) {
+      return beamcast_fail(error, BEAMCAST_ERR_UNSUPPORTED, "the system gives no random numbers");
+    }
+  }
+  (void)snprintf(connect_id, 16, "%u", (unsigned)(number & 0x7fffffff));
+  return BEAMCAST_OK;
+}
+
 static void put_path(char *path, const char *folder, const char *name) {
   if (!bs_join(path, BEAMCAST_SESSION_PATH_MAX, "%s/%s", folder, name)) {
     path[0] = '\0';
@@ -109,11 +120,13 @@ int bs_record_write(const bs_record *record, const char *folder, beamcast_error 
   put_path(path, folder, "record.json");
   (void)snprintf(ticks, sizeof ticks, "%llu", keeper->ticks);
   json_t *json = json_pack(
-      "{s:s, s:s, s:s, s:s, s:b, s:b, s:b, s:s, s:s, s:s, s:s, s:s, s:[i, i, i], s:i, s:f, s:i, "
+      "{s:s, s:s, s:s, s:s, s:b, s:b, s:b, s:i, s:s, s:i, s:s, s:s, s:s, s:s, s:s, s:[i, i, i], "
+      "s:i, s:f, s:i, "
       "s:I, s:I, s:I, s:{s:I, s:s, s:s, s:s}}",
       "id", info->id, "state", beamcast_session_state_name(info->state), "reason", info->reason,
       "host", info->host, "slurm", (int)record->slurm, "paraview", (int)record->paraview, "web",
-      (int)record->web, "script", record->script, "url", info->url, "estimate", info->estimate,
+      (int)record->web, "keep", record->keep, "client", record->client, "client_port",
+      record->client_port, "script", record->script, "url", info->url, "estimate", info->estimate,
       "login", record->login, "far_id", record->far_id, "near", record->near[0], record->near[1],
       record->near[2], "ranks", info->ranks, "idle_minutes", record->idle_minutes, "port",
       record->port, "step_limit", (json_int_t)record->step_limit, "created",
@@ -161,6 +174,13 @@ bool bs_record_read(bs_record *record, const char *id, const char *folder) {
   record->slurm = json_is_true(json_object_get(json, "slurm"));
   record->paraview = json_is_true(json_object_get(json, "paraview"));
   record->web = json_is_true(json_object_get(json, "web"));
+  take_text(record->client, sizeof record->client, json, "client");
+  record->client_port = (int)json_integer_value(json_object_get(json, "client_port"));
+  if (record->client[0] != '\0') {
+    (void)snprintf(info->client, sizeof info->client, "csrc://%s:%d", record->client,
+                   record->client_port);
+  }
+  record->keep = (int)json_integer_value(json_object_get(json, "keep"));
   record->idle_minutes = json_number_value(json_object_get(json, "idle_minutes"));
   record->port = (int)json_integer_value(json_object_get(json, "port"));
   record->step_limit = (uint64_t)json_integer_value(json_object_get(json, "step_limit"));

@@ -19,11 +19,15 @@ typedef struct bs_record {
   int port;                               /* for ParaView clients; 0: none */
   bool paraview;                          /* beamcast-server runs; else beamcast-viewer */
   bool web;                               /* with a web page */
+  int keep;                               /* steps that the viewer keeps beside the newest */
   char script[BEAMCAST_SESSION_PATH_MAX]; /* that the viewer runs; "" for none */
   uint64_t step_limit; /* bytes of one step as announced, more is refused; 0: no limit */
   uint64_t memory;     /* bytes that the announced volumes need, 0: unknown; not in the file */
-  int gpus;            /* that they need; not in the file */
+  int gpus, nodes;     /* that they need; not in the file */
   char login[256];     /* for ssh, of the machine that has the session; "" for this one */
+  char client[256]; /* this machine's name for the server that connects back to it; "": it does not
+                     */
+  int client_port;  /* that a ParaView client listens at then */
   char far_id[BEAMCAST_SESSION_ID_MAX]; /* its id there */
   int near[3];                          /* this end's ports of the tunnel, as in ssh.c; 0: none */
   bs_process keeper;
@@ -36,6 +40,9 @@ int bs_state_folder(char *path, size_t size, beamcast_error *error);
 int bs_session_folder(const char *id, char *path, size_t size, beamcast_error *error);
 
 int bs_draw_id(char id[BEAMCAST_SESSION_ID_MAX], beamcast_error *error);
+
+/* A connect id for ParaView clients, as text. */
+int bs_draw_connect_id(char connect_id[16], beamcast_error *error);
 
 /* Puts the paths of the session's files into record->info. */
 void bs_record_paths(bs_record *record, const char *folder);

@@ -15,7 +15,7 @@ enum { SLAB_BYTES = 256 << 20, VOXEL_BYTES_MAX = 32 }; /* 4 components of 8 byte
 
 /* What the viewer shows. */
 typedef struct shown {
-  char *array, *stream; /* stream: "" if it is a file */
+  char *array, *stream, *length_unit; /* stream: "" if it is a file */
   uint64_t size[3], start[3], shape[3];
   double spacing[3], origin[3], time;
   uint64_t step;
@@ -25,6 +25,7 @@ typedef struct shown {
 static void shown_free(shown *s) {
   free(s->array);
   free(s->stream);
+  free(s->length_unit);
   free(s->about);
   memset(s, 0, sizeof *s);
 }
@@ -53,6 +54,7 @@ static bool take_shown(shown *s, const char *text) {
   memset(s, 0, sizeof *s);
   s->array = copy_of(json_object_get(json, "array"));
   s->stream = copy_of(json_object_get(json, "stream"));
+  s->length_unit = copy_of(json_object_get(json, "length_unit"));
   s->about = json_dumps(json_object_get(json, "provenance"), JSON_COMPACT | JSON_ENCODE_ANY);
   s->step = (uint64_t)json_integer_value(json_object_get(json, "step"));
   s->time = json_number_value(json_object_get(json, "time"));
@@ -70,7 +72,8 @@ static bool take_shown(shown *s, const char *text) {
            s->shape[axis] <= s->size[axis] - s->start[axis];
   }
   json_decref(json);
-  return good && s->array != NULL && s->stream != NULL && s->about != NULL;
+  return good && s->array != NULL && s->stream != NULL && s->length_unit != NULL &&
+         s->about != NULL;
 }
 
 static int ask_shown(const char *contact, double limit, shown *s, beamcast_error *error) {
@@ -142,6 +145,8 @@ static int fetch_file(const char *contact, const shown *s, double limit, beamcas
   memcpy(out->volume, s->size, sizeof out->volume);
   memcpy(out->spacing, s->spacing, sizeof out->spacing);
   memcpy(out->origin, s->origin, sizeof out->origin);
+  (void)snprintf(out->name, sizeof out->name, "%s", s->array);
+  (void)snprintf(out->length_unit, sizeof out->length_unit, "%s", s->length_unit);
   for (uint64_t z = s->start[2]; z < end && code == BEAMCAST_OK; z += planes) {
     code = fetch_slab(contact, s, z, z + planes < end ? z + planes : end, limit, out, error);
   }
@@ -164,9 +169,9 @@ static bool take_box(shown *s, const uint64_t start[3], const uint64_t shape[3])
   return good;
 }
 
-int beamcast_retrieve_from(const char *contact, const char *array, const uint64_t start[3],
-                           const uint64_t shape[3], double time_limit, beamcast_volume_data *out,
-                           char **about, beamcast_error *error) {
+int beamcast_retrieve_from(const char *contact, const uint64_t *step, const char *array,
+                           const uint64_t start[3], const uint64_t shape[3], double time_limit,
+                           beamcast_volume_data *out, char **about, beamcast_error *error) {
   shown s;
   beamcast_error why = {0};
   if (contact == NULL || out == NULL || !(time_limit >= 0)) {
@@ -179,7 +184,8 @@ int beamcast_retrieve_from(const char *contact, const char *array, const uint64_
   double limit = time_limit > 0 ? time_limit : default_limit;
   int code = ask_shown(contact, limit, &s, &why);
   if (code == BEAMCAST_ERR_UNSUPPORTED) {
-    return beamcast_stream_retrieve(contact, NULL, array, start, shape, limit, out, error);
+    return beamcast_stream_retrieve_step(contact, NULL, step, array, start, shape, limit, out,
+                                         error);
   }
   if (code != BEAMCAST_OK) {
     return beamcast_fail(error, code, "%s", why.message);
@@ -194,8 +200,11 @@ int beamcast_retrieve_from(const char *contact, const char *array, const uint64_
                          (unsigned long long)s.size[0], (unsigned long long)s.size[1],
                          (unsigned long long)s.size[2]);
   } else if (s.stream[0] != '\0') {
-    code =
-        beamcast_stream_retrieve(contact, s.stream, s.array, s.start, s.shape, limit, out, error);
+    code = beamcast_stream_retrieve_step(contact, s.stream, step, s.array, s.start, s.shape, limit,
+                                         out, error);
+  } else if (step != NULL) {
+    code = beamcast_fail(error, BEAMCAST_ERR_ARGUMENT,
+                         "a file is shown, which has no steps; name the stream (--stream)");
   } else {
     code = fetch_file(contact, &s, limit, out, error);
   }
@@ -212,6 +221,6 @@ int beamcast_retrieve(beamcast_session *session, const char *array, const uint64
   char contact[BEAMCAST_SESSION_PATH_MAX];
   int code = bs_contact_of(session, 0, contact, error);
   return code == BEAMCAST_OK
-             ? beamcast_retrieve_from(contact, array, start, shape, 0, out, NULL, error)
+             ? beamcast_retrieve_from(contact, NULL, array, start, shape, 0, out, NULL, error)
              : code;
 }

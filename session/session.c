@@ -17,7 +17,7 @@
 #include "ssh.h"
 
 static const double default_idle = 60, default_limit = 120, default_wait = 30;
-enum { RANKS_MAX = 4096, WAIT_MS = 200 };
+enum { RANKS_MAX = 4096, KEEP_MAX = 1024, WAIT_MS = 200 };
 
 struct beamcast_session {
   char id[BEAMCAST_SESSION_ID_MAX];
@@ -29,10 +29,14 @@ struct beamcast_session {
 /* --- start, open, close ---------------------------------------------------------------------- */
 
 static int check_options(const beamcast_start_options *o, beamcast_error *error) {
-  if (o->paraview && (o->web || o->script != NULL)) {
+  if (o->paraview && (o->web || o->script != NULL || o->keep != 0)) {
     return beamcast_fail(error, BEAMCAST_ERR_ARGUMENT,
-                         "a web page and scripts (--web, --script) belong to the headless viewer: "
-                         "start it without --paraview");
+                         "a web page, scripts and kept steps (--web, --script, --keep) belong to "
+                         "the headless viewer: start it without --paraview");
+  }
+  if (o->keep < 0 || o->keep > KEEP_MAX) {
+    return beamcast_fail(error, BEAMCAST_ERR_ARGUMENT, "0 to %d steps can be kept, not %d",
+                         KEEP_MAX, o->keep);
   }
   if (o->ranks < 0 || o->ranks > RANKS_MAX) {
     return beamcast_fail(error, BEAMCAST_ERR_ARGUMENT, "%d ranks are not possible: 1 to %d are",
@@ -47,7 +51,7 @@ static int check_options(const beamcast_start_options *o, beamcast_error *error)
 
 /* What volumes of the announced size need, into the record; they do not fit: an error. */
 static int estimate(const beamcast_start_options *o, bs_record *record, beamcast_error *error) {
-  bs_node node = {0};
+  bs_node node = {.count = 1};
   bs_need need;
   if ((o->size[0] == 0 && o->size[1] == 0 && o->size[2] == 0) || o->host != NULL) {
     return BEAMCAST_OK; /* for another machine it is estimated there */
@@ -62,17 +66,45 @@ static int estimate(const beamcast_start_options *o, bs_record *record, beamcast
   if (code != BEAMCAST_OK) {
     return code;
   }
-  if (need.nodes > 1) {
+  if (need.nodes > node.count) {
     return beamcast_fail(error, BEAMCAST_ERR_MEMORY,
-                         "%.350s. A session runs on one: use a larger one%s, a smaller type, or "
-                         "fewer voxels",
-                         need.text, o->slurm != NULL ? "" : " (--slurm)");
+                         "%.350s. There %s %d: use %s, a smaller type, or fewer voxels", need.text,
+                         node.count == 1 ? "is" : "are", node.count,
+                         o->slurm != NULL ? "larger ones" : "a cluster (--slurm)");
   }
+  record->nodes = need.nodes;
   record->info.ranks = need.ranks;
   record->memory = need.memory;
   record->gpus = need.gpus;
   record->step_limit = need.step;
   (void)snprintf(record->info.estimate, sizeof record->info.estimate, "%s", need.text);
+  return BEAMCAST_OK;
+}
+
+/* Where a ParaView client listens that the server is to connect to. */
+static int take_client(const beamcast_start_options *o, bs_record *record, beamcast_error *error) {
+  const char *client = o->client;
+  char own[256] = "";
+  bool none = client != NULL ? strcmp(client, "none") == 0 : o->slurm == NULL;
+  if (client != NULL && !none && (!o->paraview || o->host != NULL)) {
+    return beamcast_fail(error, BEAMCAST_ERR_ARGUMENT,
+                         "ParaView clients to connect to (--client) need a server for them "
+                         "(--paraview) that is not reached by ssh (--host)");
+  }
+  if (none || !o->paraview || o->host != NULL) {
+    return BEAMCAST_OK;
+  }
+  (void)gethostname(own, sizeof own - 1);
+  client = client != NULL ? client : own;
+  if (client[0] == '\0' || strlen(client) >= sizeof record->client ||
+      client[strspn(client, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789.-_")] !=
+          '\0') {
+    return beamcast_fail(error, BEAMCAST_ERR_ARGUMENT,
+                         "\"%.100s\" is no name of this machine that a server could connect to",
+                         client);
+  }
+  (void)snprintf(record->client, sizeof record->client, "%s", client);
+  record->client_port = bs_free_port();
   return BEAMCAST_OK;
 }
 
@@ -103,10 +135,12 @@ beamcast_session *beamcast_start(const beamcast_start_options *options, beamcast
   record.idle_minutes = o.idle_minutes < 0 ? 0 : o.idle_minutes > 0 ? o.idle_minutes : default_idle;
   record.paraview = o.paraview != 0;
   record.web = o.web != 0;
+  record.keep = o.keep;
   int code = check_options(&o, error);
   if (code == BEAMCAST_OK && o.script != NULL && o.host == NULL) {
     code = take_script(&record, o.script, error);
   }
+  code = code == BEAMCAST_OK ? take_client(&o, &record, error) : code;
   code = code == BEAMCAST_OK ? estimate(&o, &record, error) : code;
   code = code == BEAMCAST_OK ? bs_draw_id(record.info.id, error) : code;
   code = code == BEAMCAST_OK

@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "files.h"
+#include "paraview_entry.h"
 #include "run.h"
 
 static const double answer_seconds = 60, end_seconds = 90;
@@ -149,11 +150,12 @@ static void take_gpus(const char *gres, bs_node *node) {
 void bs_slurm_node(const char *options, bs_node *node) {
   char sinfo[BEAMCAST_SESSION_PATH_MAX], partition[64];
   bs_result result;
-  char *const argv[] = {sinfo, (char[]){"--noheader"}, (char[]){"--format=%P|%m|%G"}, NULL};
+  char *const argv[] = {sinfo, (char[]){"--noheader"}, (char[]){"--format=%P|%m|%G|%D"}, NULL};
   memset(node, 0, sizeof *node);
   find_partition(options, partition);
   if (find_slurm("sinfo", sinfo, sizeof sinfo, NULL) != BEAMCAST_OK ||
       bs_run_program(argv, "", NULL, answer_seconds, &result, NULL) != BEAMCAST_OK) {
+    node->count = 1; /* sbatch is going to say why */
     return;
   }
   for (const char *line = result.out; *line != '\0'; line += *line == '\n') {
@@ -166,6 +168,11 @@ void bs_slurm_node(const char *options, bs_node *node) {
     if (ours && bytes >> 20 > 1 && bytes > node->memory) { /* 1: the cluster does not say */
       node->memory = bytes;
     }
+    const char *bar = line + length;
+    while (bar > line && *bar != '|') {
+      bar--;
+    }
+    node->count += ours ? (int)strtol(bar + 1, NULL, 10) : 0;
     const char *gres = memory != NULL ? strchr(memory + 1, '|') : NULL;
     if (ours && gres != NULL && !names_gpus(options)) {
       char text[256];
@@ -174,13 +181,15 @@ void bs_slurm_node(const char *options, bs_node *node) {
     }
     line += length;
   }
+  node->count = node->count > 0 ? node->count : 1;
 }
 
 static int submit(const bs_record *record, const char *folder, const char *options,
                   beamcast_error *error) {
   char sbatch[BEAMCAST_SESSION_PATH_MAX], keeper[BEAMCAST_SESSION_PATH_MAX];
   char script[8 * BEAMCAST_SESSION_PATH_MAX] = "#!/bin/sh\nexec", words[OPTIONS_BYTES];
-  char log[2 * BEAMCAST_SESSION_PATH_MAX], name[64], tasks[32], memory[48], gpus[48], line[320];
+  char log[2 * BEAMCAST_SESSION_PATH_MAX], name[64], tasks[32], memory[48], gpus[48], nodes[32],
+      line[320];
   int code = find_slurm("sbatch", sbatch, sizeof sbatch, error);
   if (code != BEAMCAST_OK) {
     return code;
@@ -200,13 +209,18 @@ static int submit(const bs_record *record, const char *folder, const char *optio
   char *argv[OPTIONS_MAX + 1] = {
       sbatch, (char[]){"--parsable"}, (char[]){"--open-mode=append"}, name, tasks, log};
   int count = 6;
+  int several = record->nodes > 1 ? record->nodes : 1; /* sbatch takes these per node */
+  if (record->nodes > 0) {
+    (void)snprintf(nodes, sizeof nodes, "--nodes=%d", several);
+    argv[count++] = nodes;
+  }
   if (record->memory > 0) {
     (void)snprintf(memory, sizeof memory, "--mem=%lluM",
-                   (unsigned long long)(record->memory >> 20) + 1);
+                   (unsigned long long)(record->memory / (unsigned)several >> 20) + 1);
     argv[count++] = memory;
   }
   if (record->gpus > 0) {
-    (void)snprintf(gpus, sizeof gpus, "--gres=gpu:%d", record->gpus);
+    (void)snprintf(gpus, sizeof gpus, "--gres=gpu:%d", (record->gpus + several - 1) / several);
     argv[count++] = gpus;
   }
   code = split_options(options, words, argv, &count, error);
@@ -225,6 +239,19 @@ static int submit(const bs_record *record, const char *folder, const char *optio
   return write_job(folder, result.out, "", error);
 }
 
+/* A client may listen before the job runs, so that it has to know the connect id already. */
+static int prepare_client(const bs_record *record, beamcast_error *error) {
+  char connect_id[16];
+  int code = bs_draw_connect_id(connect_id, error);
+  code = code == BEAMCAST_OK
+             ? bs_write_file(record->info.connect_id_file, connect_id, strlen(connect_id), error)
+             : code;
+  if (code == BEAMCAST_OK) {
+    bs_add_paraview_entry(record, connect_id);
+  }
+  return code;
+}
+
 int bs_slurm_start(bs_record *record, const char *options, beamcast_error *error) {
   char folder[BEAMCAST_SESSION_PATH_MAX];
   int code = bs_session_folder(record->info.id, folder, sizeof folder, error);
@@ -241,8 +268,10 @@ int bs_slurm_start(bs_record *record, const char *options, beamcast_error *error
   (void)gethostname(record->info.host, sizeof record->info.host - 1);
   bs_record_paths(record, folder);
   code = bs_record_write(record, folder, error);
+  code = code == BEAMCAST_OK && record->client[0] != '\0' ? prepare_client(record, error) : code;
   code = code == BEAMCAST_OK ? submit(record, folder, options, error) : code;
   if (code != BEAMCAST_OK) {
+    bs_remove_paraview_entry(record->info.id);
     bs_remove_folder(folder);
   }
   return code;

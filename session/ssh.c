@@ -189,7 +189,7 @@ static bool take_state(bs_record *record, far_state *far, const char *line) {
 
 /* --- the tunnel ------------------------------------------------------------------------------ */
 
-static int free_port(void) {
+int bs_free_port(void) {
   struct sockaddr_in here = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
   socklen_t size = sizeof here;
   int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
@@ -232,7 +232,7 @@ static int open_tunnel(bs_record *record, const far_state *far, beamcast_error *
   for (int attempt = 0; attempt < TUNNEL_TRIES && code == BEAMCAST_OK; attempt++) {
     for (int i = 0; i < ENDS; i++) {
       record->near[i] = far->ends[i].port == 0                ? 0
-                        : record->near[i] == 0 || attempt > 0 ? free_port()
+                        : record->near[i] == 0 || attempt > 0 ? bs_free_port()
                                                               : record->near[i];
     }
     code = try_tunnel(record, far, &result, error);
@@ -267,9 +267,10 @@ static int write_contact(const bs_record *record, const far_state *far, beamcast
 static int bring_near(bs_record *record, const char *folder, const far_state *far,
                       beamcast_error *error) {
   beamcast_session_info *info = &record->info;
-  if (far->token[0] == '\0') {
-    return beamcast_fail(error, BEAMCAST_ERR_PROTOCOL, "%s does not tell the session's contact",
-                         record->login);
+  if (far->token[0] == '\0') { /* the contact file is the first that goes */
+    info->state = BEAMCAST_SESSION_STARTING;
+    (void)snprintf(info->reason, sizeof info->reason, "it has no contact: it is about to end");
+    return BEAMCAST_OK;
   }
   int code = BEAMCAST_OK;
   if (bs_signal_marked("BEAMCAST_SESSION", info->id, 0) == 0 || access(info->contact, F_OK) != 0) {
@@ -279,7 +280,7 @@ static int bring_near(bs_record *record, const char *folder, const far_state *fa
     record->port = record->near[PARAVIEW_END];
     if (code == BEAMCAST_OK && record->port > 0 && far->connect_id[0] != '\0') {
       code = bs_write_file(info->connect_id_file, far->connect_id, strlen(far->connect_id), error);
-      bs_add_paraview_entry(info->id, record->port, far->connect_id);
+      bs_add_paraview_entry(record, far->connect_id);
     }
   }
   if (record->port > 0) {
@@ -304,12 +305,13 @@ static int lock_folder(const char *folder) {
 
 static bool start_command(char *command, size_t size, const bs_record *record,
                           const beamcast_start_options *o) {
-  char number[3][80], *slurm = NULL;
+  char number[4][80], *slurm = NULL;
   (void)snprintf(number[0], sizeof number[0], "--ranks=%d", o->ranks);
   (void)snprintf(number[1], sizeof number[1], "--idle=%.9g", record->idle_minutes);
   (void)snprintf(number[2], sizeof number[2], "--size=%llu,%llu,%llu",
                  (unsigned long long)o->size[0], (unsigned long long)o->size[1],
                  (unsigned long long)o->size[2]);
+  (void)snprintf(number[3], sizeof number[3], "--keep=%d", o->keep);
   if (o->slurm != NULL && asprintf(&slurm, "--slurm=%s", o->slurm) < 0) {
     return false;
   }
@@ -319,6 +321,7 @@ static bool start_command(char *command, size_t size, const bs_record *record,
       (o->ranks == 0 || bs_append_quoted(command, size, number[0])) &&
       (o->size[0] == 0 || bs_append_quoted(command, size, number[2])) &&
       (!record->paraview || bs_append_quoted(command, size, "--paraview")) &&
+      (o->keep == 0 || bs_append_quoted(command, size, number[3])) &&
       (!record->web || bs_append_quoted(command, size, "--web")) &&
       (slurm == NULL || bs_append_quoted(command, size, slurm)) &&
       (o->type == 0 || (bs_append_quoted(command, size, "--type") &&

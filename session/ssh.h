@@ -11,6 +11,9 @@
 
 #include "record.h"
 
+/* A port of this machine that nobody listens at now; 0 if there is none. */
+int bs_free_port(void);
+
 /* Starts a session on options->host and makes the record here. record: with the id. If it fails, or
  * this process is killed meanwhile, nothing is left here or there. */
 int bs_ssh_start(bs_record *record, const beamcast_start_options *options, beamcast_error *error);

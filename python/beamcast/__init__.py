@@ -15,11 +15,12 @@ copied on this side: what was given to put must stay as it is until end_step ret
 """
 from . import _core, errors
 from .errors import Error
+from .files import info
 from .retrieving import VolumeInfo, retrieve
 from .stream import Stream, StreamInfo, connect
 
 __version__: str = _core.version()
-__all__ = ["Error", "Stream", "StreamInfo", "VolumeInfo", "connect", "errors", "retrieve"]
+__all__ = ["Error", "Stream", "StreamInfo", "VolumeInfo", "connect", "errors", "info", "retrieve"]
 
 if hasattr(_core, "start"):  # not where libbeamcast_session could not be built
     from .session import Session, SessionInfo, sessions, start

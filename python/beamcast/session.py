@@ -38,12 +38,14 @@ class SessionInfo(NamedTuple):
     url: str  #: of its web page; "" if it has none
     login: str  #: for ssh, of the machine that has the session; "" for this one
     estimate: str  #: what the announced volumes need, with the arithmetic; "" if none are
+    client: str  #: where a ParaView client listens for it, "csrc://HOST:PORT"; "" if none does
 
 
 def start(ranks: int = 0, *, paraview: bool = False, idle: float = 60, slurm: Optional[str] = None,
           shape: Optional[Sequence[int]] = None, dtype: Optional[DTypeLike] = None,
           time_limit: float = 120, script: Union[str, "os.PathLike[str]", None] = None,
-          web: bool = False, host: Optional[str] = None) -> "Session":
+          web: bool = False, host: Optional[str] = None, keep: int = 0,
+          client: Optional[str] = None) -> "Session":
     """Starts a server. On this machine it waits until the server runs; for Slurm it returns when the job is
     queued.
 
@@ -57,11 +59,14 @@ def start(ranks: int = 0, *, paraview: bool = False, idle: float = 60, slurm: Op
     web: with a web page, whose address is in status().url.
     host: on another machine, a login for ssh such as "user@host", there locally or by slurm; its ports come to this
         one. script is a path there.
+    keep: steps that the headless viewer keeps beside the newest, for retrieve(step=...).
+    client: for ParaView clients that listen: this machine's name for the server, see connect_back; "none": clients
+        connect to it. None: the first for Slurm jobs, the second for others.
     """
     kind = None if dtype is None else numpy.dtype(dtype).name
     size = (0, 0, 0) if shape is None else triple("shape", shape)
     core = _core.start(paraview, ranks, float(idle) if idle else -1.0, slurm, size, kind, time_limit,
-                       script, web, host)
+                       script, web, host, keep, client)
     return Session(core.status()[0])
 
 
@@ -88,6 +93,12 @@ class Session:
         """Ends it and removes what it left. Stopping one that has ended already is fine."""
         with self._lock:
             self._core.stop()
+
+    def connect_back(self, port: int = 0, *, client: Optional[str] = None, time_limit: float = 60) -> None:
+        """Has a session for ParaView clients connect to one that listens, at a port of this machine, of the same
+        user, or on another machine, client. 0: the port in status().client. Waits for it, and for the session."""
+        with self._lock:
+            self._core.connect_back(client, port, time_limit)
 
     @overload
     def contact(self) -> str: ...
@@ -118,24 +129,28 @@ class Session:
                                             numbers("origin", origin, 3), name, unit, length_unit, time_limit)
 
     @overload
-    def retrieve(self, roi: Optional[Sequence[slice]] = ..., array: Optional[str] = ..., *, time_limit: float = ...,
+    def retrieve(self, roi: Optional[Sequence[slice]] = ..., array: Optional[str] = ..., *,
+                 step: Optional[int] = ..., time_limit: float = ...,
                  return_info: Literal[False] = ...) -> NDArray[Any]: ...
 
     @overload
-    def retrieve(self, roi: Optional[Sequence[slice]] = ..., array: Optional[str] = ..., *, time_limit: float = ...,
+    def retrieve(self, roi: Optional[Sequence[slice]] = ..., array: Optional[str] = ..., *,
+                 step: Optional[int] = ..., time_limit: float = ...,
                  return_info: Literal[True]) -> Tuple[NDArray[Any], VolumeInfo]: ...
 
-    def retrieve(self, roi: Optional[Sequence[slice]] = None, array: Optional[str] = None, *, time_limit: float = 30,
-                 return_info: bool = False) -> Union[NDArray[Any], Tuple[NDArray[Any], VolumeInfo]]:
+    def retrieve(self, roi: Optional[Sequence[slice]] = None, array: Optional[str] = None, *,
+                 step: Optional[int] = None, time_limit: float = 30, return_info: bool = False) -> Union[NDArray[Any], Tuple[NDArray[Any], VolumeInfo]]:
         """What the session shows, the newest step or the file that was opened: within the crop box, where there is
-        one, or a box of it: roi is three slices, such as numpy.s_[10:20, :, -5:]. The rest is as in
-        beamcast.retrieve."""
+        one, or a box of it: roi is three slices, such as numpy.s_[10:20, :, -5:]. step: another one than the newest,
+        where the session keeps it. The rest is as in beamcast.retrieve."""
         contact = self.contact()
         first = shape = None
         if roi is not None:
-            _, info = retrieve(contact, None, array, shape=(1, 1, 1), time_limit=time_limit, return_info=True)
+            _, info = retrieve(contact, None, array, shape=(1, 1, 1), step=step, time_limit=time_limit,
+                               return_info=True)
             first, shape = _box(roi, info.volume)
-        got = retrieve(contact, None, array, start=first, shape=shape, time_limit=time_limit, return_info=True)
+        got = retrieve(contact, None, array, start=first, shape=shape, step=step, time_limit=time_limit,
+                       return_info=True)
         return got if return_info else got[0]
 
     def screenshot(self, size: Optional[Sequence[int]] = None, *, camera: Optional[Sequence[float]] = None,

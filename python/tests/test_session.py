@@ -34,7 +34,7 @@ class Viewing(unittest.TestCase):
     def setUpClass(cls):
         if not os.path.exists(VIEWER):
             raise unittest.SkipTest("beamcast-viewer was not built")
-        cls.session = cls.enterClassContext(beamcast.start(2, time_limit=LIMIT))
+        cls.session = cls.enterClassContext(beamcast.start(2, keep=2, time_limit=LIMIT))
         cls.array = head()
         while not cls.session.render_volume(cls.array, spacing=(1.5, 0.957, 0.957), unit="HU", length_unit="mm",
                                             name="density", time_limit=LIMIT):
@@ -55,7 +55,19 @@ class Viewing(unittest.TestCase):
                 self.session.screenshot(**wrong)
 
     def test_there_and_back(self):
-        numpy.testing.assert_array_equal(self.session.retrieve(time_limit=LIMIT), self.array)
+        got, info = self.session.retrieve(time_limit=LIMIT, return_info=True)
+        numpy.testing.assert_array_equal(got, self.array)
+        kept = self.session.retrieve(numpy.s_[3:5, :, 7:], "density", step=info.step, time_limit=LIMIT)
+        numpy.testing.assert_array_equal(kept, self.array[3:5, :, 7:])
+        with self.assertRaisesRegex(errors.RefusedError, "step 9999"):
+            self.session.retrieve(step=9999)
+
+    def test_what_a_file_holds(self):
+        path = os.path.join(HOME, "three axes.npy")
+        numpy.save(path, numpy.zeros((5, 6, 7), "uint16"))
+        self.assertEqual([(one["size"], one["type"]) for one in beamcast.info(path)], [([5, 6, 7], "uint16")])
+        with self.assertRaisesRegex(errors.FileError, "none.h5"):
+            beamcast.info("none.h5")
 
     def test_notebook(self):
         bundle = self.session._repr_mimebundle_()
@@ -114,6 +126,7 @@ class Running(unittest.TestCase):
                 got, info = self.session.retrieve(time_limit=LIMIT, return_info=True)
                 numpy.testing.assert_array_equal(got, array)
                 self.assertEqual((info.spacing, info.origin), ((3, 2, 1), (30, 20, 10)))
+                self.assertEqual((info.name, info.unit, info.length_unit), ("volume", "HU", "mm"))
 
     def test_regions(self):
         array = numbers((20, 30, 40), "int16")

@@ -3,6 +3,7 @@
  * The words after a verb: options by a table, and at most one word that is none.
  */
 #include <errno.h>
+#include <math.h>
 #include <stdlib.h>
 #include <time.h>
 
@@ -38,6 +39,17 @@ bool read_list(const char *text, char separator, int count, double *numbers) {
     end += i + 1 < count;
   }
   return true;
+}
+
+bool read_voxels(const char *text, void *to) {
+  uint64_t *size = to;
+  double numbers[3];
+  bool good = read_list(text, ',', 3, numbers);
+  for (int axis = 0; axis < 3 && good; axis++) {
+    good = numbers[axis] >= 1 && numbers[axis] <= 1 << 20 && numbers[axis] == floor(numbers[axis]);
+    size[axis] = good ? (uint64_t)numbers[axis] : 0;
+  }
+  return good;
 }
 
 bool read_text(const char *text, void *to) {

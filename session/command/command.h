@@ -16,6 +16,7 @@ enum { DONE = 0, FAILED = 1, WRONG_USAGE = 2 };
 
 /* Each gets its own arguments, its name first. */
 int verb_start(int argc, char **argv);
+int verb_connect_back(int argc, char **argv);
 int verb_status(int argc, char **argv);
 int verb_stop(int argc, char **argv);
 int verb_push(int argc, char **argv);
@@ -53,6 +54,7 @@ int next_option(int argc, char **argv, const struct option *options);
 /* Values of options. */
 bool read_text(const char *text, void *to);    /* const char * */
 bool read_seconds(const char *text, void *to); /* double */
+bool read_voxels(const char *text, void *to);  /* uint64_t[3] from X,Y,Z */
 extern const char a_number_of_seconds[];
 bool read_number(const char *text, double low, double high, double *number);
 bool read_whole(const char *text, long low, long high, int *number);

@@ -2,7 +2,9 @@
  *
  * push, retrieve, contact, info.
  */
+#include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <stdlib.h>
 #include <sys/stat.h>
 #include <time.h>
@@ -17,6 +19,12 @@ static const char push_help[] =
     "CONTACT: a contact file, a session's id, or beamcast://host:port with $BEAMCAST_TOKEN.\n"
     "\n"
     "  --as NAME           what to call the array; else as in the file\n"
+    "  --size X,Y,Z        voxels of a raw file, and their type, where neither its name nor a\n"
+    "  --type T            sidecar says them: uint8, int16, float32, ...; uint8\n"
+    "  --skip BYTES        before the first voxel of a raw file\n"
+    "  --spacing X,Y,Z     distance of voxels, in\n"
+    "  --length-unit U     mm, um, ...\n"
+    "  --unit U            of the values\n"
     "  --stream NAME       the stream to push into; volume\n"
     "  --time-limit SEC    how long to wait for the server; 30\n"
     "  --json              one JSON object: bytes, seconds, wire\n";
@@ -25,12 +33,15 @@ static const char retrieve_help[] =
     "Gets what a session shows: the newest step, or the file that was opened, within the crop "
     "box.\n"
     "\n"
-    "  --roi X0:X1,Y0:Y1,Z0:Z1   these voxels, X1 not included; X0 or X1 may be left out\n"
+    "  --roi X0:X1,Y0:Y1,Z0:Z1   these voxels, X1 not included; what is left out is all:\n"
+    "                            10:20,,5:\n"
     "  --array NAME              another array than the one that is shown\n"
+    "  --step N                  another step of the stream than the newest, where the server\n"
+    "                            keeps it: see --keep of `beamcast start`\n"
     "  --stream NAME             the newest step of this stream, whatever is shown\n"
     "  --time-limit SEC          30\n"
     "  --folder-group            the file belongs to its folder's group, which may read it\n"
-    "  --json                    one JSON object: file, size, type, components, step\n";
+    "  --json                    one JSON object: file, size, type, components, step, array, ...\n";
 static const char contact_help[] =
     "Usage: beamcast contact CONTACT --push-only|--view-only [-o FILE]\n"
     "Makes a lesser contact: for a detector's account that pushes and sees nothing, or for a\n"
@@ -75,7 +86,24 @@ typedef struct push_options {
   const char *to, *as, *stream;
   double limit;
   bool json;
+  source_wish file;
 } push_options;
+
+static bool read_type(const char *text, void *to) {
+  return (*(int *)to = beamcast_type_from_name(text)) != 0;
+}
+
+static bool read_bytes(const char *text, void *to) {
+  int bytes;
+  bool good = read_whole(text, 0, INT_MAX, &bytes);
+  *(uint64_t *)to = good ? (uint64_t)bytes : 0;
+  return good;
+}
+
+static bool read_spacing(const char *text, void *to) {
+  double *spacing = to;
+  return read_list(text, ',', 3, spacing) && spacing[0] > 0 && spacing[1] > 0 && spacing[2] > 0;
+}
 
 /* Begins a step; while the server has no room, again, up to the time limit. */
 static int begin(beamcast_stream *stream, double limit, beamcast_error *error) {
@@ -122,11 +150,18 @@ static int push(volume_source *source, const char *file, const char *contact, co
 int verb_push(int argc, char **argv) {
   push_options o = {.limit = default_limit};
   const char *file;
-  const verb_option options[] = {{"to", read_text, &o.to, NULL},
-                                 {"as", read_text, &o.as, NULL},
-                                 {"stream", read_text, &o.stream, NULL},
-                                 {"time-limit", read_seconds, &o.limit, a_number_of_seconds},
-                                 {NULL, NULL, NULL, NULL}};
+  const verb_option options[] = {
+      {"to", read_text, &o.to, NULL},
+      {"as", read_text, &o.as, NULL},
+      {"stream", read_text, &o.stream, NULL},
+      {"size", read_voxels, o.file.size, "X,Y,Z in voxels"},
+      {"type", read_type, &o.file.type, "uint8, int16, float32 or the like"},
+      {"skip", read_bytes, &o.file.skip, "a number of bytes below 2^31"},
+      {"spacing", read_spacing, o.file.spacing, "X,Y,Z, each above 0"},
+      {"length-unit", read_text, &o.file.length_unit, NULL},
+      {"unit", read_text, &o.file.unit, NULL},
+      {"time-limit", read_seconds, &o.limit, a_number_of_seconds},
+      {NULL, NULL, NULL, NULL}};
   int status = read_verb(argc, argv, push_help, options, &o.json, &file);
   if (status != DONE) {
     return status < 0 ? DONE : status;
@@ -134,10 +169,14 @@ int verb_push(int argc, char **argv) {
   if (file == NULL || o.to == NULL) {
     return say_wrong(argv[0], file == NULL ? "which file?" : "where to? --to CONTACT is missing");
   }
+  if (o.file.size[0] == 0 && (o.file.type != 0 || o.file.skip != 0)) {
+    return say_wrong(argv[0], "--type and --skip of a raw file need its --size X,Y,Z");
+  }
+  o.file.type = o.file.type != 0 ? o.file.type : BEAMCAST_UINT8;
   char contact[CONTACT_LIMIT];
   beamcast_error error = {0};
   beamcast_stream_info info = {0};
-  volume_source *source = source_open(file, &error);
+  volume_source *source = source_open(file, &o.file, &error);
   if (source == NULL) {
     return say_error(&error);
   }
@@ -164,20 +203,30 @@ int verb_push(int argc, char **argv) {
 typedef struct retrieve_options {
   const char *from, *output, *array, *stream, *roi;
   double limit;
-  bool json, folder_group;
+  bool json, folder_group, has_step;
+  uint64_t step;
 } retrieve_options;
 
-/* Reads X0:X1,Y0:Y1,Z0:Z1 within the volume. */
+static bool read_step(const char *text, void *to) {
+  retrieve_options *o = to;
+  char *end;
+  errno = 0;
+  o->step = strtoull(text, &end, 10);
+  o->has_step = *text >= '0' && *text <= '9' && *end == '\0' && errno == 0;
+  return o->has_step;
+}
+
+/* Reads X0:X1,Y0:Y1,Z0:Z1 within the volume; nothing between the commas is all of an axis. */
 static bool read_roi(const char *text, const uint64_t volume[3], uint64_t start[3],
                      uint64_t shape[3]) {
   for (int axis = 0; axis < 3; axis++) {
     char *end;
-    bool open = *text == ':';
-    start[axis] = open ? 0 : strtoull(text, &end, 10);
-    if (!open && (*text < '0' || *text > '9' || *end != ':')) {
+    bool all = *text == ',' || *text == '\0', open = *text == ':';
+    start[axis] = all || open ? 0 : strtoull(text, &end, 10);
+    if (!all && !open && (*text < '0' || *text > '9' || *end != ':')) {
       return false;
     }
-    text = open ? text + 1 : end + 1;
+    text = all ? text : open ? text + 1 : end + 1;
     uint64_t stop = volume[axis];
     if (*text >= '0' && *text <= '9') {
       stop = strtoull(text, &end, 10);
@@ -197,9 +246,10 @@ static int fetch(const char *contact, const retrieve_options *o, const uint64_t 
                  const uint64_t shape[3], beamcast_volume_data *volume, char **about,
                  beamcast_error *error) {
   *about = NULL;
-  return o->stream != NULL ? beamcast_stream_retrieve(contact, o->stream, o->array, start, shape,
-                                                      o->limit, volume, error)
-                           : beamcast_retrieve_from(contact, o->array, start, shape, o->limit,
+  const uint64_t *step = o->has_step ? &o->step : NULL;
+  return o->stream != NULL ? beamcast_stream_retrieve_step(contact, o->stream, step, o->array,
+                                                           start, shape, o->limit, volume, error)
+                           : beamcast_retrieve_from(contact, step, o->array, start, shape, o->limit,
                                                     volume, about, error);
 }
 
@@ -244,15 +294,16 @@ static int retrieve_into_file(const retrieve_options *o) {
   }
   const json_int_t n[3] = {(json_int_t)volume.shape[0], (json_int_t)volume.shape[1],
                            (json_int_t)volume.shape[2]};
-  if (target_write(o->output, &volume, o->array, o->from, about, &error) != BEAMCAST_OK) {
+  if (target_write(o->output, &volume, o->from, about, &error) != BEAMCAST_OK) {
     status = say_error(&error);
   } else if (o->folder_group && give_to_folder_group(o->output) != DONE) {
     status = FAILED;
   } else if (o->json) {
-    status =
-        print_json(json_pack("{s:s, s:[I,I,I], s:s, s:i, s:I}", "file", o->output, "size", n[0],
-                             n[1], n[2], "type", beamcast_type_name(volume.type), "components",
-                             volume.components, "step", (json_int_t)volume.step));
+    status = print_json(json_pack("{s:s, s:[I,I,I], s:s, s:i, s:I, s:s, s:s, s:s}", "file",
+                                  o->output, "size", n[0], n[1], n[2], "type",
+                                  beamcast_type_name(volume.type), "components", volume.components,
+                                  "step", (json_int_t)volume.step, "array", volume.name, "unit",
+                                  volume.unit, "length_unit", volume.length_unit));
   }
   beamcast_volume_free(&volume);
   free(about);
@@ -265,6 +316,7 @@ int verb_retrieve(int argc, char **argv) {
                                  {"output", read_text, &o.output, NULL},
                                  {"roi", read_text, &o.roi, NULL},
                                  {"array", read_text, &o.array, NULL},
+                                 {"step", read_step, &o, "the number of a step"},
                                  {"stream", read_text, &o.stream, NULL},
                                  {"time-limit", read_seconds, &o.limit, a_number_of_seconds},
                                  {"folder-group", NULL, &o.folder_group, NULL},

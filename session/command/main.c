@@ -16,6 +16,7 @@ static const char help[] =
     "  start     start a server, here or as a Slurm job\n"
     "  status    how the sessions are\n"
     "  stop      end a session\n"
+    "  connect-back  have a session connect to a ParaView client that listens\n"
     "  push      show a volume from a file\n"
     "  open      have the viewer read a file that it can reach\n"
     "  screenshot  a picture of what is shown\n"
@@ -33,9 +34,11 @@ static const char help[] =
 static const struct {
   const char *name;
   int (*run)(int argc, char **argv);
-} verbs[] = {{"start", verb_start}, {"status", verb_status},     {"stop", verb_stop},
-             {"push", verb_push},   {"retrieve", verb_retrieve}, {"contact", verb_contact},
-             {"info", verb_info},   {"open", verb_open},         {"screenshot", verb_screenshot}};
+} verbs[] = {{"start", verb_start},     {"status", verb_status},
+             {"stop", verb_stop},       {"connect-back", verb_connect_back},
+             {"push", verb_push},       {"retrieve", verb_retrieve},
+             {"contact", verb_contact}, {"info", verb_info},
+             {"open", verb_open},       {"screenshot", verb_screenshot}};
 enum { VERBS = sizeof verbs / sizeof verbs[0] };
 
 /* --- messages -------------------------------------------------------------------------------- */

@@ -15,9 +15,11 @@ static const char start_help[] =
     "outlives this shell; `beamcast stop ID` ends it.\n"
     "\n"
     "  --paraview          a server for ParaView clients instead, on localhost (from afar: an SSH\n"
-    "                      tunnel)\n"
+    "                      tunnel); in a Slurm job it connects back to a client on this machine\n"
+    "  --client HOST       connects back, to this machine by this name; none: does not\n"
     "  --web               with a web page\n"
     "  --script FILE       runs a Python script at each step, see viewer/README.md\n"
+    "  --keep N            keeps N steps beside the newest, for `beamcast retrieve --step`\n"
     "  --ranks N           processes of the server; 1, or what --size needs\n"
     "  --idle MIN          ends by itself, unused for so many minutes; 60; 0: never\n"
     "  --slurm[=OPTIONS]   as a Slurm job; OPTIONS for sbatch, separated by blanks, such as\n"
@@ -38,6 +40,16 @@ static const char stop_help[] =
     "Usage: beamcast stop ID [--json]\n"
     "Ends a session and removes what it left. Fine for one that has ended already.\n";
 
+static const char connect_back_help[] =
+    "Usage: beamcast connect-back ID [OPTIONS]\n"
+    "Has a session for ParaView clients connect to one that listens, where nodes of a cluster\n"
+    "can't be connected to. ParaView calls it itself when the session is chosen in its Connect\n"
+    "dialog; call it for a script that waits in simple.ReverseConnect(PORT).\n"
+    "\n"
+    "  --port N            where the client listens; as `status` says\n"
+    "  --client HOST       it listens on another machine than this: the name for the server\n"
+    "  --time-limit SEC    how long to wait for the client and for a queued session; 60\n";
+
 enum {
   HELP = 1,
   JSON,
@@ -51,6 +63,8 @@ enum {
   WEB,
   SCRIPT,
   HOST,
+  KEEP,
+  CLIENT,
   FROM_AFAR
 };
 
@@ -73,14 +87,15 @@ static json_t *time_or_null(int64_t seconds) {
 }
 
 static json_t *describe(const beamcast_session_info *info) {
-  return json_pack("{s:s, s:s, s:o, s:o, s:o, s:o, s:o, s:o, s:s, s:s, s:o, s:i, s:o, s:o}", "id",
-                   info->id, "state", beamcast_session_state_name(info->state), "contact",
-                   text_or_null(info->contact), "paraview", text_or_null(info->paraview), "url",
-                   text_or_null(info->url), "start_time", time_or_null(info->start_time), "reason",
-                   text_or_null(info->reason), "connect_id_file",
-                   text_or_null(info->connect_id_file), "log", info->log, "host", info->host,
-                   "slurm_job", text_or_null(info->slurm_job), "ranks", info->ranks, "login",
-                   text_or_null(info->login), "estimate", text_or_null(info->estimate));
+  return json_pack(
+      "{s:s, s:s, s:o, s:o, s:o, s:o, s:o, s:o, s:s, s:s, s:o, s:i, s:o, s:o, s:o, s:o}", "id",
+      info->id, "state", beamcast_session_state_name(info->state), "contact",
+      text_or_null(info->contact), "paraview", text_or_null(info->paraview), "url",
+      text_or_null(info->url), "start_time", time_or_null(info->start_time), "reason",
+      text_or_null(info->reason), "connect_id_file", text_or_null(info->connect_id_file), "log",
+      info->log, "host", info->host, "slurm_job", text_or_null(info->slurm_job), "ranks",
+      info->ranks, "login", text_or_null(info->login), "estimate", text_or_null(info->estimate),
+      "client", text_or_null(info->client), "created", time_or_null(info->created));
 }
 
 /* What another machine of the user has to know: it comes over SSH, and nobody else sees it. */
@@ -97,18 +112,22 @@ static json_t *describe_secrets(const beamcast_session_info *info) {
                    "connect_id", connect_id, "on_login", strcmp(host, info->host) == 0);
 }
 
-static void print_session(const beamcast_session_info *info) {
+/* " since 2026-01-31 12:00:00"; nothing for no time. */
+static void print_time(const char *what, int64_t seconds) {
   char moment[64] = "";
-  time_t seconds = (time_t)info->start_time;
+  time_t when = (time_t)seconds;
   struct tm local;
-  if (seconds != 0 && localtime_r(&seconds, &local) != NULL) {
+  if (seconds != 0 && localtime_r(&when, &local) != NULL) {
     (void)strftime(moment, sizeof moment, "%Y-%m-%d %H:%M:%S", &local);
+    printf("%s %s", what, moment);
   }
+}
+
+static void print_session(const beamcast_session_info *info) {
+  bool pending = info->state == BEAMCAST_SESSION_PENDING;
   printf("session   %s, %s", info->id, beamcast_session_state_name(info->state));
-  if (moment[0] != '\0') {
-    printf("%s %s", info->state == BEAMCAST_SESSION_PENDING ? ", expected to start" : " since",
-           moment);
-  }
+  print_time(" since", pending ? info->created : info->start_time);
+  print_time(", expected to start", pending ? info->start_time : 0);
   printf("%s%s\n", info->reason[0] != '\0' ? ": " : "", info->reason);
   if (info->login[0] != '\0') {
     printf("by SSH    %s\n", info->login);
@@ -122,8 +141,13 @@ static void print_session(const beamcast_session_info *info) {
     printf("page      %s\n", info->url);
   }
   if (info->paraview[0] != '\0') {
-    printf("ParaView  %s, in the Connect dialog as \"Beamcast %s\"; connect id in %s\n",
-           info->paraview, info->id, info->connect_id_file);
+    printf("ParaView  %s, connect id in %s\n", info->paraview, info->connect_id_file);
+  }
+  if (info->client[0] != '\0') {
+    printf("          or it connects to a client that listens at %s\n", info->client);
+  }
+  if (info->paraview[0] != '\0' || info->client[0] != '\0') {
+    printf("          in the Connect dialog it is \"Beamcast %s\"\n", info->id);
   }
   printf("log       %s\n", info->log);
   if (info->estimate[0] != '\0') {
@@ -145,20 +169,6 @@ static int report(const beamcast_session_info *info, report_form form) {
 
 /* --- start ----------------------------------------------------------------------------------- */
 
-static bool read_size(const char *text, uint64_t size[3]) {
-  char *end = (char *)(uintptr_t)text;
-  for (int axis = 0; axis < 3; axis++) {
-    const char *from = end;
-    size[axis] = strtoull(from, &end, 10);
-    if (*from < '0' || *from > '9' || size[axis] == 0 || size[axis] > 1U << 20 ||
-        *end != (axis < 2 ? ',' : '\0')) {
-      return false;
-    }
-    end += axis < 2;
-  }
-  return true;
-}
-
 static int read_start(int argc, char **argv, beamcast_start_options *o, report_form *form) {
   static const struct option names[] = {{"help", no_argument, NULL, HELP},
                                         {"json", no_argument, NULL, JSON},
@@ -172,6 +182,8 @@ static int read_start(int argc, char **argv, beamcast_start_options *o, report_f
                                         {"web", no_argument, NULL, WEB},
                                         {"script", required_argument, NULL, SCRIPT},
                                         {"host", required_argument, NULL, HOST},
+                                        {"keep", required_argument, NULL, KEEP},
+                                        {"client", required_argument, NULL, CLIENT},
                                         {"from-afar", no_argument, NULL, FROM_AFAR},
                                         {NULL, 0, NULL, 0}};
   for (int chosen = next_option(argc, argv, names); chosen != -1;
@@ -207,7 +219,7 @@ static int read_start(int argc, char **argv, beamcast_start_options *o, report_f
       o->slurm = optarg != NULL ? optarg : "";
       break;
     case SIZE:
-      if (!read_size(optarg, o->size)) {
+      if (!read_voxels(optarg, o->size)) {
         return say_wrong(argv[0], "--size is X,Y,Z in voxels, not \"%s\"", optarg);
       }
       break;
@@ -225,6 +237,14 @@ static int read_start(int argc, char **argv, beamcast_start_options *o, report_f
       break;
     case WEB:
       o->web = 1;
+      break;
+    case KEEP:
+      if (!read_whole(optarg, 0, 1024, &o->keep)) {
+        return say_wrong(argv[0], "--keep is a number from 0 to 1024, not \"%s\"", optarg);
+      }
+      break;
+    case CLIENT:
+      o->client = optarg;
       break;
     case SCRIPT:
       o->script = optarg;
@@ -251,6 +271,9 @@ int verb_start(int argc, char **argv) {
   if (status != DONE) {
     return status < 0 ? DONE : status;
   }
+  if (form == TO_AFAR && options.client == NULL) {
+    options.client = "none"; /* clients come through the tunnel */
+  }
   beamcast_session *session = beamcast_start(&options, &error);
   if (session == NULL) {
     return say_error(&error);
@@ -269,7 +292,11 @@ int verb_start(int argc, char **argv) {
   return status;
 }
 
-/* --- status, stop ---------------------------------------------------------------------------- */
+/* --- status, connect-back, stop -------------------------------------------------------------- */
+
+static bool read_port(const char *text, void *to) {
+  return read_number(text, 1, 65535, to);
+}
 
 /* Reads [ID] [--json]; -1 when help was shown. */
 static int read_id(int argc, char **argv, const char *help, const char **id, report_form *form) {
@@ -357,6 +384,33 @@ int verb_status(int argc, char **argv) {
   } else {
     refresh_link(&info);
     status = report(&info, form);
+  }
+  beamcast_session_close(session);
+  return status;
+}
+
+int verb_connect_back(int argc, char **argv) {
+  const char *id, *client = NULL;
+  double port = 0, limit = 0;
+  bool json = false;
+  beamcast_error error = {0};
+  const verb_option options[] = {{"port", read_port, &port, "a number from 1 to 65535"},
+                                 {"client", read_text, &client, NULL},
+                                 {"time-limit", read_seconds, &limit, a_number_of_seconds},
+                                 {NULL, NULL, NULL, NULL}};
+  int status = read_verb(argc, argv, connect_back_help, options, &json, &id);
+  if (status != DONE) {
+    return status < 0 ? DONE : status;
+  }
+  if (id == NULL) {
+    return say_wrong(argv[0], "which session? `beamcast status` lists them");
+  }
+  beamcast_session *session = beamcast_session_open(id, &error);
+  if (session == NULL ||
+      beamcast_connect_back(session, client, (int)port, limit, &error) != BEAMCAST_OK) {
+    status = say_error(&error);
+  } else if (json) {
+    status = print_json(json_pack("{s:s, s:s}", "id", id, "state", "connected"));
   }
   beamcast_session_close(session);
   return status;

@@ -101,11 +101,13 @@ static int put_npy(const volume_source *source, beamcast_stream *stream, beamcas
 #ifdef BEAMCAST_HAS_READER
 
 static int open_with_reader(volume_source *source, const char *path, const char *dataset,
-                            beamcast_error *error) {
+                            const source_wish *given, beamcast_error *error) {
+  beamcast_hdf5_open_options options = {.raw = {.type = given->type, .skip = given->skip}};
   /* slab by slab, so that memory for all is not needed */
   beamcast_hdf5_wish wish = {.stride = {1, 1, 1}, .memory_limit = UINT64_MAX, .ranks = 1};
   size_t count;
-  int code = beamcast_hdf5_open(path, NULL, &source->file, error);
+  memcpy(options.raw.size, given->size, sizeof options.raw.size);
+  int code = beamcast_hdf5_open(path, &options, &source->file, error);
   if (code != BEAMCAST_OK) {
     return code;
   }
@@ -173,7 +175,17 @@ static int no_reader(const char *path, beamcast_error *error) {
 
 #endif
 
-volume_source *source_open(const char *name, beamcast_error *error) {
+/* What the user says goes before what the file says. */
+static void take_wish(beamcast_brick *brick, const source_wish *wish) {
+  if (wish->spacing[0] > 0) {
+    memcpy(brick->spacing, wish->spacing, sizeof brick->spacing);
+    brick->length_unit = NULL;
+  }
+  brick->length_unit = wish->length_unit != NULL ? wish->length_unit : brick->length_unit;
+  brick->unit = wish->unit != NULL ? wish->unit : brick->unit;
+}
+
+volume_source *source_open(const char *name, const source_wish *wish, beamcast_error *error) {
   char path[PATH_LIMIT];
   const char *dataset;
   volume_source *source = calloc(1, sizeof *source);
@@ -183,10 +195,14 @@ volume_source *source_open(const char *name, beamcast_error *error) {
   }
   int code = split_name(name, path, &dataset, error);
   if (code == BEAMCAST_OK && ends_with(path, ".npy")) {
-    code = open_npy(source, path, error);
+    code = wish->size[0] == 0
+               ? open_npy(source, path, error)
+               : beamcast_fail(error, BEAMCAST_ERR_ARGUMENT,
+                               "--size, --type and --skip are for raw files; %.300s says its own",
+                               path);
   } else if (code == BEAMCAST_OK) {
 #ifdef BEAMCAST_HAS_READER
-    code = open_with_reader(source, path, dataset, error);
+    code = open_with_reader(source, path, dataset, wish, error);
 #else
     code = no_reader(path, error);
 #endif
@@ -196,6 +212,7 @@ volume_source *source_open(const char *name, beamcast_error *error) {
     return NULL;
   }
   memcpy(source->brick.shape, source->brick.volume, sizeof source->brick.shape);
+  take_wish(&source->brick, wish);
   return source;
 }
 
@@ -289,14 +306,16 @@ int target_check(const char *path, beamcast_error *error) {
                        "%.300s: the file's ending says its format, .h5 or .npy", path);
 }
 
-int target_write(const char *path, const beamcast_volume_data *volume, const char *array,
-                 const char *from, const char *about, beamcast_error *error) {
+int target_write(const char *path, const beamcast_volume_data *volume, const char *from,
+                 const char *about, beamcast_error *error) {
   int code = target_check(path, error);
   if (code != BEAMCAST_OK || ends_with(path, ".npy")) {
     return code == BEAMCAST_OK ? npy_write(path, volume, error) : code;
   }
 #ifdef BEAMCAST_HAS_READER
-  beamcast_hdf5_output output = {.name = array,
+  beamcast_hdf5_output output = {.name = volume->name,
+                                 .unit = volume->length_unit,
+                                 .value_unit = volume->unit,
                                  .type = volume->type,
                                  .components = volume->components,
                                  .source = about != NULL ? about : from,
@@ -310,7 +329,6 @@ int target_write(const char *path, const beamcast_volume_data *volume, const cha
   }
   return beamcast_hdf5_write(path, &output, volume->data, error);
 #else
-  (void)array;
   (void)from;
   (void)about;
   return code;

@@ -9,8 +9,19 @@
 
 typedef struct volume_source volume_source;
 
-/* Opens FILE or FILE:DATASET. The result is the caller's; close it. */
-volume_source *source_open(const char *name, beamcast_error *error);
+/* What the file does not say, or says wrong. All zero: nothing. */
+typedef struct source_wish {
+  uint64_t size[3];        /* voxels of a raw file; size[0] == 0: as its name or sidecar says */
+  int type;                /* of them */
+  uint64_t skip;           /* bytes before the first voxel */
+  double spacing[3];       /* spacing[0] == 0: as in the file */
+  const char *length_unit; /* of it; NULL: unknown */
+  const char *unit;        /* of the values; NULL: unknown */
+} source_wish;
+
+/* Opens FILE or FILE:DATASET. The result is the caller's; close it. The wish's texts are needed as
+ * long. */
+volume_source *source_open(const char *name, const source_wish *wish, beamcast_error *error);
 void source_close(volume_source *source);
 
 /* Puts all of it into the stream's current step, in slabs, called `as` (NULL: what the file calls
@@ -22,9 +33,10 @@ int source_put(volume_source *source, beamcast_stream *stream, const char *as,
 char *source_describe(const char *path, int json, beamcast_error *error);
 
 /* Writes a volume into a file, by its ending: .npy, .h5, .hdf5, .nxs. from: where it comes from;
- * about: more of that as a JSON object, or NULL; .npy has no place for either. */
-int target_write(const char *path, const beamcast_volume_data *volume, const char *array,
-                 const char *from, const char *about, beamcast_error *error);
+ * about: more of that as a JSON object, or NULL; .npy has no place for either, nor for names and
+ * units. */
+int target_write(const char *path, const beamcast_volume_data *volume, const char *from,
+                 const char *about, beamcast_error *error);
 /* Whether such a file can be written; asked before a long transfer. */
 int target_check(const char *path, beamcast_error *error);
 

@@ -23,13 +23,20 @@ typedef struct bs_keeper {
 } bs_keeper;
 
 /* Forks and executes argv with standard input from nowhere, standard output to `output` (the log if
- * -1) and errors to the log. The child gets SIGTERM when the keeper dies. `spare`: a descriptor
- * that the child keeps, or -1. */
+ * -1) and errors to the log. The child gets SIGTERM when the keeper dies. `spare`: -1, or a
+ * descriptor that the child keeps; it is the screen then, which ends on SIGINT alone. */
 pid_t bs_run(const bs_keeper *keeper, char *const argv[], int output, int spare,
              beamcast_error *error);
 
 /* Sees that there is a display: the user's own on this machine, or an X server that nobody sees. */
 int bs_open_screen(bs_keeper *keeper, beamcast_error *error);
+
+/* Has what is started from now on draw there. */
+void bs_use_screen(const bs_keeper *keeper);
+
+/* Becomes a rank of the session in that folder: the program server[0], with a graphics device, and
+ * a screen where there is none. Returns the exit status where that fails. */
+int bs_be_rank(const char *folder, char *const server[]);
 
 /* Starts mpiexec with the server. */
 int bs_launch(bs_keeper *keeper, beamcast_error *error);

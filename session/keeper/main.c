@@ -3,6 +3,7 @@
  * beamcast-keeper, started by libbeamcast_session, not by people:
  *   beamcast-keeper          on this machine; standard input is a socket to who starts the session
  *   beamcast-keeper FOLDER   in a Slurm job; the session's folder is there already
+ *   beamcast-keeper --rank FOLDER PROGRAM...   a rank of the server, see rank.c
  * On the socket: a JSON object with what is wanted comes in, {"ok": true} or {"code", "message"}
  * goes out, one byte comes in that says the session is to stay. If the socket ends before that
  * byte, who started it is gone, and so goes the session, with everything it left.
@@ -13,7 +14,6 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <sys/prctl.h>
-#include <sys/random.h>
 #include <sys/signalfd.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
@@ -84,6 +84,10 @@ static bool read_request(bs_keeper *keeper, int link) {
   keeper->record.idle_minutes = json_number_value(json_object_get(json, "idle_minutes"));
   keeper->record.paraview = json_is_true(json_object_get(json, "paraview"));
   keeper->record.web = json_is_true(json_object_get(json, "web"));
+  const char *client = json_string_value(json_object_get(json, "client"));
+  (void)snprintf(keeper->record.client, sizeof keeper->record.client, "%s", client ? client : "");
+  keeper->record.client_port = (int)json_integer_value(json_object_get(json, "client_port"));
+  keeper->record.keep = (int)json_integer_value(json_object_get(json, "keep"));
   keeper->record.step_limit = (uint64_t)json_integer_value(json_object_get(json, "step_limit"));
   const char *estimate = json_string_value(json_object_get(json, "estimate"));
   (void)snprintf(info->estimate, sizeof info->estimate, "%s", estimate ? estimate : "");
@@ -106,7 +110,6 @@ static int make_folder(bs_keeper *keeper, beamcast_error *error) {
 /* The record, the log and the connect id. */
 static int prepare(bs_keeper *keeper, char connect_id[16], beamcast_error *error) {
   bs_record *record = &keeper->record;
-  uint32_t number = 0;
   bs_process_self(&record->keeper);
   memcpy(record->info.host, record->keeper.host, sizeof record->info.host);
   bs_record_paths(record, keeper->folder);
@@ -120,15 +123,13 @@ static int prepare(bs_keeper *keeper, char connect_id[16], beamcast_error *error
     return beamcast_fail(error, BEAMCAST_ERR_IO, "%.300s can't be written: %s", record->info.log,
                          strerror(errno));
   }
-  while ((number & 0x7fffffff) < 1000) { /* short ones could be guessed by hand */
-    if (getrandom(&number, sizeof number, 0) != (ssize_t)sizeof number) {
-      return beamcast_fail(error, BEAMCAST_ERR_UNSUPPORTED, "the system gives no random numbers");
-    }
-  }
-  (void)snprintf(connect_id, 16, "%u", (unsigned)(number & 0x7fffffff));
   int code = BEAMCAST_OK;
-  if (record->paraview) {
-    code = bs_write_file(record->info.connect_id_file, connect_id, strlen(connect_id), error);
+  connect_id[0] = '\0';
+  if (record->paraview && !bs_read_line(record->info.connect_id_file, connect_id, 16)) {
+    code = bs_draw_connect_id(connect_id, error);
+    code = code != BEAMCAST_OK
+               ? code
+               : bs_write_file(record->info.connect_id_file, connect_id, strlen(connect_id), error);
   }
   return code == BEAMCAST_OK ? bs_record_write(record, keeper->folder, error) : code;
 }
@@ -189,7 +190,7 @@ static void become_ready(bs_keeper *keeper, starter *s, const char *connect_id) 
   keeper->record.info.state = BEAMCAST_SESSION_RUNNING;
   keeper->record.info.start_time = (int64_t)time(NULL);
   if (keeper->record.port > 0) {
-    bs_add_paraview_entry(keeper->record.info.id, keeper->record.port, connect_id);
+    bs_add_paraview_entry(&keeper->record, connect_id);
   }
   if (bs_record_write(&keeper->record, keeper->folder, &error) != BEAMCAST_OK) {
     (void)dprintf(keeper->log, "beamcast-keeper: %s\n", error.message);
@@ -329,6 +330,9 @@ int main(int argc, char **argv) {
   starter s = {.link = -1};
   beamcast_error error = {0};
   (void)umask(077);
+  if (argc > 3 && strcmp(argv[1], "--rank") == 0) {
+    return bs_be_rank(argv[2], argv + 3);
+  }
   if (argc == 1) {
     struct stat input;
     if (fstat(0, &input) != 0 || !S_ISSOCK(input.st_mode)) {

@@ -17,8 +17,8 @@
 
 enum {
   SCREEN_SECONDS = 30, /* until an X server has chosen its number */
-  SERVER_SECONDS = 8,  /* for the server to end in good order */
-  MPIEXEC_SECONDS = 5,
+  SERVER_SECONDS = 12, /* for the server to end in good order */
+  MPIEXEC_SECONDS = 12,
   SCREEN_END_SECONDS = 3
 };
 
@@ -32,10 +32,14 @@ pid_t bs_run(const bs_keeper *keeper, char *const argv[], int output, int spare,
   if (child > 0) {
     return child;
   }
-  sigset_t none;
-  sigemptyset(&none);
-  (void)sigprocmask(SIG_SETMASK, &none, NULL);
-  (void)prctl(PR_SET_PDEATHSIG, SIGTERM);
+  sigset_t held;
+  sigemptyset(&held);
+  if (spare >=
+      0) { /* Slurm ends all of a job's processes at once: the screen outlives the others */
+    sigaddset(&held, SIGTERM);
+  }
+  (void)sigprocmask(SIG_SETMASK, &held, NULL);
+  (void)prctl(PR_SET_PDEATHSIG, spare >= 0 ? SIGINT : SIGTERM);
   int nowhere = open("/dev/null", O_RDONLY);
   if (getppid() != parent || nowhere < 0 || dup2(nowhere, 0) < 0 ||
       dup2(output >= 0 ? output : keeper->log, 1) < 0 || dup2(keeper->log, 2) < 0) {
@@ -48,6 +52,13 @@ pid_t bs_run(const bs_keeper *keeper, char *const argv[], int output, int spare,
   (void)dprintf(2, "%s can't be run: %s\n", argv[0], strerror(errno));
   _exit(127);
 }
+
+/* Whether ParaView was built with EGL. */
+#ifdef BEAMCAST_PARAVIEW_HAS_EGL
+static const bool draws_without_screen = true;
+#else
+static const bool draws_without_screen = false;
+#endif
 
 /* --- the screen ------------------------------------------------------------------------------ */
 
@@ -64,7 +75,9 @@ static int write_cookie(bs_keeper *keeper, beamcast_error *error) {
   if (!bs_join(keeper->cookie, sizeof keeper->cookie, "%s/xauthority", keeper->folder)) {
     return beamcast_fail(error, BEAMCAST_ERR_ARGUMENT, "the path of the state folder is too long");
   }
-  return bs_write_file(keeper->cookie, entry, sizeof entry, error);
+  return access(keeper->cookie, R_OK) == 0 /* of the session's first node */
+             ? BEAMCAST_OK
+             : bs_write_file(keeper->cookie, entry, sizeof entry, error);
 }
 
 /* Reads the number that the X server has chosen. */
@@ -89,6 +102,9 @@ static int await_screen(bs_keeper *keeper, int from, beamcast_error *error) {
 }
 
 int bs_open_screen(bs_keeper *keeper, beamcast_error *error) {
+  if (draws_without_screen) {
+    return BEAMCAST_OK;
+  }
   const char *display = getenv("DISPLAY");
   char program[BEAMCAST_SESSION_PATH_MAX];
   if (display != NULL && display[0] == ':' && !keeper->record.slurm) {
@@ -118,6 +134,15 @@ int bs_open_screen(bs_keeper *keeper, beamcast_error *error) {
   return code;
 }
 
+void bs_use_screen(const bs_keeper *keeper) {
+  if (keeper->display[0] != '\0') {
+    (void)setenv("DISPLAY", keeper->display, 1);
+  }
+  if (keeper->cookie[0] != '\0') {
+    (void)setenv("XAUTHORITY", keeper->cookie, 1);
+  }
+}
+
 /* --- the server ------------------------------------------------------------------------------ */
 
 /* Open MPI 4 and 5: as root too, more ranks than cores, ranks that share a machine with others;
@@ -127,6 +152,10 @@ static void set_mpi_defaults(void) {
       {"OMPI_MCA_rmaps_base_oversubscribe", "1"},
       {"OMPI_MCA_hwloc_base_binding_policy", "none"},
       {"OMPI_MCA_mpi_yield_when_idle", "1"},
+      /* SIGTERM is the order to end, which takes longer than the usual second: who is killed leaves
+       * his shared memory */
+      {"OMPI_MCA_odls_base_sigkill_timeout", "10"},
+      {"PRTE_MCA_odls_base_sigkill_timeout", "10"},
       {"PRTE_MCA_rmaps_default_mapping_policy", ":oversubscribe"},
       {"PRTE_MCA_hwloc_default_binding_policy", "none"}};
   for (size_t i = 0; i < sizeof defaults / sizeof defaults[0]; i++) {
@@ -175,9 +204,11 @@ static int find_server(const bs_keeper *keeper, char *path, size_t size, beamcas
 
 int bs_launch(bs_keeper *keeper, beamcast_error *error) {
   char mpiexec[BEAMCAST_SESSION_PATH_MAX], server[BEAMCAST_SESSION_PATH_MAX], ranks[16], idle[32];
-  char limit[32];
+  char limit[32], keep[16];
+  char self[BEAMCAST_SESSION_PATH_MAX] = "";
   bs_record *record = &keeper->record;
   beamcast_session_info *info = &record->info;
+  (void)!readlink("/proc/self/exe", self, sizeof self - 1);
   if (!bs_find_program("mpiexec", mpiexec, sizeof mpiexec)) {
     return beamcast_fail(error, BEAMCAST_ERR_UNSUPPORTED,
                          "mpiexec is missing: install openmpi-bin, or load your site's MPI module");
@@ -188,20 +219,17 @@ int bs_launch(bs_keeper *keeper, beamcast_error *error) {
   }
   set_mpi_defaults();
   forget_callers_job();
-  (void)setenv("DISPLAY", keeper->display, 1);
+  bs_use_screen(keeper);
   (void)setenv("BEAMCAST_SESSION", info->id, 1);
   if (record->step_limit > 0) {
     (void)snprintf(limit, sizeof limit, "%llu", (unsigned long long)record->step_limit);
     (void)setenv("BEAMCAST_STEP_LIMIT", limit, 1);
   }
-  if (keeper->cookie[0] != '\0') {
-    (void)setenv("XAUTHORITY", keeper->cookie, 1);
-  }
   (void)snprintf(ranks, sizeof ranks, "%d", info->ranks);
   (void)snprintf(idle, sizeof idle, "%.9g", keeper->record.idle_minutes);
-  char *argv[24] = {mpiexec,     "-n",          ranks,    server, "--json",
-                    "--contact", info->contact, "--idle", idle};
-  size_t count = 9;
+  char *argv[28] = {mpiexec, "-n",     ranks,       self,          "--rank", keeper->folder,
+                    server,  "--json", "--contact", info->contact, "--idle", idle};
+  size_t count = 12;
   if (record->paraview) {
     argv[count++] = "--force-offscreen-rendering";
     argv[count++] = "--connect-id-file";
@@ -210,6 +238,11 @@ int bs_launch(bs_keeper *keeper, beamcast_error *error) {
   if (record->web) {
     argv[count++] = "--front";
     argv[count++] = "beamcast_web";
+  }
+  if (record->keep > 0) {
+    (void)snprintf(keep, sizeof keep, "%d", record->keep);
+    argv[count++] = "--keep";
+    argv[count++] = keep;
   }
   if (record->script[0] != '\0') {
     argv[count++] = "--script";
@@ -267,7 +300,7 @@ void bs_end_all(bs_keeper *keeper) {
   /* the server's processes are gone before their X server goes */
   (void)bs_signal_marked("BEAMCAST_SESSION", keeper->record.info.id, SIGKILL);
   if (keeper->screen != 0) {
-    (void)kill(keeper->screen, SIGTERM);
+    (void)kill(keeper->screen, SIGINT);
     wait_for(keeper, &keeper->screen, SCREEN_END_SECONDS);
   }
   if (keeper->screen != 0) {

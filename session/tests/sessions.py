@@ -14,6 +14,7 @@ import time
 
 BUILD = os.environ.get("BEAMCAST_BUILD", "")
 COMMAND = os.path.join(BUILD, "bin", "beamcast")
+PYTHON = os.path.join(BUILD, "python")
 LIMIT = 120  # seconds for anything that must come to an end
 
 
@@ -87,6 +88,16 @@ class Home:
                 with open("/proc/%s/environ" % pid, "rb") as stream:
                     if mark in stream.read().split(b"\0"):
                         found.append(int(pid))
+        return found
+
+    def hosts(self, program):
+        """The hosts' names that the processes of a program see."""
+        found = []
+        for pid in self.processes():
+            with contextlib.suppress(OSError):
+                if os.path.basename(os.readlink("/proc/%d/exe" % pid)) == program:
+                    found.append(subprocess.run(["nsenter", "--uts", "--target", str(pid), "hostname"],
+                                                capture_output=True, text=True, check=False).stdout.strip())
         return found
 
     def command_lines(self):

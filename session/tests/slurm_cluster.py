@@ -22,11 +22,11 @@ AuthType=auth/munge
 AuthInfo=socket={folder}/munge/socket
 CredType=cred/munge
 StateSaveLocation={folder}/state
-SlurmdSpoolDir={folder}/spool
+SlurmdSpoolDir={folder}/spool-%n
 SlurmctldPidFile={folder}/slurmctld.pid
-SlurmdPidFile={folder}/slurmd.pid
+SlurmdPidFile={folder}/slurmd-%n.pid
 SlurmctldLogFile={folder}/slurmctld.log
-SlurmdLogFile={folder}/slurmd.log
+SlurmdLogFile={folder}/slurmd-%n.log
 SlurmdParameters=config_overrides
 ProctrackType=proctrack/linuxproc
 TaskPlugin=task/none
@@ -37,15 +37,17 @@ SelectTypeParameters=CR_Core
 JobAcctGatherType=jobacct_gather/none
 MpiDefault=none
 ReturnToService=2
-KillWait=10
 MessageTimeout=3
 GresTypes=gpu
 PreemptType=preempt/partition_prio
 PreemptMode=CANCEL
-NodeName={host} NodeAddr=127.0.0.1 CPUs=4 RealMemory=8192 Gres=gpu:t4:2 State=UNKNOWN
-PartitionName=all Nodes=ALL Default=YES MaxTime=INFINITE PriorityTier=1 State=UP
-PartitionName=first Nodes=ALL MaxTime=INFINITE PriorityTier=10 State=UP
+NodeName={host} NodeAddr=127.0.0.1 Port={d_port} CPUs=4 RealMemory=8192 Gres=gpu:t4:2 State=UNKNOWN
+NodeName={other} NodeHostname={other} NodeAddr=127.0.0.1 Port={other_port} CPUs=4 RealMemory=8192 State=UNKNOWN
+PartitionName=all Nodes={host} Default=YES MaxTime=INFINITE PriorityTier=1 State=UP
+PartitionName=first Nodes={host} MaxTime=INFINITE PriorityTier=10 State=UP
+PartitionName=two Nodes={host},{other} MaxTime=INFINITE PriorityTier=1 State=UP
 """
+OTHER = "beamcast-node2"  # a second node: this machine by another name, which a UTS namespace gives it
 GPUS = "NodeName={host} Name=gpu Type=t4 File={folder}/gpu[0-1]\n"  # files: Slurm only counts them
 
 
@@ -72,7 +74,7 @@ class Cluster:
         host = socket.gethostname().split(".")[0]
         with open(self.config, "w") as stream:
             stream.write(CONFIGURATION.format(host=host, folder=self.folder, ctld_port=free_port(),
-                                              d_port=free_port()))
+                                              d_port=free_port(), other=OTHER, other_port=free_port()))
         with open(os.path.join(self.folder, "gres.conf"), "w") as stream:
             stream.write(GPUS.format(host=host, folder=self.folder))
         for name in ("gpu0", "gpu1"):
@@ -91,20 +93,28 @@ class Cluster:
         sessions.wait_until(lambda: os.path.exists(os.path.join(munge, "socket")), self.logs)
         self.start_controller()
         self.daemon("slurmd", "-D")
-        sessions.wait_until(lambda: "idle" in self.run("sinfo", "-h", "-o", "%T"), self.logs)
+        sessions.wait_until(lambda: "idle" in self.run("sinfo", "-h", "-p", "all", "-o", "%T"), self.logs)
         return self
 
     def __exit__(self, *_):
         with contextlib.suppress(Exception):
             self.run("scancel", "--user=root")
             sessions.wait_until(lambda: not self.run("squeue", "-h"))
-        for name in ("slurmd", "slurmctld", "munged"):
+        for name in ("slurmd2", "slurmd", "slurmctld", "munged"):
             self.end_daemon(name)
         shutil.rmtree(self.folder, ignore_errors=True)
 
-    def daemon(self, *command):
-        with open(os.path.join(self.folder, command[0] + ".out"), "w") as out:
-            self.daemons[command[0]] = subprocess.Popen(
+    def add_node(self):
+        """The second node, if it is not there yet; partition `two` has both."""
+        if "slurmd2" in self.daemons:
+            return
+        self.daemon("unshare", "--uts", "sh", "-c", "hostname %s && exec slurmd -D -N %s" % (OTHER, OTHER), name="slurmd2")
+        sessions.wait_until(lambda: self.run("sinfo", "-h", "-p", "two", "-o", "%D %T").strip() == "2 idle", self.logs)
+
+    def daemon(self, *command, name=None):
+        name = name or command[0]
+        with open(os.path.join(self.folder, name + ".out"), "w") as out:
+            self.daemons[name] = subprocess.Popen(
                 command, env=self.environment, stdout=out, stderr=out, stdin=subprocess.DEVNULL,
                 start_new_session=True)
 

@@ -17,6 +17,7 @@ import time
 import numpy as np
 
 import sessions
+import slurm_cluster
 
 SSHD = "/usr/sbin/sshd"
 CONFIGURATION = """
@@ -31,10 +32,10 @@ KbdInteractiveAuthentication no
 UsePAM no
 StrictModes no
 PermitUserEnvironment no
-AcceptEnv BEAMCAST_*
+AcceptEnv BEAMCAST_* SLURM_CONF
 """
 SSH = """#!/bin/sh
-exec ssh -F /dev/null -p {port} -i {folder}/key -o IdentitiesOnly=yes -o BatchMode=yes -o SendEnv='BEAMCAST_*' \\
+exec ssh -F /dev/null -p {port} -i {folder}/key -o IdentitiesOnly=yes -o BatchMode=yes -o SendEnv='BEAMCAST_* SLURM_CONF' \\
   -o UserKnownHostsFile={folder}/known -o StrictHostKeyChecking=accept-new "$@"
 """
 
@@ -241,6 +242,29 @@ def killed_start(home, machine):
         machine.check_nothing_left()
 
 
+def by_slurm(home, machine):
+    """As a job on that machine, of that user, whom Slurm knows there."""
+    for program in ("munged", "slurmctld", "slurmd", "sbatch"):
+        if shutil.which(program) is None:
+            print("not tried: %s is missing (packages slurm-wlm and munge)" % program)
+            return
+    with slurm_cluster.Cluster() as cluster:
+        home.environment["SLURM_CONF"] = cluster.config
+        session = start(home, machine, "--slurm=--time=10", "--size", "50,40,30", "--type", "int32")
+        assert session["slurm_job"] and session["login"] == machine.login and "3 steps" in session["estimate"], session
+        sessions.wait_until(lambda: home.json("status", session["id"])["state"] == "running", cluster.logs)
+        assert cluster.run("squeue", "-h", "-o", "%u").strip() == machine.user
+        array = np.arange(60000, dtype="i4").reshape(30, 40, 50)
+        np.save(os.path.join(home.path, "a.npy"), array)
+        home.run("push", "a.npy", "--to", session["id"])
+        home.run("retrieve", "--from", session["id"], "-o", "back.npy")
+        assert np.array_equal(np.load(os.path.join(home.path, "back.npy")), array)
+        home.run("stop", session["id"])
+        assert cluster.job_state(session["slurm_job"]) in ("CANCELLED", "COMPLETED", "")
+    home.check_nothing_left()
+    machine.check_nothing_left()
+
+
 def unreachable(home, machine):
     session = start(home, machine)
     machine.server.terminate()
@@ -263,7 +287,7 @@ if __name__ == "__main__":
     sessions.need("Xvfb", "mpiexec", "setpriv")
     wanted = sys.argv[1:]
     with Machine() as its_machine:
-        for test in (refusals, life, for_paraview, killed_start, unreachable):
+        for test in (refusals, life, for_paraview, by_slurm, killed_start, unreachable):
             if wanted and test.__name__ not in wanted:
                 continue
             begun = time.monotonic()

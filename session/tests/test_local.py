@@ -101,6 +101,8 @@ def idle(home):
 def missing_programs(home):
     path = home.environment["PATH"]
     home.environment["PATH"] = "/nowhere"
+    message = home.run("start", "--slurm", status=1)[1]
+    assert message.count("\n") == 1 and "Slurm is not here" in message, message
     message = home.run("start", "--paraview", status=1)[1]
     home.environment["PATH"] = path
     assert message.count("\n") == 1 and "install" in message, message

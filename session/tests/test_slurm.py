@@ -6,6 +6,7 @@ import json
 import os
 import re
 import sys
+import xml.etree.ElementTree as xml
 
 import numpy as np
 
@@ -39,14 +40,28 @@ def busy_machine(home, cluster):
     sessions.wait_until(lambda: cluster.job_state(blocker) == "RUNNING", cluster.logs)
     session = start(home, "--ranks", 2)
     assert session["state"] == "pending" and session["slurm_job"] and session["contact"] is None, session
+    assert session["created"] and session["client"].startswith("csrc://" + os.uname().nodename + ":"), session
+    entry = xml.parse(home.servers).getroot().find("Server[@name='Beamcast %s']" % session["id"])
+    assert entry.get("resource") == "csrc://localhost:" + session["client"].rsplit(":", 1)[1]  # ParaView can listen already
     sessions.wait_until(lambda: home.json("status", session["id"])["start_time"])  # the scheduler's guess
     message = home.run("push", "a.npy", "--to", session["id"], status=1)[1]
     assert "pending" in message and message.count("\n") == 1, message
+    sys.path.insert(0, sessions.PYTHON)
+    os.environ.update(HOME=home.path, SLURM_CONF=cluster.config)
+    import beamcast
+    try:
+        beamcast.Session(session["id"]).render_volume(np.zeros((4, 5, 6), "u1"), time_limit=0.5)
+        raise AssertionError("a volume was shown in a session that waits")
+    except beamcast.errors.TimeoutError as late:
+        assert "still pending, for " in str(late) and "Slurm's queue" in str(late), late
+    text = home.run("status", session["id"])[0]
+    assert "pending since 20" in text and "expected to start 20" in text, text
     cluster.run("scancel", blocker)
     running = await_state(home, session, "running", "crashed")
     assert running["state"] == "running" and running["start_time"], running
 
-    second = start(home)
+    second = start(home, "--client", "none")
+    assert second["client"] is None, second
     home.run("push", "a.npy", "--to", running["contact"])
     home.run("retrieve", "--from", session["id"], "-o", "back.npy")
     assert np.array_equal(np.load(os.path.join(home.path, "back.npy")), np.load(os.path.join(home.path, "a.npy")))
@@ -128,11 +143,28 @@ def passed_on(home, cluster):
     message = home.run("start", "--slurm", "--size", "1500,1000,1000", status=1)[1]
     assert message.count("\n") == 1 and "3 nodes of 8.0 GiB" in message, message
     cluster.run("scontrol", "create", "reservation", "ReservationName=beam", "StartTime=now", "Duration=60",
-                "Users=root", "Nodes=ALL")
+                "Users=root", "Nodes=" + os.uname().nodename.split(".")[0])
     reserved = start(home, slurm="--reservation=beam --begin=now+3hours")
     assert "Reservation=beam" in cluster.run("scontrol", "show", "job", reserved["slurm_job"])
     home.run("stop", reserved["id"])
     cluster.run("scontrol", "delete", "ReservationName=beam")
+
+
+def two_nodes(home, cluster):
+    """A session on several nodes: ranks and what they draw on are on both, and steps come to both."""
+    cluster.add_node()
+    session = home.json("start", "--ranks", 3, "--slurm=--time=10 --partition=two --nodes=2 --ntasks-per-node=2")
+    running = await_state(home, session, "running", "crashed")
+    assert running["state"] == "running", (running, open(running["log"]).read())
+    steps = [line for line in home.command_lines() if "beamcast-viewer" in line and "mpiexec" not in line]
+    hosts = sorted(home.hosts("beamcast-viewer"))
+    assert len(hosts) == 3 and slurm_cluster.OTHER in hosts and len(set(hosts)) == 2, (hosts, steps)
+    assert len([line for line in home.command_lines() if "Xvfb" in line]) >= 2, home.command_lines()
+    home.run("push", "a.npy", "--to", session["id"])
+    home.run("screenshot", "--from", session["id"], "-o", "two.png", "--size", "64x64")
+    home.run("retrieve", "--from", session["id"], "-o", "back.npy")
+    assert np.array_equal(np.load(os.path.join(home.path, "back.npy")), np.load(os.path.join(home.path, "a.npy")))
+    home.run("stop", session["id"])
 
 
 def nothing_injected(home, cluster):
@@ -155,11 +187,14 @@ def main():
             for name in sys.argv[1:]:
                 globals()[name](home, cluster)
             return
+        cluster.add_node()
+        # a minute, the shortest there is: beside all the others, on the other node
+        short = start(home, slurm="--time=1 --partition=two --nodelist=" + slurm_cluster.OTHER)
         nothing_injected(home, cluster)
         passed_on(home, cluster)
         cancelled_from_outside(home, cluster, busy_machine(home, cluster))
+        two_nodes(home, cluster)
         preempted(home, cluster)
-        short = start(home, slurm="--time=1")  # a minute, the shortest there is
         failed(home)
         controller_down(home, cluster)
         await_reason(home, short, "the job reached its time limit")

@@ -2,6 +2,7 @@
 """Volumes go into a session and come back equal: from .npy and HDF5, whole and in part, by full and
 lesser contacts; stock ParaView clients see them. What is typed wrong gets one line."""
 import os
+import socket
 import subprocess
 import sys
 
@@ -34,7 +35,7 @@ def there_and_back(home, contact):
         got = home.json("info", name + ".npy")["volumes"][0]
         assert got["size"] == list(array.shape[2::-1] if array.ndim > 2 else (51, 40, 1)), got
     home.run("push", "float32.npy", "--to", contact, "--as", "density")
-    home.run("retrieve", "--from", contact, "-o", "part.npy", "--roi", "3:10,:,25:", "--array", "density")
+    home.run("retrieve", "--from", contact, "-o", "part.npy", "--roi", "3:10,,25:", "--array", "density")
     want = np.load(os.path.join(home.path, "float32.npy"))[25:, :, 3:10]
     assert np.array_equal(np.load(os.path.join(home.path, "part.npy")), want)
 
@@ -59,6 +60,27 @@ def hdf5(home, contact):
         assert len(found) == 1 and np.array_equal(found[0], array[:, 2:, :])
 
 
+def what_files_lack(home, contact):
+    """A raw file's layout, spacing and units are given with it, and come back."""
+    import h5py
+    array = np.load(os.path.join(home.path, "int16.npy"))
+    array.tofile(os.path.join(home.path, "raw.bin"))
+    home.run("push", "raw.bin", "--to", contact, "--size", "51,40,30", "--type", "int16", "--spacing", "1,2,3.5",
+             "--length-unit", "um", "--unit", "HU", "--as", "my density")
+    got = home.json("retrieve", "--from", contact, "-o", "back.h5")
+    assert (got["array"], got["unit"], got["length_unit"]) == ("my density", "HU", "um"), got
+    with h5py.File(os.path.join(home.path, "back.h5")) as file:
+        data = file["entry/data"]
+        values = data[data.attrs["signal"]]
+        assert np.array_equal(values[()], array)
+        assert (values.attrs["units"], values.attrs["long_name"], data["z"].attrs["units"]) == ("HU", "my density", "um")
+        assert data["z"][2] == 7 and data["x"][2] == 2
+    home.run("push", "int16.npy", "--to", contact, "--spacing", "3,2,1")
+    home.run("retrieve", "--from", contact, "-o", "back.h5", "--roi", ",,1:")
+    with h5py.File(os.path.join(home.path, "back.h5")) as file:
+        assert file["entry/data/x"][1] == 3 and file["entry/data/z"][0] == 1 and "units" not in file["entry/data/x"].attrs
+
+
 def rights(home, contact):
     home.run("contact", contact, "--push-only", "-o", "push.json")
     home.run("contact", contact, "--view-only", "-o", "view.json")
@@ -79,7 +101,12 @@ def typed_wrong(home, contact):
         short.write(stream.read()[:5000])
     for status, *words in (
             (2, "psh"), (2, "push"), (2, "push", "float32.npy"), (2, "push", "float32.npy", "--to"),
-            (2, "push", "float32.npy", "--too", contact), (2, "start", "--ranks", "many"),
+            (2, "push", "float32.npy", "--too", contact), (2, "push", "raw.bin", "--to", contact, "--type", "int16"),
+            (2, "push", "raw.bin", "--to", contact, "--size", "5,0,5"),
+            (1, "push", "raw.bin", "--to", contact, "--size", "5000,5,5"),
+            (1, "push", "raw.bin", "--to", contact), (1, "push", "int16.npy", "--to", contact, "--size", "5,5,5"),
+            (1, "retrieve", "--from", contact, "-o", "x.npy", "--step", "77"),
+            (2, "connect-back"), (1, "connect-back", "no-such"), (2, "start", "--ranks", "many"),
             (2, "stop"), (2, "retrieve", "--from", contact), (2, "contact", contact),
             (1, "push", "none.npy", "--to", contact), (1, "push", "float32.npy", "--to", "none.json"),
             (1, "push", "long.npy", "--to", contact), (1, "push", "no.npy", "--to", contact),
@@ -92,12 +119,22 @@ def typed_wrong(home, contact):
         assert out == "" and err.startswith("beamcast") and err.count("\n") == 1, (words, out, err)
 
 
-def client(port, connect_id):
+def draws_nothing(home, contact):
+    """A session for ParaView clients says in one sentence that it draws nothing."""
+    for words in (("screenshot", "--from", contact, "-o", "no.png"), ("open", "/etc/hostname", "--to", contact)):
+        out, err = home.run(*words, status=1)
+        assert "headless viewer" in err and err.count("\n") == 1, err
+
+
+def client(way, port, connect_id):
     """A stock ParaView client, in a process of its own."""
     from paraview import simple
     from paraview.modules.vtkRemotingCore import vtkRemotingCoreConfiguration
     vtkRemotingCoreConfiguration.GetInstance().SetConnectID(int(connect_id))
-    simple.Connect("localhost", int(port))
+    if way == "listen":
+        simple.ReverseConnect(port)
+    else:
+        simple.Connect("localhost", int(port))
     source = simple.BeamcastStream()
     source.InvokeCommand("Refresh")
     source.UpdatePipeline()
@@ -111,12 +148,47 @@ def stock_clients(home, session):
     home.run("push", "int16.npy", "--to", session["id"])
     array = np.load(os.path.join(home.path, "int16.npy"))
     port = session["paraview"].rsplit(":", 1)[1]
-    command = [sys.executable, sys.argv[0], "client", port]
-    for number, sees in ((connect_id, True), (connect_id, True), ("1", False)):
-        done = subprocess.run(command + [number], env=home.environment, capture_output=True, text=True,
-                              timeout=sessions.LIMIT)
-        want = "sees (0, 50, 0, 39, 0, 29) (%.1f, %.1f)" % (array.min(), array.max())
-        assert (want in done.stdout) == sees, (want, done.stdout, done.stderr)
+    want = "sees (0, 50, 0, 39, 0, 29) (%.1f, %.1f)" % (array.min(), array.max())
+
+    def start(*words):
+        return subprocess.Popen([sys.executable, sys.argv[0], *words], env=home.environment, stdout=subprocess.PIPE,
+                                stderr=subprocess.PIPE, text=True)
+
+    for _ in range(2):
+        out, err = start("connect", port, connect_id).communicate(timeout=sessions.LIMIT)
+        assert want in out, (want, out, err)
+    connect_back(home, session, start, connect_id, want)
+
+
+def free_port():
+    with socket.socket() as one:
+        one.bind(("127.0.0.1", 0))
+        return str(one.getsockname()[1])
+
+
+def connect_back(home, session, start, connect_id, want):
+    """Clients that listen are connected to, once they are asked for and are the user's own."""
+    for number, status in (("1", 1), (connect_id, 0)):
+        port = free_port()
+        listening = start("listen", port, number)
+        err = home.run("connect-back", session["id"], "--port", port, status=status)[1]
+        if status:
+            assert "connect id" in err and err.count("\n") == 1, err
+            listening.kill()
+        out, err = listening.communicate(timeout=sessions.LIMIT)
+        assert (want in out) == (status == 0), (out, err)
+    err = home.run("connect-back", session["id"], "--port", free_port(), "--time-limit", "0.3", status=1)[1]
+    assert "no ParaView client listens" in err and err.count("\n") == 1, err
+    err = home.run("connect-back", session["id"], status=1)[1]
+    assert "which port" in err and err.count("\n") == 1, err
+    if os.geteuid() == 0:
+        os.seteuid(65534)
+        with socket.socket() as one:
+            os.seteuid(0)
+            one.bind(("127.0.0.1", 0))
+            one.listen()
+            err = home.run("connect-back", session["id"], "--port", one.getsockname()[1], status=1)[1]
+        assert "another user" in err and err.count("\n") == 1, err
 
 
 def main():
@@ -125,8 +197,10 @@ def main():
         session = home.start("--ranks", 2)
         there_and_back(home, session["id"])
         hdf5(home, session["contact"])
+        what_files_lack(home, session["id"])
         rights(home, session["contact"])
         typed_wrong(home, session["contact"])
+        draws_nothing(home, session["id"])
         stock_clients(home, session)
         home.run("stop", session["id"])
         home.run("push", "int16.npy", "--to", session["id"], status=1)
@@ -136,6 +210,6 @@ def main():
 
 if __name__ == "__main__":
     if len(sys.argv) > 1:
-        client(*sys.argv[2:])
+        client(*sys.argv[1:])
     else:
         main()

@@ -30,6 +30,7 @@ def parse(arguments):
                         help="end after so long without push and call; 60; 0: never")
     parser.add_argument("--front", action="append", default=[], metavar="MODULE",
                         help="a Python module with start(viewer, loop), for front ends")
+    parser.add_argument("--keep", type=int, default=0, metavar="N", help="steps to keep beside the newest")
     parser.add_argument("--script", metavar="FILE", help="a Python script that is run at each step")
     parser.add_argument("--json", action="store_true", help="print where it is as a JSON object")
     return parser.parse_args(arguments)
@@ -131,7 +132,7 @@ def main():
         return wrong.code or 0
     from . import calls, viewer
     try:
-        shown = viewer.Viewer(receiver, options.stream)
+        shown = viewer.Viewer(receiver, options.stream, options.keep)
         asyncio.run(Loop(options, shown, calls.Calls(shown, receiver)).run())
     except Exception as wrong:
         traceback.print_exc()

@@ -26,7 +26,7 @@ class Viewer:
     until there is a volume.
     """
 
-    def __init__(self, receiver, stream="volume"):
+    def __init__(self, receiver, stream="volume", keep=0):
         self.receiver = receiver
         self.stream = stream
         self.source = self.display = None
@@ -41,7 +41,7 @@ class Viewer:
         self._listeners = []
         self._changes = 0
         simple._DisableFirstRenderCameraReset()
-        self.live = simple.BeamcastStream(registrationName=stream, StreamName=stream)
+        self.live = simple.BeamcastStream(registrationName=stream, StreamName=stream, Keep=keep)
         self.view = simple.CreateView("RenderView")
         self.view.ViewSize = list(SIZE)
         self.view.UseColorPaletteForBackground = 0

@@ -69,6 +69,7 @@ def describe(viewer):
     return {"array": shown["array"], "stream": shown.get("stream"), "size": shown["size"],
             "spacing": shown["spacing"], "origin": [bounds[0], bounds[2], bounds[4]], "crop": crop_box(viewer),
             "step": shown.get("step", 0), "time": shown.get("time", 0.0),
+            "length_unit": shown.get("length_unit") or "",
             "provenance": {"shown": shown, "look": state["look"],
                            "versions": {"beamcast": state["version"], "paraview": state["paraview"]}}}
 
