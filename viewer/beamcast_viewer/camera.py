@@ -22,22 +22,28 @@ def cross(a, b):
     return (a[1] * b[2] - a[2] * b[1], a[2] * b[0] - a[0] * b[2], a[0] * b[1] - a[1] * b[0])
 
 
-def place(view, bounds, azimuth=0.0, elevation=0.0, zoom=1.0, pan=(0.0, 0.0)):
-    """Puts the camera of a view there. bounds: of what is looked at, x0, x1, y0, y1, z0, z1."""
+def axes(azimuth, elevation):
+    """Unit vectors from what is looked at towards the camera, to the picture's right, and upwards in it."""
     around, above = math.radians(azimuth), math.radians(elevation)
     away = (math.sin(around) * math.cos(above), -math.cos(around) * math.cos(above), math.sin(above))
     up = (-math.sin(around) * math.sin(above), math.cos(around) * math.sin(above), math.cos(above))
+    return away, cross(up, away), up
+
+
+def place(view, bounds, azimuth=0.0, elevation=0.0, zoom=1.0, pan=(0.0, 0.0)):
+    """Puts the camera of a view there. bounds: of what is looked at, x0, x1, y0, y1, z0, z1."""
+    away, right, up = axes(azimuth, elevation)
     centre = [(bounds[2 * axis] + bounds[2 * axis + 1]) / 2 for axis in range(3)]
     wide = FILLED * math.tan(math.radians(VIEW_ANGLE / 2))
     distance, scale = 0.0, 0.0
     for corner in itertools.product(*(bounds[2 * axis:2 * axis + 2] for axis in range(3))):
         arm = [a - c for a, c in zip(corner, centre)]
         nearer = dot(arm, away)
-        aside = max(abs(dot(arm, up)), abs(dot(arm, cross(up, away))))
+        aside = max(abs(dot(arm, up)), abs(dot(arm, right)))
         distance = max(distance, nearer + aside / wide)
         scale = max(scale, aside / FILLED)
     distance, scale = distance or 1.0, scale or 1.0
-    right, half = cross(up, away), distance * math.tan(math.radians(VIEW_ANGLE / 2))
+    half = distance * math.tan(math.radians(VIEW_ANGLE / 2))
     focus = [c - half * (pan[0] * r + pan[1] * u) for c, r, u in zip(centre, right, up)]
     view.CameraFocalPoint = focus
     view.CameraPosition = [c + distance / zoom * a for c, a in zip(focus, away)]

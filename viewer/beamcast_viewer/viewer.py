@@ -8,7 +8,7 @@ import time
 import numpy
 from paraview import simple
 
-from . import camera, colours, errors, pictures, voxels
+from . import camera, colours, errors, labels, pictures, points, voxels
 
 BACKGROUND = (0.0, 0.0, 0.0)
 SIZE = (1024, 768)
@@ -33,13 +33,16 @@ class Viewer:
         self.array = None
         self.path = self.dataset = None  # of the file that is shown; None: the stream is
         self.preset, self.kernel, self.window = "bone", "local", None  # window None: by itself
+        self.curves = None  # colours and opacities that were drawn by hand, see colours.curves; None: the preset's
         self.used_window = (0.0, 1.0)
         self.camera = {}  # as turn() takes it
         self.time = None  # of the kept step that is shown; None: the newest is
         self.warnings = []
         self._sampled = self._seen = None  # the window, and the bounds that the camera was placed for
-        self._listeners = []
+        self._listeners, self._data_listeners = [], []
         self._changes = 0
+        self.labels = labels.Labels(self)  # over the volume
+        self.points = points.Points(self)  # beside it
         simple._DisableFirstRenderCameraReset()
         self.live = simple.BeamcastStream(registrationName=stream, StreamName=stream, Keep=keep)
         self.view = simple.CreateView("RenderView")
@@ -55,6 +58,10 @@ class Viewer:
         """listener() is called whenever the picture would be another one than before."""
         self._listeners.append(listener)
 
+    def on_data(self, listener):
+        """listener() is called after other data is shown: a new step, another file."""
+        self._data_listeners.append(listener)
+
     def changed(self):
         self._changes += 1
         for listener in self._listeners:
@@ -62,6 +69,10 @@ class Viewer:
 
     def poll(self):
         """Takes a step that has come; True if there was one. Call it often: it costs nothing."""
+        cloud = self.points.poll()
+        return self._poll_volume() or cloud
+
+    def _poll_volume(self):
         if not self.receiver.poll(self.stream):
             return False
         fresh = self.source is not self.live
@@ -70,7 +81,7 @@ class Viewer:
         if fresh:
             self._show(self.live)
             self.path = self.dataset = None
-        self._adopt(fresh)
+        self.adopt(fresh)
         self.changed()
         return True
 
@@ -96,7 +107,7 @@ class Viewer:
         self._show(reader)
         self.path, self.dataset = os.path.abspath(path), _text(reader, "Dataset")
         self._sampled = None
-        self._adopt(True)
+        self.adopt(True)
         self.changed()
         return self.state()["shown"]
 
@@ -114,7 +125,7 @@ class Viewer:
         kinds = self.display.GetProperty("Representation").Available
         self.display.SetRepresentationType("XAC Volume" if "XAC Volume" in kinds else "Volume")
 
-    def _adopt(self, fresh):
+    def adopt(self, fresh=False):
         """The source has other data than before: colours for its array, camera for its place."""
         points = self.source.GetDataInformation().GetPointDataInformation()
         names = [points.GetArrayInformation(i).GetName() for i in range(points.GetNumberOfArrays())]
@@ -122,7 +133,7 @@ class Viewer:
         if not names:
             return
         if self.array not in names:
-            self.array, fresh = names[0], True
+            self.array, fresh = self.stream if self.stream in names else names[0], True
         window = self._find_window() if self.window is None else self.window
         bounds = self.bounds()
         if fresh or self._seen != bounds:
@@ -136,6 +147,8 @@ class Viewer:
             self._apply_look(window)
         elif window != self.used_window:
             self._apply_look(window)
+        for listener in self._data_listeners:
+            listener()
 
     def _find_window(self):
         if self.source is self.live:
@@ -157,6 +170,8 @@ class Viewer:
     def _apply_look(self, window):
         self.used_window = tuple(window)
         colours.apply(self.array, colours.preset_name(self.preset), window)
+        if self.curves is not None:
+            colours.apply_curves(self.array, *self.curves, window)
         if self._representation() == "XAC Volume":
             self.display.XACKernel = self.kernel
 
@@ -165,14 +180,18 @@ class Viewer:
 
     # --- how it is shown -----------------------------------------------------------------------
 
-    def set(self, camera=None, preset=None, window=None, kernel=None, array=None, size=None):
+    def set(self, camera=None, preset=None, window=None, kernel=None, array=None, size=None, curves=None):
         """Changes the view. camera: (azimuth, elevation, zoom); window: (low, high), or () for the
         one that is found by itself; kernel: see colours.KERNELS, or a kernel file; size: of the
-        view in pixels. What is None stays as it is."""
+        view in pixels; curves: colours and opacities in the place of the preset's, see
+        colours.curves. What is None stays as it is."""
         self._need_volume()
         self._check(camera, preset, window, kernel, array, size)
+        if curves is not None:
+            colours.check_curves(*curves)
+            self.curves = curves
         if preset is not None:
-            self.preset = preset
+            self.preset, self.curves = preset, None
         if kernel is not None:
             self.kernel = kernel
         if array is not None and array != self.array:
@@ -194,7 +213,8 @@ class Viewer:
 
     def turn(self, azimuth=0.0, elevation=0.0, zoom=1.0, pan=(0.0, 0.0)):
         """Moves the camera alone, see camera.place: for views that are turned by hand."""
-        self._need_volume()
+        if not self.draws():
+            self._need_volume()
         self.camera = {"azimuth": azimuth, "elevation": elevation, "zoom": zoom, "pan": list(pan)}
         camera.place(self.view, self.bounds(), **self.camera)
         self.changed()
@@ -230,9 +250,9 @@ class Viewer:
     def render(self, quick=False):
         """Draws the view as it is. Everything that is drawn is drawn here. quick: coarser, as while
         it is turned."""
-        if self.display is not None and quick:
+        if self.draws() and quick:
             self.view.SMProxy.InteractiveRender()
-        elif self.display is not None:
+        elif self.draws():
             simple.Render(self.view)
 
     def capture(self):
@@ -245,7 +265,7 @@ class Viewer:
         options count for this picture alone. slice: ("z", 40), the plane of voxels with z = 40."""
         self._need_volume()
         self._check(camera, preset, window, kernel, None, size)
-        before = (self.preset, self.kernel, self.window, list(self.view.ViewSize), self.used_window)
+        before = (self.preset, self.kernel, self.window, list(self.view.ViewSize), self.used_window, self.curves)
         stood = _camera_save(self.view)
         try:
             self.preset = preset or before[0]
@@ -256,6 +276,8 @@ class Viewer:
                 self._place(camera)
             if slice is not None and preset is None:
                 self.preset = "grey"
+            if preset or slice is not None:
+                self.curves = None
             self._apply_look(self.window or self._find_window())
             if slice is not None:
                 picture = self._slice_picture(*slice, tuple(self.view.ViewSize))
@@ -263,7 +285,7 @@ class Viewer:
                 picture = self.capture()
             return picture, self._provenance(camera, slice, picture.shape)
         finally:
-            self.preset, self.kernel, self.window = before[:3]
+            self.preset, self.kernel, self.window, self.curves = *before[:3], before[5]
             self.view.ViewSize = before[3]
             _camera_restore(self.view, stood)
             self._apply_look(before[4])
@@ -296,6 +318,12 @@ class Viewer:
         """The plane of voxels number `at` along x, y or z, as the picture has it: columns are x (y
         where the axis is x), rows are the other axis, the lowest first. And the spacing of rows and
         columns."""
+        region, index = self.slice_region(axis, at)
+        spacing = [self.geometry()["spacing"][i] for i in (2, 1, 0) if i != index]
+        return self.values(region).squeeze(axis=2 - index), spacing
+
+    def slice_region(self, axis, at):
+        """The region of such a plane, and the axis as 0, 1 or 2."""
         self._need_volume()
         geometry = self.geometry()
         index = AXES.find(axis)
@@ -306,9 +334,7 @@ class Viewer:
                                  % (axis, at, geometry["size"][index] - 1))
         region = list(geometry["extent"])
         region[2 * index] = region[2 * index + 1] = geometry["extent"][2 * index] + at
-        plane = self.values(region).squeeze(axis=2 - index)
-        spacing = [geometry["spacing"][i] for i in (2, 1, 0) if i != index]
-        return plane, spacing
+        return region, index
 
     def arrays(self):
         """Names of the arrays that can be shown."""
@@ -318,7 +344,20 @@ class Viewer:
         names = [points.GetArrayInformation(i).GetName() for i in range(points.GetNumberOfArrays())]
         return [name for name in names if name != "vtkGhostType"]
 
+    def place_for_points(self):
+        """Places the camera for points where there is no volume."""
+        if self.source is None and self._seen != self.bounds():
+            self._seen = self.bounds()
+            self.camera = {}
+            camera.place(self.view, self._seen)
+
+    def draws(self):
+        """Whether there is anything to draw."""
+        return self.display is not None or self.points.count > 0
+
     def bounds(self):
+        if self.source is None:
+            return self.points.bounds()
         return tuple(self.source.GetDataInformation().GetBounds())
 
     def geometry(self):
@@ -335,7 +374,8 @@ class Viewer:
     def state(self):
         """Everything that somebody who looks at the session may know, as a JSON object."""
         look = {"preset": self.preset, "kernel": self.kernel, "window": list(self.used_window),
-                "window_by_itself": self.window is None, "view": list(self.view.ViewSize)}
+                "window_by_itself": self.window is None, "view": list(self.view.ViewSize),
+                "curves": colours.curves(self.array) if self.array else None, "by_hand": self.curves is not None}
         return {"version": self.receiver.version, "paraview": self.receiver.paraview,
                 "ranks": self.receiver.ranks, "host": socket.gethostname(), "changes": self._changes,
                 "stream": dict(self.receiver.status(self.stream), name=self.stream),

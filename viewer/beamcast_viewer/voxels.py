@@ -7,7 +7,7 @@ import numpy
 from paraview import servermanager, simple
 from vtkmodules.util.numpy_support import vtk_to_numpy
 
-from . import errors
+from . import camera, errors
 
 MOST = 1 << 30  # bytes of one answer, see transport/calls.h
 TYPES = {"i1": "int8", "u1": "uint8", "i2": "int16", "u2": "uint16", "i4": "int32", "u4": "uint32", "f4": "float32",
@@ -90,9 +90,9 @@ def fetch(viewer, box, array=None):
     return {"type": TYPES[kind], "components": values.shape[3]}, numpy.ascontiguousarray(values).tobytes()
 
 
-def gather(viewer, region, name):
-    """An array (z, y, x, components) of a region of VTK's extent, from all ranks."""
-    subset = simple.ExtractSubset(Input=viewer.source, VOI=region)
+def gather(viewer, region, name, source=None):
+    """An array (z, y, x, components) of a region of VTK's extent, from all ranks; of what is shown, or of `source`."""
+    subset = simple.ExtractSubset(Input=source or viewer.source, VOI=region)
     try:
         subset.UpdatePipeline(viewer.time)
         sizes = [region[2 * i + 1] - region[2 * i] + 1 for i in (2, 1, 0)]
@@ -118,6 +118,50 @@ def gather(viewer, region, name):
         return values
     finally:
         simple.Delete(subset)
+
+
+def free_plane(viewer, azimuth, elevation, depth, most):
+    """Values on a plane that faces a camera there (see camera.py), interpolated: depth goes from -1 behind the volume
+    to 1 before it. At most so many values along a side. Returns rows and columns as a picture has them, the lowest row
+    first, where they lie inside the volume, and what the page needs to tell places: centre, right, up, distances."""
+    viewer._need_volume()
+    bounds, spacing = viewer.bounds(), viewer.geometry()["spacing"]
+    away, right, up = camera.axes(azimuth, elevation)
+    half = [(bounds[2 * i + 1] - bounds[2 * i]) / 2 for i in range(3)]
+    reach = [sum(abs(part) * length for part, length in zip(axis, half)) for axis in (away, right, up)]
+    centre = [(bounds[2 * i] + bounds[2 * i + 1]) / 2 + depth * reach[0] * away[i] for i in range(3)]
+    fine = min(step for step, length in zip(spacing, half) if length > 0) if any(half) else 1.0
+    step = max(fine, 2 * max(reach[1:]) / max(1, most - 1))
+    columns, rows = (int(2 * length / step) + 1 for length in reach[1:])
+    wide, high = (columns - 1) * step / 2, (rows - 1) * step / 2
+
+    def place(x, y):
+        return [c + x * r + y * u for c, r, u in zip(centre, right, up)]
+
+    plane = simple.Plane(Origin=place(-wide, -high), Point1=place(max(wide, step / 2), -high),
+                         Point2=place(-wide, max(high, step / 2)), XResolution=max(1, columns - 1), YResolution=max(1, rows - 1))
+    probe = simple.ResampleWithDataset(SourceDataArrays=viewer.source, DestinationMesh=plane, MarkBlankPointsAndCells=0)
+    try:
+        probe.UpdatePipeline(viewer.time)
+        columns, rows = max(2, columns), max(2, rows)
+        values, inside = None, numpy.zeros(rows * columns, bool)
+        for rank in range(viewer.receiver.ranks):
+            data = servermanager.Fetch(probe, rank).GetPointData()
+            found, mask = data.GetArray(viewer.array), data.GetArray("vtkValidPointMask")
+            if found is None or mask is None or found.GetNumberOfTuples() != inside.size:
+                continue
+            there, known = vtk_to_numpy(found), vtk_to_numpy(mask) != 0
+            there = there if there.ndim == 1 else there[:, 0]
+            values = numpy.zeros(inside.size, there.dtype) if values is None else values
+            values[known] = there[known]
+            inside |= known
+        if values is None:
+            raise errors.Refused(errors.REFUSED, "no rank has values on this plane")
+        return (values.reshape(rows, columns), inside.reshape(rows, columns),
+                {"centre": centre, "right": right, "up": up, "step": step, "origin": list(bounds[::2])})
+    finally:
+        simple.Delete(probe)
+        simple.Delete(plane)
 
 
 def _between(first, last, extent):

@@ -2,13 +2,12 @@
 """What pages may ask of the session, and what they are told without asking."""
 import asyncio
 import json
-import os
 import time
 import traceback
 
 from beamcast_viewer import colours, errors
 
-from . import access, files, looking, steps
+from . import access, files, job, looking, movie, steps
 
 EVERY = 0.5  # seconds between looks whether the state is another one
 BEAT = 10  # seconds: how often a page that is seen keeps the session from being idle
@@ -29,6 +28,8 @@ class Commands:
         self.looking = looking.Looking(viewer, self)
         self.files = files.Files(viewer, self)
         self.steps = steps.Steps(viewer, self)
+        self.movie = movie.Movie(viewer, self)
+        self.job = job.Job()
         self.add("camera", self._camera, steers=True)
         self.add("size", self._size, steers=True)
         self.add("set", self._set, steers=True)
@@ -117,8 +118,8 @@ class Commands:
             values["window"] = tuple(values["window"])
         if "kernel" in values and values["kernel"] not in colours.KERNELS:
             raise errors.Refused(errors.ARGUMENT, "this is no kernel's name")
-        if set(values) - {"kernel", "preset", "window", "array"}:
-            raise errors.Refused(errors.ARGUMENT, "a page sets kernel, preset, window and array")
+        if set(values) - {"kernel", "preset", "window", "array", "curves"}:
+            raise errors.Refused(errors.ARGUMENT, "a page sets kernel, preset, curves, window and array")
         self.server.drawing.touched()
         self.viewer.set(**values)
 
@@ -136,13 +137,12 @@ class Commands:
         state.pop("changes")
         if state["shown"]:
             state["shown"].pop("header", None)
-        job = os.environ.get("SLURM_JOB_ID")
-        end = os.environ.get("SLURM_JOB_END_TIME", "")
         if state["shown"]:
             state["shown"]["time_shown"] = self.viewer.time
         state["crop"], state["light"] = self.looking.crop(), self.looking.light()
         state["steps"] = self.steps.state()
-        state["job"] = {"id": job, "state": "running", "ends": int(end) if end.isdigit() else None} if job else None
+        state["labels"], state["points"] = self.viewer.labels.state(), self.viewer.points.state()
+        state["job"] = self.job.state()
         return {"kind": "state", "state": state}
 
     async def run(self):

@@ -80,7 +80,7 @@ class Drawing:
         """Draws if that makes sense now, and hands out the newest picture."""
         watched = any(browser.ready() for browser in self.browsers)
         moving = time.monotonic() - self._moved < STILL
-        if watched and self.viewer.display is not None and (
+        if watched and self.viewer.draws() and (
                 self._outdated or not self._sharp and not moving):
             self._draw(not moving)
         if self._last is not None:

@@ -30,6 +30,7 @@ class Files:
         commands.add("folder", self._folder, full=True)
         commands.add("search", self._search, full=True)
         commands.add("open", self._open, steers=True)
+        commands.add("open_labels", self._open_labels, steers=True)
         commands.add_slow("volumes", self._volumes)
 
     def inside(self, root, path):
@@ -103,7 +104,7 @@ class Files:
             raise errors.Refused(errors.TIMEOUT, "looking into this file takes too long") from None
         if process.returncode != 0:
             raise errors.Refused(errors.IO, wrong.decode(errors="replace").strip()[:500] or "this file can't be read")
-        return {"volumes": json.loads(out)["volumes"]}
+        return {"volumes": json.loads(out)["volumes"], "available": _available()}
 
     def _open(self, _, root, path, dataset="", stride=0):
         """stride: every how many voxels along each axis; 0: as memory allows."""
@@ -111,3 +112,16 @@ class Files:
         if not 0 <= every <= 64:
             raise errors.Refused(errors.ARGUMENT, "a stride goes from 1 to 64, 0 for what memory allows")
         return {"shown": self.viewer.open_file(self.inside(root, path), str(dataset), (every,) * 3)}
+
+    def _open_labels(self, _, root, path, dataset):
+        self.viewer.labels.open(self.inside(root, path), str(dataset))
+
+
+def _available():
+    """Bytes of memory that this node has left for a volume, or None."""
+    try:
+        with open("/proc/meminfo") as stream:
+            found = {line.split(":")[0]: line.split()[1] for line in stream}
+        return 1024 * int(found["MemAvailable"])
+    except (OSError, KeyError, ValueError):
+        return None

@@ -11,12 +11,28 @@ BINS = 256
 PLANE = 1 << 22  # values that one slice has at most; of larger planes every n-th row and column
 
 
+SIDE, QUICK_SIDE = 512, 128  # values along a free plane; while it is being turned
+
+
+def _portable(plane):
+    """As a page can read it: little endian, without integers of 64 bits."""
+    if plane.dtype.kind not in "iuf":
+        raise errors.Refused(errors.UNSUPPORTED, "slices of %s can't be shown" % plane.dtype)
+    if plane.dtype.itemsize > 4:
+        plane = plane.astype("float64")
+    return numpy.ascontiguousarray(plane, plane.dtype.newbyteorder("<"))
+
+
 class Looking:
     def __init__(self, viewer, commands):
         self.viewer = viewer
         self._histogram = (None, None)  # what it is of, and it
         commands.add("colours", self._colours)
         commands.add("slice", self._slice)
+        commands.add("free_slice", self._free_slice)
+        commands.add("labels", self._labels, steers=True)
+        commands.add("label_colours", lambda _: ({}, viewer.labels.colours()))
+        commands.add("points", self._points, steers=True)
         commands.add("histogram", self._histogram_of)
         commands.add("crop", self._crop, steers=True)
         commands.add("light", self._light, steers=True)
@@ -44,14 +60,28 @@ class Looking:
         """A plane of voxels: rows and columns as a picture has them, the first row at the bottom."""
         plane, spacing = self.viewer.slice_values(axis, at)
         every = max(1, math.isqrt(max(0, plane.size - 1) // PLANE) + 1)
-        plane = plane[::every, ::every]
-        if plane.dtype.kind not in "iuf":
-            raise errors.Refused(errors.UNSUPPORTED, "slices of %s can't be shown" % plane.dtype)
-        if plane.dtype.itemsize > 4:
-            plane = plane.astype("float64")
-        plane = numpy.ascontiguousarray(plane, plane.dtype.newbyteorder("<"))
+        plane = _portable(plane[::every, ::every])
+        region, index = self.viewer.slice_region(axis, at)
+        labels = self.viewer.labels.plane(region)
+        over = b"" if labels is None else labels.squeeze(axis=2 - index)[::every, ::every].tobytes()
         return {"axis": axis, "at": at, "rows": plane.shape[0], "columns": plane.shape[1], "every": every,
-                "spacing": spacing, "type": plane.dtype.name}, plane.tobytes()
+                "spacing": spacing, "type": plane.dtype.name, "labels": bool(over)}, plane.tobytes() + over
+
+    def _free_slice(self, _, azimuth, elevation, depth, quick=False):
+        """A plane that lies as it will: the values, interpolated, and a byte a value that says whether it lies inside."""
+        if not all(math.isfinite(value) for value in (azimuth, elevation, depth)):
+            raise errors.Refused(errors.ARGUMENT, "a plane has two angles and a depth from -1 to 1")
+        plane, inside, where = voxels.free_plane(self.viewer, azimuth, elevation, max(-1.0, min(1.0, depth)),
+                                                 QUICK_SIDE if quick else SIDE)
+        plane = _portable(plane)
+        return dict(where, rows=plane.shape[0], columns=plane.shape[1], type=plane.dtype.name), \
+            plane.tobytes() + inside.astype("uint8").tobytes()
+
+    def _labels(self, _, array=None, opacity=None):
+        self.viewer.labels.show(self.viewer.labels.array if array is None else array, opacity)
+
+    def _points(self, _, **values):
+        self.viewer.points.set(**values)
 
     def _histogram_of(self, _):
         """How many of some sampled values lie in each of 256 bins from low to high."""

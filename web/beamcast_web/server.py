@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""The HTTP side: the page's files, the door, the socket. On the loopback interface alone.
+"""The HTTP side: the page's files, the door, the socket. On the loopback interface, unless told otherwise.
 
 The files hold nothing secret and are given to everybody; all else goes over the socket, which is for
 browsers that have used a link. Nothing is logged: a log would have addresses in it.
@@ -31,7 +31,7 @@ class Server:
         self.browsers = set()
         self.drawing = drawing.Drawing(viewer, self.browsers)
         self.commands = commands.Commands(viewer, loop, self)
-        self.port = 0
+        self.host, self.port = "", 0
         self._tasks = []
 
     async def start(self):
@@ -43,15 +43,23 @@ class Server:
         runner = web.AppRunner(app, access_log=None, handle_signals=False)
         await runner.setup()
         listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
-        listener.bind(("127.0.0.1", 0))
+        listener.bind(self._address())
         self.port = listener.getsockname()[1]
         await web.SockSite(runner, listener).start()
-        self._tasks = [asyncio.ensure_future(task) for task in (self.drawing.run(), self.commands.run())]
+        self._tasks = [asyncio.ensure_future(task) for task in (self.drawing.run(), self.commands.run(), self.commands.job.run())]
         self.loop.at_end(self._end)
         self.loop.calls.add("link", lambda arguments, _: {"url": self.url(access.FULL)})
 
     def url(self, rights):
-        return "http://127.0.0.1:%d/#%s" % (self.port, self.access.link(rights))
+        return "http://%s:%d/#%s" % (self.host, self.port, self.access.link(rights))
+
+    def _address(self):
+        """BEAMCAST_WEB_LISTEN, HOST or HOST:PORT, for a proxy on another machine; else the loopback interface."""
+        host, _, port = os.environ.get("BEAMCAST_WEB_LISTEN", "").partition(":")
+        if port and not (port.isdigit() and int(port) < 65536):
+            raise RuntimeError("BEAMCAST_WEB_LISTEN is HOST or HOST:PORT, not %s" % os.environ["BEAMCAST_WEB_LISTEN"])
+        self.host = (socket.gethostname() if host == "0.0.0.0" else host) or "127.0.0.1"
+        return host or "127.0.0.1", int(port or 0)
 
     async def _end(self):
         for task in self._tasks:

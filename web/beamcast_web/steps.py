@@ -30,6 +30,9 @@ class Steps:
     def follow(self):
         self.viewer.time = None
         self.viewer.live.FollowNewest = 1
+        if self.viewer.source is self.viewer.live:
+            self.viewer.live.UpdatePipeline()
+            self.viewer.adopt()
         self.viewer.changed()
 
     def _keep(self, _, steps):
@@ -51,6 +54,7 @@ class Steps:
         self.viewer.live.FollowNewest = 0
         self.viewer.view.ViewTime = self.viewer.time
         self.viewer.live.UpdatePipeline(self.viewer.time)
+        self.viewer.adopt()  # a step of an earlier run may be another volume
         self.viewer.changed()
 
     def _request(self, _, message):

@@ -24,6 +24,7 @@ class Page:
     def __init__(self, browser, target, context, session):
         self.browser, self.target, self.context, self.session = browser, target, context, session
         self.requests = []  # addresses that were fetched, in order
+        self.sent = []  # what went over sockets: each message's "do"
         self.complaints = []  # of the console
 
     async def call(self, method, **parameters):
@@ -51,7 +52,7 @@ class Page:
         shot = os.environ.get("BEAMCAST_FAILED_SHOT")
         if shot:
             await self.shoot(shot)
-        message = await self.js("document.body.innerText.slice(0, 600)")
+        message = await self.js("document.querySelector('#message')?.innerText + ' | ' + document.body.innerText.slice(0, 500)")
         raise AssertionError("%s did not come to be (%r); the page says: %s; console: %s"
                              % (what or text, last, message, self.complaints[-5:]))
 
@@ -167,6 +168,9 @@ class Chromium:
             page.requests.append(parameters["request"]["url"])
         elif data["method"] == "Network.webSocketCreated":
             page.requests.append(parameters["url"])
+        elif data["method"] == "Network.webSocketFrameSent":
+            with contextlib.suppress(ValueError, AttributeError):
+                page.sent.append(json.loads(parameters["response"]["payloadData"]).get("do"))
         elif data["method"] == "Log.entryAdded":
             page.complaints.append(parameters["entry"]["text"])
         elif data["method"] == "Runtime.exceptionThrown":

@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""Who is let in and who is not, told by the HTTP side alone; and the page behind a reverse proxy."""
+"""Who is let in and who is not, told by the HTTP side alone; and the page behind a reverse proxy.
+
+BEAMCAST_JUPYTER names a `jupyter` with jupyterlab and jupyter-server-proxy: then the page is tried behind that one, too.
+"""
 import asyncio
 import json
 import os
@@ -161,6 +164,38 @@ async def behind_proxy(home, address, token):
         shutil.rmtree(folder)
 
 
+async def in_notebook(home, jupyter, port, token):
+    """The page in a frame of JupyterLab's own page, as a cell that shows an IFrame has it, through jupyter-server-proxy."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        own = free.getsockname()[1]
+    environment = dict(home.environment, JUPYTER_TOKEN="only-a-test")
+    server = subprocess.Popen([jupyter, "lab", "--no-browser", "--allow-root", "--ip=127.0.0.1", "--port=%d" % own,
+                               "--ServerApp.base_url=/user/somebody/"], env=environment, cwd=home.path,
+                              stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    frame = "document.querySelector('iframe').contentDocument.querySelector('#picture').dataset.sharp == 'true'"
+    try:
+        async with Chromium(os.path.join(home.path, "notebook")) as browser:
+            page = await browser.page(apart=True)
+            for _ in range(600):
+                with socket.socket() as probe:
+                    if probe.connect_ex(("127.0.0.1", own)) == 0:
+                        break
+                await asyncio.sleep(0.1)
+            await page.go("http://127.0.0.1:%d/user/somebody/lab?token=only-a-test" % own)
+            await page.until("document.querySelector('.jp-Launcher') !== null")
+            await page.js("(() => { const f = document.createElement('iframe'); f.width = 900; f.height = 600; "
+                          "f.style = 'position: fixed; top: 90px; left: 320px'; f.src = '/user/somebody/proxy/%d/#%s'; "
+                          "document.body.append(f); })()" % (port, token))
+            await page.until(frame)
+            shots = os.environ.get("BEAMCAST_SHOTS")
+            if shots:
+                await page.shoot(os.path.join(shots, "notebook.png"))
+    finally:
+        server.terminate()
+        server.wait()
+
+
 async def main():
     with sessions.Home() as home:
         os.mkdir(os.path.join(home.path, "sub"))
@@ -176,6 +211,10 @@ async def main():
             await behind_proxy(home, address, fresh)
         else:
             print("without the reverse proxy: nginx is missing")
+        jupyter = os.environ.get("BEAMCAST_JUPYTER")
+        if jupyter:  # of an environment that has jupyterlab and jupyter-server-proxy
+            url = json.loads(home.run("status", session["id"], "--json")[0])["url"]
+            await in_notebook(home, jupyter, int(address.split(":")[2].strip("/")), url.split("#")[1])
         with open(session["log"]) as stream:
             log = stream.read()
         assert token not in log and key not in log and list(cookies.values())[0] not in log, log

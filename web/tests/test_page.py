@@ -1,8 +1,7 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """The page, driven in a headless Chromium from the start of a session to its end.
 
-With the names of parts (files, steps) only these are done. BEAMCAST_SHOTS names a folder for pictures of the pages,
-for the manual.
+BEAMCAST_SHOTS names a folder for pictures of the pages, for the manual.
 """
 import asyncio
 import json
@@ -18,6 +17,9 @@ HERE = os.path.dirname(os.path.abspath(__file__))
 ROOT = os.path.dirname(os.path.dirname(HERE))
 sys.path.insert(0, os.path.join(ROOT, "session", "tests"))
 import sessions  # noqa: E402
+from parts import text, unfold  # noqa: E402
+import parts  # noqa: E402
+import readable  # noqa: E402
 
 SHOTS = os.environ.get("BEAMCAST_SHOTS")
 SHARP = "document.querySelector('#picture').dataset.sharp == 'true'"
@@ -40,10 +42,6 @@ def head(home):
     return array
 
 
-def text(selector):
-    return "document.querySelector(%s).innerText" % json.dumps(selector)
-
-
 async def pixels(page, selector):
     return np.array(await page.js(PIXELS % selector))
 
@@ -64,6 +62,22 @@ class Watched:
         self.number = await self.page.js(NUMBER)
         return await pixels(self.page, "#picture")
 
+    async def settled(self):
+        """A sharp picture of the size that the page has now."""
+        await self.page.until("(() => { const c = document.querySelector('#picture'); return c.dataset.sharp == 'true' && "
+                              "c.dataset.size == c.clientWidth + 'x' + c.clientHeight; })()")
+        self.number = await self.page.js(NUMBER)
+        return await pixels(self.page, "#picture")
+
+    async def becomes(self, before, by=0.5):
+        """Waits for a sharp picture that differs no more than that from `before`."""
+        for _ in range(900):
+            seen = await self.settled()
+            if np.abs(seen - before).mean() < by:
+                return seen
+            await asyncio.sleep(0.1)
+        raise AssertionError("the picture is another one: %g" % np.abs(seen - before).mean())
+
     async def changes(self, before, by=1):
         """Waits for a sharp picture that differs so much from `before`."""
         for _ in range(20):
@@ -71,11 +85,6 @@ class Watched:
             if np.abs(seen - before).mean() >= by:
                 return seen
         raise AssertionError("the picture stays: %g" % np.abs(seen - before).mean())
-
-
-async def unfold(page, title):
-    await page.js("[...document.querySelectorAll('details')].find(d => d.innerText.startsWith(%s)).open = true"
-                  % json.dumps(title))
 
 
 async def look(page, view, before):
@@ -95,12 +104,12 @@ async def look(page, view, before):
     await shoot(page, "crop")
     cropped = await view.changes(before)
     await page.click("#uncrop")
-    return await view.changes(cropped)
+    await view.changes(cropped)
 
 
 async def slices(page, array):
     """The voxel under the pointer, at full depth."""
-    await page.click("#four")
+    await page.click("#layout-slices")
     await page.choose("#at-z", "60")
     await page.until("document.querySelector('#slice-z').dataset.at == '60'")
     assert (await pixels(page, "#slice-z")).max() > 100
@@ -114,7 +123,7 @@ async def slices(page, array):
     await shoot(page, "slices")
     await page.click("#slice-y")  # the others go there
     await page.until("Math.abs(document.querySelector('#slice-z').dataset.at - 53.5) < 2")
-    await page.click("#four")
+    await page.click("#layout-volume")
 
 
 async def take_away(page, folder):
@@ -192,6 +201,7 @@ async def files(page, view, home, array):
     await page.js("document.querySelector('#volumes').scrollIntoView()")
     await shoot(page, "files")
     await page.choose("#stride", "2")
+    await page.until(text("#volumes .takes") + ".startsWith('takes 1.7 MiB of ')")
     await page.click("#volumes button")
     await page.until(text("#about-volume") + ".includes('128 × 128 × 54')")
     assert await page.js(text("#s-stream")) == "a file"
@@ -204,7 +214,7 @@ array = numpy.load("ct.npy")[::2, ::2, ::2]
 with beamcast.connect(sys.argv[1]) as stream:
     def push(step, shown):
         while True:
-            stream.begin_step(step, time=10.0 * step)
+            stream.begin_step(step, time=10.0 * step + 10)
             wish = stream.request()
             stream.put(numpy.ascontiguousarray(shown), length_unit="mm", spacing=(3.0, 1.9, 1.9))
             if stream.end_step() and stream.wait():
@@ -217,48 +227,61 @@ with beamcast.connect(sys.argv[1]) as stream:
     for step in range(3, 10000):
         wish = push(step, array)
         if wish:
+            print(wish, flush=True)
+        if wish and wish.get("stop"):
             break
         time.sleep(0.1)
-print(wish, flush=True)
 """
 
 
-async def steps(page, view, home, session):
-    """Steps are kept, and one of them comes back; the producer is asked to stop."""
+async def ask(page, producer):
+    """The producer has what the buttons say: a centre, a region, to stop."""
+    await unfold(page, "Ask the producer")
+    await page.until("!document.querySelector('#ask-stop').closest('details').hidden")
+    producer.stdin.write("\n")
+    producer.stdin.flush()
+    await page.choose("#centre", "61.5")
+    await page.choose("#crop-x1", "64")
+    await page.until("document.querySelector('#ask-region').title == ''")
+    for button, wanted in (("centre", "{'centre': 61.5}"), ("region", "{'region': [0, 64, 0, 128, 0, 54]}"),
+                           ("all", "{'region': None}"), ("stop", "{'stop': True}")):
+        await page.click("#ask-" + button)
+        line = await asyncio.wait_for(asyncio.to_thread(producer.stdout.readline), sessions.LIMIT)
+        assert line == wanted + "\n", (line, wanted)
+
+
+async def steps(page, view, home, session, environment):
+    """Steps are kept, and one of them comes back; they play; the producer is asked."""
     await unfold(page, "Steps")
     await page.choose("#keep", "3")
-    environment = dict(home.environment, PYTHONPATH=os.path.join(sessions.BUILD, "python"),
-                       LD_LIBRARY_PATH=os.path.join(sessions.BUILD, "lib"))
     producer = subprocess.Popen(["/usr/bin/python3", "-c", PRODUCER, session["contact"]], env=environment, cwd=home.path,
                                 stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
     try:
         line = await asyncio.wait_for(asyncio.to_thread(producer.stdout.readline), sessions.LIMIT)
         assert line == "pushed\n", line
-        await page.until(text("#s-step") + " == '2' && document.querySelector('#time').max == '2'")
+        await page.until(text("#s-step") + " == '2' && document.querySelector('#time').max >= 2")
         await page.until(SHARP + " && document.querySelector('#picture').dataset.step == '2'")
         newest = await view.picture()
-        await page.choose("#time", "0")
-        await page.until(text("#about-steps") + ".startsWith('Time 0')")
+        await page.choose("#time", str(int(await page.js("document.querySelector('#time').max")) - 2))
+        await page.until(text("#about-steps") + ".startsWith('Time 10;')")
         first = await view.changes(newest)
+        await shoot(page, "steps")
         mirrored = np.abs(first.reshape(24, 32)[::-1].ravel() - newest).mean()
         assert mirrored < np.abs(first - newest).mean(), (mirrored, np.abs(first - newest).mean())
         await page.click("#follow")
         await view.changes(first)
-        await unfold(page, "Ask the producer")
-        await page.until("!document.querySelector('#ask-stop').closest('details').hidden")
-        await page.click("#ask-stop")
-        await page.until(text("#message") + ".startsWith('Asked')")
-        producer.stdin.write("\n")
-        producer.stdin.flush()
-        line = await asyncio.wait_for(asyncio.to_thread(producer.stdout.readline), sessions.LIMIT)
-        assert line == "{'stop': True}\n", line
+        await page.click("#play")
+        await page.until(text("#about-steps") + ".startsWith('Time 20;')")
+        await page.click("#play")
+        await page.click("#follow")
+        await ask(page, producer)
         assert producer.wait(sessions.LIMIT) == 0
     finally:
         producer.kill()
         producer.wait()
 
 
-async def run(home, browser, wanted):
+async def run(home, browser):
     array = head(home)
     os.mkdir(os.path.join(home.path, "data"))
     os.symlink("/", os.path.join(home.path, "out"))
@@ -277,22 +300,30 @@ async def run(home, browser, wanted):
     assert front.max() > 150 and (front == 0).mean() > 0.3, front
     assert await page.js(text("#s-step")) == "0"
     assert "256 × 256 × %d" % array.shape[0] in await page.js(text("#about-volume"))
-    await page.drag("#picture", 150, 20)
+    cameras, number = page.sent.count("camera"), await page.js(NUMBER)
+    await page.drag("#picture", 150, 20, 40)
     turned = await view.changes(front, 5)
+    cameras, number = page.sent.count("camera") - cameras, await page.js(NUMBER) - number
+    assert 0 < cameras <= number + 1, (cameras, number)  # the newest one alone, each when the last was answered
     await shoot(page, "volume")
     for key, code in (("ArrowLeft", 37), ("Home", 36)):
         await page.key(key, code)
         turned = await view.changes(turned)
     assert np.abs(turned - front).mean() < 3, np.abs(turned - front).mean()
-    if not wanted:
-        turned = await look(page, view, turned)
-        await slices(page, array)
-        await take_away(page, home.temporary)
-        await two(browser, page, view, session)
-    if "files" in wanted:
-        await files(page, view, home, array)
-    if "steps" in wanted:
-        await steps(page, view, home, session)
+    await readable.check(page)
+    await look(page, view, turned)
+    await slices(page, array)
+    await parts.free_slice(page, array, shoot)
+    await parts.by_hand(page, view)
+    await take_away(page, home.temporary)
+    await parts.movie(page, home.temporary)
+    await parts.labels(page, view, home, array, shoot)
+    environment = dict(home.environment, PYTHONPATH=os.path.join(sessions.BUILD, "python"),
+                       LD_LIBRARY_PATH=os.path.join(sessions.BUILD, "lib"))
+    await parts.points(page, view, home, environment, session["contact"])
+    await two(browser, page, view, session)
+    await files(page, view, home, array)
+    await steps(page, view, home, session, environment)
 
     outside = await browser.page(apart=True)  # the link is used up
     await outside.go(session["url"])
@@ -315,7 +346,7 @@ async def run(home, browser, wanted):
 async def main():
     with sessions.Home() as home:
         async with Chromium(os.path.join(home.path, "chromium")) as browser:
-            await run(home, browser, sys.argv[1:])
+            await run(home, browser)
 
 
 if __name__ == "__main__":

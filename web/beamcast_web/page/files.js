@@ -18,7 +18,8 @@ export function build(session) {
     make("label", { for: "search", textContent: "Search below it" }), search,
     make("label", { for: "days", textContent: "Changed in" }), days, where, list,
     make("label", { for: "stride", textContent: "Open at" }), stride, volumes);
-  let folder = "";
+  let folder = "", sizes = [], available = null;
+  stride.addEventListener("change", () => sizes.forEach((show) => show()));
 
   const show = (entries, more) => {
     list.replaceChildren(...entries.map((entry) => {
@@ -51,11 +52,19 @@ export function build(session) {
   };
 
   const look = async (path) => {
+    sizes = [];
     volumes.replaceChildren(make("li", { className: "note", textContent: "Looking into " + path + " …" }));
     const answer = await session.run(session.link.ask("volumes", { root: +root.value, path }));
-    volumes.replaceChildren(...(answer?.volumes ?? []).map((volume) => make("li", {}, make("button", {
-      className: "steers", disabled: !session.me.steers, dataset: { dataset: volume.path }, onclick: () => open(path, volume.path),
-    }, "Open " + volume.path, make("span", { className: "note", textContent: " " + describe(volume) })))));
+    available = answer?.available;
+    volumes.replaceChildren(...(answer?.volumes ?? []).map((volume) => {
+      const takes = make("span", { className: "note takes" });
+      sizes.push(() => (takes.textContent = taken(volume, +stride.value, available)));
+      return make("li", {}, make("strong", { textContent: volume.path }), make("span", { className: "note", textContent: describe(volume) }), takes,
+        make("div", { className: "row" },
+          make("button", { className: "steers", disabled: !session.me.steers, dataset: { dataset: volume.path }, textContent: "Open", "aria-label": "Open " + volume.path, onclick: () => open(path, volume.path) }),
+          make("button", { className: "steers", disabled: !session.me.steers, textContent: "As labels", "aria-label": "Show " + volume.path + " as labels", onclick: () => session.run(session.link.ask("open_labels", { root: +root.value, path, dataset: volume.path })) })));
+    }));
+    for (const show of sizes) show();
     if (answer && !answer.volumes.length) volumes.append(make("li", { className: "note", textContent: "this file holds no volume" }));
   };
 
@@ -80,4 +89,11 @@ export function build(session) {
 function describe(volume) {
   const spacing = volume.spacing_known ? ", " + volume.spacing.map((step) => +step.toPrecision(4)).join(" × ") + " " + volume.unit : "";
   return volume.size.join(" × ") + " " + volume.type + ", " + bytes(volume.bytes) + spacing;
+}
+
+/** What opening it takes, of the memory that the session's first node has left. */
+function taken(volume, every, available) {
+  const step = every || 1, part = volume.size.reduce((all, count) => all * Math.ceil(count / step) / count, 1);
+  const left = available ? " of " + bytes(available) + " that are free there" : "";
+  return (every ? "takes " : "takes at most ") + bytes(part * volume.bytes) + left;
 }

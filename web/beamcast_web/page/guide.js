@@ -1,12 +1,17 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// The axes' directions and the scale bar over the volume's picture.
+// The orientation cube and the scale bar over the volume's picture.
 
 const COLOURS = { x: "#ff7b72", y: "#7ee787", z: "#79c0ff" };
+/** Where to look from: azimuth, elevation. */
+export const SIDES = { "+x": [90, 0], "−x": [-90, 0], "+y": [180, 0], "−y": [0, 0], "+z": [0, 90], "−z": [0, -90] };
+const EDGE = 21; // half of the cube's, of 50
 const VIEW_ANGLE = 30, FILLED = 0.94; // as in camera.py
 const SVG = "http://www.w3.org/2000/svg";
 
 export class Guide {
-  constructor(figure) {
+  /** look(side): the cube's face was clicked. */
+  constructor(figure, look) {
+    this.look = look;
     this.axes = figure.querySelector("#axes");
     this.bar = figure.querySelector("#scale");
   }
@@ -21,16 +26,25 @@ export class Guide {
     if (view.world) this.draw_bar(view, scale, zoom, right, up, away);
   }
 
+  /** The cube's faces that are seen, and its axes from the corner where all three are smallest. */
   draw_axes(right, up, away) {
-    const order = [0, 1, 2].sort((i, k) => away[i] - away[k]); // the nearest one last
-    this.axes.replaceChildren(...order.flatMap((i) => {
-      const name = "xyz"[i], x = 34 * right[i], y = -34 * up[i];
-      const line = document.createElementNS(SVG, "line"), text = document.createElementNS(SVG, "text");
-      for (const [key, value] of Object.entries({ x2: x, y2: y, stroke: COLOURS[name], "stroke-width": 3 })) line.setAttribute(key, value);
-      for (const [key, value] of Object.entries({ x: x * 1.25, y: y * 1.25 + 5, fill: COLOURS[name], "text-anchor": "middle" })) text.setAttribute(key, value);
-      text.textContent = name;
-      return [line, text];
-    }));
+    const flat = (point) => [EDGE * dot(point, right), -EDGE * dot(point, up)];
+    const faces = Object.entries(SIDES).filter(([name]) => dot(normal(name), away) > 0.001).map(([name]) => {
+      const n = normal(name), i = n.findIndex((part) => part), [u, v] = [0, 1, 2].filter((k) => k !== i);
+      const corners = [[-1, -1], [1, -1], [1, 1], [-1, 1]].map(([a, b]) => flat(n.map((part, k) => (k === u ? a : k === v ? b : part))));
+      const face = element("g", { class: "face" });
+      const light = 0.35 + 0.65 * dot(n, away);
+      const [x, y] = flat(n);
+      face.append(element("polygon", { points: corners.join(" "), fill: `rgb(${[64, 82, 104].map((c) => Math.round(c * light)).join()})`, stroke: "#d5dde8", "stroke-width": 1, "stroke-linejoin": "round" }),
+        element("text", { x, y: y + 4, fill: COLOURS["xyz"[i]], "text-anchor": "middle" }, dot(n, away) > 0.35 ? name : ""));
+      face.addEventListener("click", () => this.look(name));
+      return face;
+    });
+    const axes = [0, 1, 2].sort((i, k) => away[i] - away[k]).flatMap((i) => {
+      const from = flat([-1, -1, -1]), to = flat([-1, -1, -1].map((part, k) => (k === i ? 1.75 : part)));
+      return [element("line", { x1: from[0], y1: from[1], x2: to[0], y2: to[1], stroke: COLOURS["xyz"[i]], "stroke-width": 2.5 })];
+    });
+    this.axes.replaceChildren(...(dot([1, 1, 1], away) > 0 ? [...axes, ...faces] : [...faces, ...axes]));
   }
 
   /** True at the depth of the volume's middle. */
@@ -59,4 +73,19 @@ function label(length, unit) {
   if (!(metres > 0)) return +length.toPrecision(3) + " " + (unit || "voxel widths");
   const [name, size] = [["m", 1], ["mm", 1e-3], ["µm", 1e-6], ["nm", 1e-9]].find(([, one]) => metres >= 0.9999 * one) ?? ["nm", 1e-9];
   return +(metres / size).toPrecision(3) + " " + name;
+}
+
+function dot(a, b) {
+  return a[0] * b[0] + a[1] * b[1] + a[2] * b[2];
+}
+
+function normal(side) {
+  return [..."xyz"].map((axis) => (side[1] !== axis ? 0 : side[0] === "+" ? 1 : -1));
+}
+
+function element(name, attributes, text = "") {
+  const made = document.createElementNS(SVG, name);
+  for (const [key, value] of Object.entries(attributes)) made.setAttribute(key, value);
+  made.textContent = text;
+  return made;
 }

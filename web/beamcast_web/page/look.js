@@ -1,26 +1,41 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // Kernel, colours, window on the histogram, light, crop box, pictures to take away.
 
+import { Editor } from "./editor.js";
 import { choice, fill, make, newest, number, part, slider } from "./panel.js";
 
+import { SIDES } from "./guide.js";
+
 const AXES = ["x", "y", "z"];
+const BY_HAND = "by hand";
 
 export function build(session) {
   const look = part("Look", true);
   const set = newest((values) => session.run(session.link.ask("set", values)));
   const kernel = choice(look, "kernel", "Kernel", (value) => set({ kernel: value }));
-  const preset = choice(look, "preset", "Colours and opacity", (value) => set({ preset: value }));
   const array = choice(look, "array", "Array", (value) => set({ array: value }));
   const reset = make("button", { id: "reset", textContent: "Reset the view", className: "steers", onclick: () => session.volume.reset() });
   const shot = make("button", { id: "shot", textContent: "Save a picture", onclick: () => save(session) });
-  look.append(make("div", { className: "row" }, reset, shot));
+  look.append(make("div", { className: "row" }, reset, shot), make("div", { className: "row sides", role: "group", "aria-label": "Look from" },
+    ...Object.keys(SIDES).map((side) => make("button", { textContent: side, "aria-label": "Look from " + side, className: "steers", onclick: () => session.volume.from(side) }))));
+  const film = films(session, look);
   const histogram = new Histogram(session, part("Window", true), set);
+  const colours = part("Colours and opacity");
+  const preset = choice(colours, "preset", "Preset", (value) => value !== BY_HAND && set({ preset: value }));
+  const editor = new Editor(session, colours);
+  colours.append(make("label", { className: "inline" }, make("input", { type: "checkbox", id: "coloured" }), "Slices in these colours, too"));
+  const overlay = labels(session, part("Labels"));
+  const cloud = points(session, part("Points"));
   const light = lights(session, part("Light"));
   const crop = crops(session, part("Crop"));
   return {
+    film,
     state(state, lists) {
       fill(kernel, lists.kernels, state.look.kernel);
-      fill(preset, lists.presets, state.look.preset);
+      fill(preset, state.look.by_hand ? [...lists.presets, BY_HAND] : lists.presets, state.look.by_hand ? BY_HAND : state.look.preset);
+      editor.state(state);
+      overlay(state);
+      cloud(state.points);
       fill(array, state.shown?.arrays ?? [], state.shown?.array ?? "");
       histogram.state(state);
       light(state.light);
@@ -33,6 +48,34 @@ async function save(session) {
   const { canvas } = session.volume;
   const answer = await session.run(session.link.ask("screenshot", { width: Math.max(16, canvas.width), height: Math.max(16, canvas.height) }));
   if (answer) download(new Blob([answer.bytes], { type: "image/png" }), "beamcast.png");
+}
+
+/** A film of one turn; progress comes meanwhile. */
+function films(session, into) {
+  const seconds = number("film-seconds", "Film of one turn, seconds");
+  Object.assign(seconds.input, { min: 1, max: 30, step: 1, value: 6 });
+  const progress = make("progress", { id: "film-progress", hidden: true, "aria-label": "Film" });
+  let running = false;
+  const button = make("button", {
+    id: "film", textContent: "Save a film", className: "steers", async onclick() {
+      if (running) {
+        session.link.say("movie_stop");
+        return;
+      }
+      running = true;
+      button.textContent = "Stop it";
+      const answer = await session.run(session.link.ask("movie", { frames: Math.round(24 * seconds.input.value), rate: 24 }));
+      running = false;
+      button.textContent = "Save a film";
+      progress.hidden = true;
+      if (answer) download(new Blob([answer.bytes], { type: answer.type }), answer.name);
+    },
+  });
+  into.append(make("div", { className: "pair low" }, seconds.box, button), progress);
+  return (message) => {
+    progress.hidden = false;
+    [progress.max, progress.value] = [message.of, message.done];
+  };
 }
 
 export function download(blob, name) {
@@ -120,6 +163,41 @@ class Histogram {
   }
 }
 
+/** A segmentation over the volume and its slices. */
+function labels(session, into) {
+  const send = newest((values) => session.run(session.link.ask("labels", values)));
+  const array = choice(into, "labels", "Array of labels", (value) => send({ array: value }));
+  const opacity = slider(into, "labels-opacity", "Opacity of labels", 0, 1, 0.05);
+  opacity.addEventListener("input", () => send({ opacity: +opacity.value }));
+  into.append(make("p", { className: "note", textContent: "Whole numbers, a colour each; 0 is nothing. A file's labels: Open a file, As labels." }));
+  return ({ shown, labels: now }) => {
+    const names = ["", ...(shown?.arrays ?? []).filter((name) => name !== shown.array)];
+    fill(array, names, now.array ?? "");
+    for (const option of array.options) option.textContent = option.value === "" ? "none" : option.value === now.array && now.path ? option.value + " (" + now.path.split("/").pop() + ")" : option.value;
+    if (document.activeElement !== opacity) opacity.value = opacity.nextSibling.value = now.opacity;
+  };
+}
+
+/** A point cloud beside the volume. */
+function points(session, into) {
+  const send = newest((values) => session.run(session.link.ask("points", values)));
+  const visible = make("input", { type: "checkbox", id: "points-visible", className: "steers" });
+  visible.addEventListener("input", () => send({ visible: visible.checked }));
+  const note = make("p", { className: "note" });
+  into.append(note, make("label", { className: "inline" }, visible, "Show them"));
+  const array = choice(into, "points-array", "Colour by", (value) => send({ array: value }));
+  const size = slider(into, "points-size", "Size in pixels", 1, 20, 0.5);
+  size.addEventListener("input", () => send({ size: +size.value }));
+  return (now) => {
+    into.parentElement.hidden = !now.count;
+    note.textContent = now.count.toLocaleString() + " points";
+    visible.checked = now.visible;
+    fill(array, ["", ...now.arrays], now.array ?? "");
+    array.options[0].textContent = "one colour";
+    if (document.activeElement !== size) size.value = size.nextSibling.value = now.size;
+  };
+}
+
 function lights(session, into) {
   const send = newest((values) => session.run(session.link.ask("light", values)));
   const stands = make("input", { type: "checkbox", id: "light-stands", className: "steers" });
@@ -140,7 +218,15 @@ function lights(session, into) {
 
 function crops(session, into) {
   const send = newest((box) => session.run(session.link.ask("crop", { box })));
-  const ends = AXES.map((axis, i) => [0, 1].map((k) => slider(into, "crop-" + axis + k, axis + (k ? ", to" : ", from"), 0, 1, 1)));
+  const ends = AXES.map((axis) => {
+    const pair = make("div", { className: "pair" });
+    into.append(pair);
+    return [0, 1].map((k) => {
+      const place = make("div");
+      pair.append(place);
+      return slider(place, "crop-" + axis + k, axis + (k ? ", to" : ", from"), 0, 1, 1);
+    });
+  });
   let size = null;
   ends.forEach((pair, i) => pair.forEach((control, k) => control.addEventListener("input", () => {
     if (k && +pair[1].value <= +pair[0].value) pair[0].value = +pair[1].value - 1;

@@ -2,6 +2,7 @@
 // The page of a headless session: its parts and how they hang together.
 
 import { Link, enter } from "./link.js";
+import { Free } from "./free.js";
 import { build as build_files } from "./files.js";
 import { build as build_look } from "./look.js";
 import { build as build_people } from "./people.js";
@@ -47,13 +48,26 @@ session.link = new Link({
   },
   state: take_state,
   place: take_place,
+  movie: (message) => looks.film(message),
   picture: (header, data) => session.volume.show(header, data),
 });
 session.volume = new VolumeView($("picture"), session.link, () => session.me.steers);
-const parts = [build_look(session), build_steps(session), build_files(session), build_people(session)];
+const looks = build_look(session);
+const parts = [looks, build_steps(session), build_files(session), build_people(session)];
 const slices = new Slices(session, $("views"));
-parts.push(slices);
-$("four").addEventListener("change", () => slices.open($("four").checked));
+const free = new Free(session, $("views"), slices);
+parts.push(slices, free);
+$("coloured").addEventListener("change", () => {
+  slices.grey = !$("coloured").checked;
+  slices.draw();
+  free.draw();
+});
+for (const name of ["volume", "slices", "free"])
+  $("layout-" + name).addEventListener("change", () => {
+    $("views").className = name;
+    slices.open(name === "slices");
+    free.open(name === "free");
+  });
 
 function take_place(message) {
   const { me } = session, steered = me.steers;
@@ -74,7 +88,7 @@ function take_state(message) {
     lists = message;
     take_place(message);
   }
-  const { stream, shown, job } = state;
+  const { stream, shown, job, points } = state;
   $("s-stream").textContent = shown && !shown.stream ? "a file" : stream.known ? stream.name + " (" + stream.wire + ")" : "none yet";
   $("s-step").textContent = shown?.stream ? shown.step : "–";
   $("s-rate").textContent = stream.rate ? bytes(stream.rate) + "/s" : "–";
@@ -83,8 +97,8 @@ function take_state(message) {
   $("s-memory").textContent = stream.memory ? bytes(stream.memory) : "–";
   $("s-ranks").textContent = state.ranks;
   $("s-job-row").hidden = !job;
-  if (job) $("s-job").textContent = job.id + ", " + job.state + (job.ends ? ", until " + new Date(1000 * job.ends).toLocaleTimeString() : "");
-  $("about-volume").textContent = shown ? describe(shown) : "Nothing to show yet: push a volume, or open a file.";
+  if (job) $("s-job").textContent = job.id + ", " + job.state + (job.ends ? ", until " + new Date(1000 * job.ends).toLocaleTimeString([], { hour: "2-digit", minute: "2-digit" }) : "");
+  $("about-volume").textContent = shown ? describe(shown) : points.count ? points.count.toLocaleString() + " points" : "Nothing to show yet: push a volume, or open a file.";
   session.volume.state(state);
   for (const one of parts) one.state?.(state, lists);
 }

@@ -30,7 +30,7 @@ export function choice(into, id, title, choose) {
 
 export function fill(select, names, chosen) {
   if (!names.includes(chosen)) names = [...names, chosen];
-  if ([...select.options].map((option) => option.value).join() !== names.join())
+  if (select.options.length !== names.length || names.some((name, i) => select.options[i].value !== name))
     select.replaceChildren(...names.map((name) => make("option", { value: name, textContent: name })));
   if (document.activeElement !== select || select.value !== chosen) select.value = chosen;
 }

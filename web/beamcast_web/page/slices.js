@@ -6,36 +6,38 @@ import { make, newest, slider } from "./panel.js";
 
 const AXES = ["x", "y", "z"];
 const ACROSS = { x: ["y", "z"], y: ["x", "z"], z: ["x", "y"] }; // to the right, upwards
-const TYPES = { int8: Int8Array, uint8: Uint8Array, int16: Int16Array, uint16: Uint16Array, int32: Int32Array, uint32: Uint32Array, float32: Float32Array, float64: Float64Array };
+export const TYPES = { int8: Int8Array, uint8: Uint8Array, int16: Int16Array, uint16: Uint16Array, int32: Int32Array, uint32: Uint32Array, float32: Float32Array, float64: Float64Array };
 const NAMES = { x: "#ff7b72", y: "#7ee787", z: "#79c0ff" };
 
 export class Slices {
   constructor(session, views) {
     this.session = session;
-    this.views = views;
     this.at = [0, 0, 0];
     this.window = [0, 1];
-    this.figures = AXES.map((axis, i) => this.figure(axis, i));
+    this.grey = true; // or in the volume's colours
+    this.figures = AXES.map((axis, i) => this.figure(views, axis, i));
     this.fetch_colours = newest(async () => {
       const answer = await session.run(session.link.ask("colours"));
       if (answer) this.colours = new Uint8Array(answer.bytes);
+      this.label_colours ??= new Uint8Array((await session.run(session.link.ask("label_colours")))?.bytes ?? new ArrayBuffer(768));
       this.draw();
     });
   }
 
-  figure(axis, i) {
+  figure(views, axis, i) {
     const canvas = make("canvas", { id: "slice-" + axis, tabIndex: 0, role: "img" });
     const caption = make("figcaption", { id: "about-" + axis });
     const place = make("div", { className: "along" });
     const bar = slider(place, "at-" + axis, "Slice along " + axis, 0, 0, 1, "");
     const element = make("figure", { className: "view slice", hidden: true }, canvas, caption, place);
-    this.views.append(element);
+    views.append(element);
     const one = { axis, i, canvas, caption, bar, element, plane: null };
     one.fetch = newest(async () => {
       if (!this.shown || element.hidden) return;
       const answer = await this.session.run(this.session.link.ask("slice", { axis, at: this.at[i] }));
       if (answer) {
-        one.plane = { ...answer, values: new TYPES[answer.type](answer.bytes) };
+        const count = answer.rows * answer.columns;
+        one.plane = { ...answer, values: new TYPES[answer.type](answer.bytes, 0, count), over: answer.labels ? new Uint8Array(answer.bytes, answer.bytes.byteLength - count) : null };
         this.draw_one(one);
       }
     });
@@ -63,15 +65,15 @@ export class Slices {
   }
 
   open(are) {
-    this.views.classList.toggle("four", are);
     for (const one of this.figures) {
       one.element.hidden = !are;
       one.fetch();
     }
   }
 
-  state({ shown, look }) {
+  state({ shown, look, labels }) {
     this.shown = shown;
+    this.opacity = labels.opacity;
     if (!shown) return;
     if (String(shown.size) !== String(this.size)) {
       this.size = shown.size;
@@ -82,9 +84,9 @@ export class Slices {
       });
     }
     this.window = look.window;
-    const of = JSON.stringify([shown.source, shown.dataset, shown.step, shown.array, shown.size, shown.time_shown]);
+    const of = JSON.stringify([shown.source, shown.dataset, shown.step, shown.array, shown.size, shown.time_shown, labels.array, labels.path, labels.dataset]);
     if (of !== this.of) for (const one of this.figures) one.fetch();
-    const colours = look.preset + "|" + shown.array;
+    const colours = JSON.stringify([look.preset, shown.array, look.curves?.[0]]);
     if (colours !== this.colours_of) {
       this.colours_of = colours;
       this.fetch_colours();
@@ -119,7 +121,7 @@ export class Slices {
     }
     const { values, columns, every } = one.plane, [right, up] = ACROSS[one.axis];
     const place = { [one.axis]: one.plane.at, [right]: at[0] * every, [up]: at[1] * every };
-    one.caption.textContent = AXES.map((axis) => axis + " " + place[axis]).join(", ") + ": " + values[at[1] * columns + at[0]];
+    one.caption.textContent = AXES.map((axis) => axis + " " + place[axis]).join(", ") + ": " + values[at[1] * columns + at[0]] + (one.plane.over ? ", label " + one.plane.over[at[1] * columns + at[0]] : "");
   }
 
   pick(one, event) {
@@ -139,27 +141,10 @@ export class Slices {
   draw_one(one) {
     const { canvas, plane } = one;
     if (one.element.hidden || !canvas.clientWidth) return;
-    const ratio = devicePixelRatio || 1;
-    [canvas.width, canvas.height] = [canvas.clientWidth * ratio, canvas.clientHeight * ratio];
-    if (!plane || !this.colours) return;
-    const { rows, columns, values, spacing } = plane, [low, high] = this.window, scale = 255 / (high - low);
-    const image = new ImageData(columns, rows), pixels = new Uint32Array(image.data.buffer), table = this.table();
-    for (let row = 0; row < rows; row++) {
-      let to = (rows - 1 - row) * columns;
-      for (let from = row * columns, end = from + columns; from < end; from++) {
-        const at = (values[from] - low) * scale;
-        pixels[to++] = table[at > 0 ? (at < 255 ? at | 0 : 255) : 0];
-      }
-    }
-    one.buffer ??= make("canvas");
-    [one.buffer.width, one.buffer.height] = [columns, rows];
-    one.buffer.getContext("2d").putImageData(image, 0, 0);
-    const fit = Math.min(canvas.width / (columns * spacing[1]), canvas.height / (rows * spacing[0]));
-    const [width, height] = [columns * spacing[1] * fit, rows * spacing[0] * fit];
-    one.fitted = { left: (canvas.width - width) / 2, top: (canvas.height - height) / 2, width, height };
+    if (!plane) return;
+    one.fitted = paint(canvas, plane, this, one);
+    if (!one.fitted) return;
     const context = canvas.getContext("2d");
-    context.imageSmoothingEnabled = false;
-    context.drawImage(one.buffer, one.fitted.left, one.fitted.top, width, height);
     this.cross(one, context);
     this.describe(one);
     canvas.setAttribute("aria-label", "Slice " + one.axis + " " + plane.at + ". Arrow keys and Page keys go through the slices.");
@@ -179,11 +164,42 @@ export class Slices {
   }
 
   table() {
-    if (this.table_of !== this.colours) {
-      this.table_of = this.colours;
+    if (this.table_of !== (this.grey ? "grey" : this.colours)) {
+      this.table_of = this.grey ? "grey" : this.colours;
       this.lookup = new Uint32Array(256);
-      for (let i = 0; i < 256; i++) this.lookup[i] = (255 << 24) | (this.colours[3 * i + 2] << 16) | (this.colours[3 * i + 1] << 8) | this.colours[3 * i];
+      for (let i = 0; i < 256; i++) this.lookup[i] = this.grey ? (255 << 24) | (i << 16) | (i << 8) | i : (255 << 24) | (this.colours[3 * i + 2] << 16) | (this.colours[3 * i + 1] << 8) | this.colours[3 * i];
     }
     return this.lookup;
   }
+}
+
+/** Draws values (and labels over them, and nothing where they are not inside) as large as they fit; where that is. */
+export function paint(canvas, plane, slices, keep) {
+  const ratio = devicePixelRatio || 1;
+  [canvas.width, canvas.height] = [canvas.clientWidth * ratio, canvas.clientHeight * ratio];
+  if (!slices.colours || !canvas.width || !canvas.height) return null;
+  const { rows, columns, values, spacing, over, inside } = plane, [low, high] = slices.window, scale = 255 / (high - low);
+  const image = new ImageData(columns, rows), pixels = new Uint32Array(image.data.buffer), table = slices.table();
+  for (let row = 0; row < rows; row++) {
+    let to = (rows - 1 - row) * columns;
+    for (let from = row * columns, end = from + columns; from < end; from++, to++) {
+      const at = (values[from] - low) * scale;
+      if (!inside || inside[from]) pixels[to] = table[at > 0 ? (at < 255 ? at | 0 : 255) : 0];
+      if (over && over[from]) blend(image.data, 4 * to, slices.label_colours, 3 * over[from], slices.opacity);
+    }
+  }
+  keep.buffer ??= make("canvas");
+  [keep.buffer.width, keep.buffer.height] = [columns, rows];
+  keep.buffer.getContext("2d").putImageData(image, 0, 0);
+  const fit = Math.min(canvas.width / (columns * spacing[1]), canvas.height / (rows * spacing[0]));
+  const [width, height] = [columns * spacing[1] * fit, rows * spacing[0] * fit];
+  const fitted = { left: (canvas.width - width) / 2, top: (canvas.height - height) / 2, width, height };
+  const context = canvas.getContext("2d");
+  context.imageSmoothingEnabled = false;
+  context.drawImage(keep.buffer, fitted.left, fitted.top, width, height);
+  return fitted;
+}
+
+function blend(pixels, at, colours, from, part) {
+  for (let k = 0; k < 3; k++) pixels[at + k] += part * (colours[from + k] - pixels[at + k]);
 }

@@ -2,7 +2,7 @@
 // The volume's view: shows the pictures that come, and turns the camera by mouse, touch and keys.
 // At most one camera is on its way that no picture has answered yet; the newest one follows it.
 
-import { Guide } from "./guide.js";
+import { Guide, SIDES } from "./guide.js";
 
 const TURN = 0.4; // degrees a CSS pixel
 const START = { azimuth: 0, elevation: 0, zoom: 1, pan: [0, 0] };
@@ -22,7 +22,7 @@ export class VolumeView {
     this.fingers = new Map();
     this.shown = 0;
     this.touched = 0;
-    this.guide = new Guide(canvas.parentElement);
+    this.guide = new Guide(canvas.parentElement, (side) => this.from(side));
     canvas.addEventListener("pointerdown", (event) => this.press(event));
     canvas.addEventListener("pointermove", (event) => this.move(event));
     for (const name of ["pointerup", "pointercancel"]) canvas.addEventListener(name, (event) => this.fingers.delete(event.pointerId));
@@ -43,6 +43,8 @@ export class VolumeView {
     if (Date.now() - this.touched > 600) this.camera = { ...START, ...structuredClone(header.camera) };
     this.picture = picture;
     this.header = header;
+    this.canvas.dataset.size = header.width + "x" + header.height;
+    this.canvas.dataset.azimuth = header.camera.azimuth ?? 0;
     this.canvas.dataset.number = header.number;
     this.canvas.dataset.sharp = header.sharp;
     this.canvas.dataset.step = header.step;
@@ -105,6 +107,12 @@ export class VolumeView {
 
   reset() {
     this.turn(structuredClone(START));
+  }
+
+  /** Looks from a side, "+x" and so on. */
+  from(side) {
+    const [azimuth, elevation] = SIDES[side];
+    this.turn({ azimuth, elevation, pan: [0, 0] });
   }
 
   drag(right, down, shifts) {

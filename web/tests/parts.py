@@ -1,0 +1,161 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""What test_page.py tries of the page beside its main way: free slice, colours by hand, labels, points, film."""
+import asyncio
+import base64
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+
+import h5py
+import numpy as np
+
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "beamcast_web"))
+import film  # noqa: E402
+
+FREE = "document.querySelector('#free').dataset"
+POINTS = """
+import sys, numpy, beamcast
+rows = numpy.random.default_rng(5).uniform((60, 60, -40), (190, 190, -5), (20000, 3)).astype("f4")
+with beamcast.connect(sys.argv[1], name="points") as stream:
+    stream.begin_step(0)
+    for name, values in zip(("x", "y", "z", "size"), (*rows.T, rows[:, 0])):
+        stream.put(numpy.ascontiguousarray(values).reshape(-1, 1, 1), name=name)
+    stream.end_step()
+    stream.wait()
+"""
+
+
+def text(selector):
+    return "document.querySelector(%s).innerText" % json.dumps(selector)
+
+
+async def unfold(page, title):
+    await page.js("[...document.querySelectorAll('details')].find(d => d.innerText.startsWith(%s)).open = true"
+                  % json.dumps(title))
+
+
+async def free_slice(page, array, shoot):
+    """A plane that lies as it will: straight ones have the voxels' own values, and dragging turns it."""
+    await page.click("#layout-free")
+    await page.until(FREE + ".sharp == 'true'")
+    await page.js("document.querySelector('#free').focus()")
+    for _ in range(6):  # from 30 degrees to facing the front, straight up
+        await page.key("ArrowLeft", 37)
+        await page.key("ArrowDown", 40)
+    await page.until(FREE + ".sharp == 'true' && " + FREE + ".at == '0,0,0'")
+    x, y = await page.place("#free")
+    wanted = r"x (-?[\d.]+), y (-?[\d.]+), z (-?[\d.]+): (-?\d+)"
+    for shift in (-40, 0, 35):
+        await page.mouse("mouseMoved", x + shift, y + shift / 3)
+        await page.until("/%s/.test(%s)" % (wanted, text("#about-free")))
+        i, j, k, value = map(float, re.match(wanted, await page.js(text("#about-free"))).groups())
+        assert j == 127.5, j
+        around = array[int(k):int(k) + 2, 127:129, int(i):int(i) + 2]
+        assert around.min() <= value <= around.max(), (i, j, k, value, around)
+    await page.drag("#free", 75, 50)
+    await page.until(FREE + ".sharp == 'true' && !%s.at.startsWith('0,')" % FREE)
+    await page.mouse("mouseMoved", x, y)
+    await shoot(page, "free")
+    await page.click("#layout-volume")
+
+
+async def by_hand(page, view):
+    """The preset's points, one of them moved by keys; a preset begins anew."""
+    before = await view.settled()
+    await unfold(page, "Colours and opacity")
+    count = await page.until("document.querySelectorAll('#curve circle').length")
+    await page.js("document.querySelector('#curve circle[data-i=\"0\"]').focus()")
+    for _ in range(20):
+        await page.key("ArrowUp", 38)
+    hazy = await view.changes(before)
+    await page.until("document.querySelector('#preset').value == 'by hand'")
+    await page.choose("#stop-colour", "#00ff00")
+    green = await view.changes(hazy, 0.3)
+    await page.click("#stop-add")
+    await page.until("document.querySelectorAll('#curve circle').length == %d" % (count + 1))
+    await page.choose("#preset", "bone")
+    await view.changes(green)
+    await page.until("document.querySelectorAll('#curve circle').length == %d" % count)
+    await view.becomes(before)
+
+
+async def labels(page, view, home, array, shoot):
+    """A file's labels over the volume and its slices; those of another size are refused."""
+    before = await view.settled()
+    with h5py.File(os.path.join(home.path, "data", "labels.h5"), "w") as file:
+        file["teeth"] = (array > 1200).astype("u1") + 2 * ((array > 0) & (array < 60)).astype("u1")
+        file["small"] = np.zeros((5, 6, 7), "u1")
+    await unfold(page, "Open a file")
+    await page.choose("#search", "labels.h5")
+    await page.until("document.querySelector('#files [data-path=\"data/labels.h5\"]') !== null")
+    await page.click('#files [data-path="data/labels.h5"]')
+    button = "document.querySelector('button[aria-label$=\"%s as labels\"]')"
+    await page.until(button % "small" + " !== null")
+    await page.js((button % "small") + ".click()")
+    await page.until(text("#message") + ".includes('256 x 256 x 108')")
+    await page.js((button % "teeth") + ".click()")
+    await page.until("document.querySelector('#labels').value !== ''")
+    await view.changes(before, 0.5)
+    await page.click("#layout-slices")
+    await page.choose("#at-z", "60")
+    await page.until("document.querySelector('#slice-z').dataset.at == '60'")
+    row, column = (int(n) for n in np.argwhere((array[60] > 0) & (array[60] < 60))[2000])
+    place = await page.js("""(() => { const c = document.querySelector('#slice-z'), r = c.getBoundingClientRect();
+      const s = Math.min(r.width, r.height); return [r.x + (r.width - s) / 2 + s * %f, r.y + (r.height - s) / 2 + s * (1 - %f)]; })()"""
+                          % ((column + 0.5) / 256, (row + 0.5) / 256))
+    await page.mouse("mouseMoved", *place)
+    await page.until(text("#about-z") + " == 'x %d, y %d, z 60: %d, label 2'" % (column, row, array[60, row, column]))
+    await unfold(page, "Labels")
+    await page.js("document.querySelector('#labels').scrollIntoView({block: 'center'})")
+    await shoot(page, "labels")
+    await page.click("#layout-volume")
+    await page.choose("#labels", "")
+    await page.choose("#search", "")
+    await page.until("document.querySelector('#labels').value === ''")
+    await view.becomes(before)
+
+
+async def points(page, view, home, environment, contact):
+    """20,000 points below the volume, which can be hidden."""
+    before = await view.settled()
+    done = await asyncio.to_thread(subprocess.run, ["/usr/bin/python3", "-c", POINTS, contact], env=environment,
+                                   cwd=home.path, capture_output=True, text=True, timeout=60)
+    assert done.returncode == 0, done.stderr
+    await view.changes(before)
+    await unfold(page, "Points")
+    await page.until("document.querySelector('#points-array').value == 'size' && %s.includes('20,000 points')" % text("#panel"))
+    await page.click("#points-visible")
+    await view.becomes(before)
+
+
+async def movie(page, folder):
+    """A film of one turn; and as it is made without ffmpeg."""
+    jpeg = await page.js("""(() => { const c = document.createElement('canvas'); c.width = 64; c.height = 48;
+      return [0, 1, 2].map(i => { c.getContext('2d').fillRect(10 * i, 5, 9, 9); return c.toDataURL('image/jpeg').split(',')[1]; }); })()""")
+    avi = os.path.join(folder, "own.avi")
+    with open(avi, "wb") as stream:
+        stream.write(film.to_avi([base64.b64decode(one) for one in jpeg], (64, 48), 24))
+    await page.choose("#film-seconds", "1")
+    await page.click("#film")
+    made = os.path.join(folder, "beamcast.mp4" if shutil.which("ffmpeg") else "beamcast.avi")
+    for _ in range(900):
+        if os.path.exists(made):
+            break
+        await asyncio.sleep(0.1)
+    await page.until("document.querySelector('#film').innerText == 'Save a film'")
+    with open(made, "rb") as stream:
+        head = stream.read(12)
+    assert head[4:8] == b"ftyp" or head[8:] == b"AVI ", head
+    if shutil.which("ffprobe"):
+        for path, count, size in ((made, 24, None), (avi, 3, (64, 48))):
+            said = json.loads(subprocess.run(
+                ["ffprobe", "-v", "error", "-count_frames", "-show_streams", "-of", "json", path],
+                check=True, capture_output=True, text=True).stdout)["streams"][0]
+            assert int(said["nb_read_frames"]) == count and said["r_frame_rate"] == "24/1", said
+            assert size is None or (said["width"], said["height"]) == size, said
+    else:
+        print("the film was not looked into: ffprobe is missing")
+    os.remove(made)

@@ -1,0 +1,54 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""Whether everybody can use a page: every control has a name and is reached by Tab, text stands out in light and dark."""
+
+CONTROLS = {"button", "combobox", "slider", "spinbutton", "checkbox", "radio", "textbox", "searchbox", "ColorWell",
+            "DisclosureTriangle", "listbox"}
+OPEN_ALL = "for (const d of document.querySelectorAll('details')) d.open = true"
+# what Tab has to come to: a group of radio buttons is one stop
+WANTED = """[...document.querySelectorAll('a[href], button, input, select, summary, [tabindex="0"]')]
+ .filter(e => !e.disabled && e.checkVisibility() && !(e.type == 'radio' && !e.checked)).length"""
+MARK = """(() => { const e = document.activeElement; if (!e || e === document.body || e.dataset.visited) return false;
+ e.dataset.visited = 1; return true; })()"""
+# text whose contrast to what is behind it is below 4.5
+PALE = """(() => {
+ const numbers = (c) => { const n = c.match(/[\\d.]+/g).map(Number); return n.length > 3 ? n : [...n, 1]; };
+ const light = (rgb) => { const [r, g, b] = rgb.slice(0, 3).map(v => (v /= 255) <= 0.03928 ? v / 12.92 : ((v + 0.055) / 1.055) ** 2.4);
+  return 0.2126 * r + 0.7152 * g + 0.0722 * b; };
+ const pale = [];
+ for (const e of document.querySelectorAll('#bar *, #panel *, #message')) {
+  const own = [...e.childNodes].some(n => n.nodeType == 3 && n.data.trim());
+  if (!own || !e.checkVisibility() || e.closest('svg, .view, option, :disabled, legend')) continue;
+  let behind = e;
+  while (numbers(getComputedStyle(behind).backgroundColor)[3] < 1 && behind.parentElement) behind = behind.parentElement;
+  const [a, b] = [getComputedStyle(e).color, getComputedStyle(behind).backgroundColor].map(c => light(numbers(c))).sort((x, y) => y - x);
+  if ((a + 0.05) / (b + 0.05) < 4.5) pale.push([e.id || e.className || e.tagName, e.innerText.slice(0, 30), (a + 0.05) / (b + 0.05)]);
+ }
+ return pale; })()"""
+
+
+async def check(page):
+    await page.js(OPEN_ALL)
+    await page.call("Accessibility.enable")
+    tree = (await page.call("Accessibility.getFullAXTree"))["nodes"]
+    controls = [node for node in tree if not node["ignored"] and node["role"]["value"] in CONTROLS]
+    nameless = [(node["role"]["value"], node.get("backendDOMNodeId")) for node in controls if not node["name"]["value"].strip()]
+    assert len(controls) > 40 and not nameless, (len(controls), nameless)
+    await page.call("Accessibility.disable")
+    await page.js("document.activeElement.blur()")
+    wanted = await page.js(WANTED)
+    for _ in range(2 * wanted):
+        for kind in ("rawKeyDown", "keyUp"):
+            await page.call("Input.dispatchKeyEvent", type=kind, key="Tab", code="Tab", windowsVirtualKeyCode=9)
+        await page.js(MARK)
+        reached = await page.js("document.querySelectorAll('[data-visited]').length")
+        if reached >= wanted:
+            break
+    missed = await page.js("""[...document.querySelectorAll('a[href], button, input, select, summary, [tabindex="0"]')].filter(e =>
+     !e.disabled && e.checkVisibility() && !(e.type == 'radio' && !e.checked) && !e.dataset.visited).map(e => e.id || e.outerHTML.slice(0, 80))""")
+    assert not missed, missed
+    for theme in ("light", "dark"):
+        await page.theme(theme)
+        pale = await page.js(PALE)
+        assert not pale, (theme, pale)
+    await page.theme("light")
+    await page.js("[...document.querySelectorAll('details')].forEach((d, i) => d.open = i < 2)")
