@@ -214,7 +214,8 @@ def table(results, options):
           "that without coupling, server: grown; in volumes.")
 
 
-def compare_ways(options):
+def compare_ways(options, save):
+    """Each way once; save() is given all results so far, whenever there is a new one."""
     ways = {"no coupling": lambda: produce("none", "-", options)}
     only = options.only and options.only.split(":") + ["no coupling"]
     wires = ["shm", "tcp"] + (["verbs"] if glob.glob("/sys/class/infiniband/*") else [])
@@ -234,9 +235,9 @@ def compare_ways(options):
             continue
         alone = alone or result
         results[way] = summary(result, alone)
+        save(results)
         print(f"{way}: {results[way]['couple']:.4f} s a step", file=sys.stderr, flush=True)
     table(results, options)
-    return results
 
 
 def main():
@@ -256,13 +257,17 @@ def main():
         if shutil.which(program) is None:
             sys.exit(f"run.py: {program} is not on the PATH; build, and `. build/env.sh`")
     found = {"options": vars(options)}
+
+    def save(part, results):
+        found[part] = results
+        if options.json:
+            with open(options.json, "w", encoding="utf-8") as file:
+                json.dump(found, file, indent=1)
+
     if options.part != "cpu":
-        found["results"] = compare_ways(options)
+        compare_ways(options, lambda results: save("results", results))
     if options.part != "ways":
-        found["ratios"] = processor_time(options)
-    if options.json:
-        with open(options.json, "w", encoding="utf-8") as file:
-            json.dump(found, file, indent=1)
+        save("ratios", processor_time(options))
 
 
 main()
