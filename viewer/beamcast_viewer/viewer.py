@@ -77,7 +77,7 @@ class Viewer:
             return False
         fresh = self.source is not self.live
         self.live.SMProxy.MarkModified(self.live.SMProxy)
-        self.live.UpdatePipeline()
+        self.live.UpdatePipeline(self.time if self.source is self.live else None)  # a kept step that is shown stays
         if fresh:
             self._show(self.live)
             self.path = self.dataset = None
@@ -144,6 +144,7 @@ class Viewer:
             self.display.ScalarOpacityUnitDistance = sum(spacing) / 3
             self.camera = {}
             camera.place(self.view, bounds)
+            voxels.keep_crop(self)
             self._apply_look(window)
         elif window != self.used_window:
             self._apply_look(window)
@@ -382,7 +383,8 @@ class Viewer:
                 "shown": self._shown(), "look": look}
 
     def _shown(self):
-        if self.source is None or self.array is None:
+        """None where there is nothing, or nothing of this array any more."""
+        if self.array not in self.arrays():
             return None
         geometry = self.geometry()
         info = self.source.GetDataInformation().GetPointDataInformation().GetArrayInformation(self.array)
@@ -392,10 +394,13 @@ class Viewer:
                  "representation": self._representation()}
         if self.source is self.live:
             step = self.receiver.step(self.stream)
+            if step is None:
+                return None
             header = json.loads(step["header"] or "{}")
             shown.update(stream=self.stream, step=step["step"], time=step["time"], run=str(step["run"]),
-                         length_unit=step["length_unit"], spacing=step["spacing"],
-                         source=header.get("source"), header=header)
+                         length_unit=step["length_unit"], source=header.get("source"), header=header)
+            if self.time is None:  # a kept step may be another volume
+                shown.update(spacing=step["spacing"])
         else:
             shown.update(source=self.path, dataset=self.dataset, notice=_text(self.source, "Notice"),
                          length_unit=_text(self.source, "OutputUnit"))

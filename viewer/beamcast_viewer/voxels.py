@@ -26,7 +26,7 @@ def check(viewer, box):
 
 
 def crop_box(viewer):
-    """The voxels in the crop box of the display, or None where there is none."""
+    """The voxels in the crop box of the display, or None where there is none, or none of the volume lies in it."""
     display = viewer.display
     if display is None or not hasattr(display, "XACCropping") or not display.XACCropping:
         return None
@@ -35,8 +35,13 @@ def crop_box(viewer):
         ends = [display.XACCroppingOrigin[i] + bounds[2 * i + k] * display.XACCroppingScale[i] for k in (0, 1)]
         places = [(end - bounds[2 * i]) / geometry["spacing"][i] for end in ends]
         box += [max(0, math.ceil(places[0] - 1e-6)), min(geometry["size"][i], math.floor(places[1] + 1e-6) + 1)]
-    check(viewer, box)
-    return box
+    return box if all(box[2 * i] < box[2 * i + 1] for i in range(3)) else None
+
+
+def keep_crop(viewer):
+    """Another volume is shown: the crop box goes where nothing of it would be seen."""
+    if hasattr(viewer.display, "XACCropping") and viewer.display.XACCropping and crop_box(viewer) is None:
+        viewer.display.XACCropping = 0
 
 
 def set_crop(viewer, box):

@@ -50,10 +50,11 @@ class Steps:
             return
         if float(time) not in self.state()["times"]:
             raise errors.Refused(errors.ARGUMENT, "this step is no longer kept")
-        self.viewer.time = float(time)
-        self.viewer.live.FollowNewest = 0
-        self.viewer.view.ViewTime = self.viewer.time
-        self.viewer.live.UpdatePipeline(self.viewer.time)
+        live = self.viewer.live
+        self.viewer.time = self.viewer.view.ViewTime = float(time)
+        for newest in (1, 0):  # the source knows the time first, so that the step's own extent is told with it
+            live.FollowNewest = newest
+            live.UpdatePipeline(self.viewer.time)
         self.viewer.adopt()  # a step of an earlier run may be another volume
         self.viewer.changed()
 

@@ -179,6 +179,7 @@ async def two(browser, page, view, session):
     await shoot(watcher, "phone")
     await watcher.close()
     await page.until(text("#s-viewers") + " == '1'")
+    await page.js("document.querySelector('#link').value = ''")  # pictures for the manual show no link
 
 
 async def files(page, view, home, array):
@@ -213,19 +214,17 @@ import sys, time, numpy, beamcast
 array = numpy.load("ct.npy")[::2, ::2, ::2]
 with beamcast.connect(sys.argv[1]) as stream:
     def push(step, shown):
-        while True:
-            stream.begin_step(step, time=10.0 * step + 10)
-            wish = stream.request()
-            stream.put(numpy.ascontiguousarray(shown), length_unit="mm", spacing=(3.0, 1.9, 1.9))
-            if stream.end_step() and stream.wait():
-                return wish
-            time.sleep(0.1)
-    for step in range(3):
-        push(step, array[::-1] if step == 0 else array)
-    print("pushed", flush=True)
-    sys.stdin.readline()
-    for step in range(3, 10000):
-        wish = push(step, array)
+        stream.begin_step(step, time=10.0 * step + 10)
+        wish = stream.request()
+        stream.put(numpy.ascontiguousarray(shown), length_unit="mm", spacing=(3.0, 1.9, 1.9))
+        return stream.end_step() and stream.wait(), wish
+    for steps in (range(3), range(3, 4)):
+        for step in steps:
+            assert push(step, array[::-1] if step == 0 else array)[0], stream.why_dropped
+        print("pushed", flush=True)
+        sys.stdin.readline()
+    for step in range(4, 10000):
+        _, wish = push(step, array)  # while the viewer is slow, one is dropped now and then
         if wish:
             print(wish, flush=True)
         if wish and wish.get("stop"):
@@ -234,37 +233,53 @@ with beamcast.connect(sys.argv[1]) as stream:
 """
 
 
+def go_on(producer):
+    producer.stdin.write("\n")
+    producer.stdin.flush()
+
+
+async def says(producer, wanted):
+    line = await asyncio.wait_for(asyncio.to_thread(producer.stdout.readline), sessions.LIMIT)
+    assert line == wanted + "\n", (line, wanted)
+
+
 async def ask(page, producer):
     """The producer has what the buttons say: a centre, a region, to stop."""
     await unfold(page, "Ask the producer")
     await page.until("!document.querySelector('#ask-stop').closest('details').hidden")
-    producer.stdin.write("\n")
-    producer.stdin.flush()
+    go_on(producer)
     await page.choose("#centre", "61.5")
     await page.choose("#crop-x1", "64")
     await page.until("document.querySelector('#ask-region').title == ''")
     for button, wanted in (("centre", "{'centre': 61.5}"), ("region", "{'region': [0, 64, 0, 128, 0, 54]}"),
                            ("all", "{'region': None}"), ("stop", "{'stop': True}")):
         await page.click("#ask-" + button)
-        line = await asyncio.wait_for(asyncio.to_thread(producer.stdout.readline), sessions.LIMIT)
-        assert line == wanted + "\n", (line, wanted)
+        await says(producer, wanted)
 
 
 async def steps(page, view, home, session, environment):
-    """Steps are kept, and one of them comes back; they play; the producer is asked."""
+    """Steps are kept, and come back, also one of another run with another array; they play; the producer is asked."""
     await unfold(page, "Steps")
-    await page.choose("#keep", "3")
+    await page.choose("#keep", "5")
+    await page.until(text("#about-steps") + " == 'The steps that come are kept.'")
     producer = subprocess.Popen(["/usr/bin/python3", "-c", PRODUCER, session["contact"]], env=environment, cwd=home.path,
                                 stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
     try:
-        line = await asyncio.wait_for(asyncio.to_thread(producer.stdout.readline), sessions.LIMIT)
-        assert line == "pushed\n", line
-        await page.until(text("#s-step") + " == '2' && document.querySelector('#time').max >= 2")
+        await says(producer, "pushed")
+        await page.until(text("#s-step") + " == '2' && document.querySelector('#time').max == 3")
         await page.until(SHARP + " && document.querySelector('#picture').dataset.step == '2'")
         newest = await view.picture()
-        await page.choose("#time", str(int(await page.js("document.querySelector('#time').max")) - 2))
+        await page.choose("#time", "0")
+        earlier = text("#about-steps") + ".startsWith('Time 0;') && " + text("#about-volume") + ".includes('ct, 256 × 256 × 108')"
+        await page.until(earlier)
+        other = await view.changes(newest)
+        go_on(producer)  # a step that comes meanwhile changes nothing
+        await says(producer, "pushed")
+        await page.until(text("#s-step") + " == '3' && document.querySelector('#time').max == 4")
+        assert await page.js(earlier), await page.js(text("#about-volume"))
+        await page.choose("#time", "1")
         await page.until(text("#about-steps") + ".startsWith('Time 10;')")
-        first = await view.changes(newest)
+        first = await view.changes(other)
         await shoot(page, "steps")
         mirrored = np.abs(first.reshape(24, 32)[::-1].ravel() - newest).mean()
         assert mirrored < np.abs(first - newest).mean(), (mirrored, np.abs(first - newest).mean())
@@ -276,6 +291,8 @@ async def steps(page, view, home, session, environment):
         await page.click("#follow")
         await ask(page, producer)
         assert producer.wait(sessions.LIMIT) == 0
+        with open(session["log"]) as log:
+            assert "ERR|" not in log.read(), "VTK complains, see the session's log"
     finally:
         producer.kill()
         producer.wait()

@@ -43,7 +43,8 @@ export function build(session) {
       if (document.activeElement !== at) at.value = state.steps.time === null ? at.max : times.indexOf(state.steps.time);
       at.nextSibling.value = times.length ? +at.value + 1 + " of " + times.length : "–";
       note.textContent = state.steps.time !== null ? "Time " + state.steps.time + "; what comes meanwhile is kept."
-        : times.length ? "The newest step is shown." : "No steps are kept: say how many.";
+        : times.length ? "The newest step is shown." : state.steps.keep ? "The steps that come are kept."
+        : "No steps are kept: say how many.";
       ask(state);
     },
   };
