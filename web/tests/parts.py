@@ -159,3 +159,4 @@ async def movie(page, folder):
     else:
         print("the film was not looked into: ffprobe is missing")
     os.remove(made)
+    os.remove(avi)
