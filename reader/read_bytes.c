@@ -9,6 +9,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdatomic.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
 
@@ -17,7 +18,7 @@ enum { SPAN = 1 << 20, PIECE = 4 << 20, RUN_MIN = 64 << 10 };
 typedef struct byte_job {
   read_job *job;
   const char *file_name;
-  int fd;
+  int *fd; /* one a thread, -1 before it is used: the kernel reads ahead for each by itself */
   uint64_t offset;
   uint64_t stride[MAX_DIMS]; /* bytes in the file */
   int depth;        /* dimensions from here on are one span; those before are gone through */
@@ -45,8 +46,20 @@ int pread_all(int fd, void *buffer, size_t bytes, uint64_t offset) {
   return 0;
 }
 
-static int read_span(byte_job *b, void *to, size_t bytes, uint64_t offset, beamcast_error *error) {
-  if (pread_all(b->fd, to, bytes, b->offset + offset) != 0) {
+/* The thread's own descriptor of the same file, whatever its name has come to mean; the first
+ * thread's where no more can be had. */
+static int fd_of(byte_job *b, int thread) {
+  if (b->fd[thread] < 0) {
+    char name[32];
+    snprintf(name, sizeof name, "/proc/self/fd/%d", b->fd[0]);
+    b->fd[thread] = open(name, O_RDONLY | O_CLOEXEC);
+  }
+  return b->fd[thread] >= 0 ? b->fd[thread] : b->fd[0];
+}
+
+static int read_span(byte_job *b, int thread, void *to, size_t bytes, uint64_t offset,
+                     beamcast_error *error) {
+  if (pread_all(fd_of(b, thread), to, bytes, b->offset + offset) != 0) {
     return errno == 0
                ? beamcast_fail(error, BEAMCAST_ERR_IO,
                                "%s ends before the voxels do; the file is cut off", b->file_name)
@@ -94,7 +107,7 @@ static int span_task(void *context, uint64_t task, int thread, beamcast_error *e
   uint64_t origin[MAX_DIMS], start, span;
   part_of(b, task, &part);
   corners(b, &part, origin, &start, &span);
-  const int result = read_span(b, b->buffer[thread], (size_t)span, start, error);
+  const int result = read_span(b, thread, b->buffer[thread], (size_t)span, start, error);
   if (result == BEAMCAST_OK) {
     selection_copy(&b->job->select, &part, b->buffer[thread], origin, b->job->select.shape, NULL);
   }
@@ -105,7 +118,6 @@ static int span_task(void *context, uint64_t task, int thread, beamcast_error *e
 static int run_task(void *context, uint64_t task, int thread, beamcast_error *error) {
   byte_job *b = context;
   const selection *s = &b->job->select;
-  (void)thread;
   selection_part part;
   uint64_t origin[MAX_DIMS], start, span;
   part_of(b, task / b->pieces, &part);
@@ -119,7 +131,7 @@ static int run_task(void *context, uint64_t task, int thread, beamcast_error *er
     return BEAMCAST_OK;
   }
   const uint64_t bytes = span - first < PIECE ? span - first : PIECE;
-  return read_span(b, to + first, (size_t)bytes, start + first, error);
+  return read_span(b, thread, to + first, (size_t)bytes, start + first, error);
 }
 
 /* The outermost dimension from which on everything wanted is one run of bytes in file and memory.
@@ -227,12 +239,38 @@ static int read_through_buffers(byte_job *b, thread_job *work, beamcast_error *e
   return result;
 }
 
+static void close_all(byte_job *b) {
+  for (int i = 0; i < b->job->threads; i++) {
+    if (b->fd[i] >= 0) {
+      close(b->fd[i]);
+    }
+  }
+  free(b->fd);
+}
+
+static int open_first(byte_job *b, beamcast_error *error) {
+  b->fd = malloc((size_t)b->job->threads * sizeof *b->fd);
+  if (b->fd == NULL) {
+    return beamcast_fail(error, BEAMCAST_ERR_MEMORY, "No memory for the descriptors of a read");
+  }
+  for (int i = 1; i < b->job->threads; i++) {
+    b->fd[i] = -1;
+  }
+  b->fd[0] = open(b->file_name, O_RDONLY | O_CLOEXEC);
+  if (b->fd[0] < 0) {
+    const int result = beamcast_fail(error, BEAMCAST_ERR_IO, "%s can't be opened (%s)",
+                                     b->file_name, strerror(errno));
+    free(b->fd);
+    return result;
+  }
+  return BEAMCAST_OK;
+}
+
 int read_bytes(read_job *job, const char *file_name, uint64_t offset, beamcast_error *error) {
   byte_job b = {.job = job, .file_name = file_name, .offset = offset, .group = 1};
-  b.fd = open(file_name, O_RDONLY | O_CLOEXEC);
-  if (b.fd < 0) {
-    return beamcast_fail(error, BEAMCAST_ERR_IO, "%s can't be opened (%s)", file_name,
-                         strerror(errno));
+  int result = open_first(&b, error);
+  if (result != BEAMCAST_OK) {
+    return result;
   }
   uint64_t stride = job->select.convert.from.bytes, run;
   for (int d = job->select.dimensions - 1; d >= 0; d--) {
@@ -241,9 +279,9 @@ int read_bytes(read_job *job, const char *file_name, uint64_t offset, beamcast_e
   }
   thread_job work = {.context = &b,
                      .threads = job->threads,
+                     .apart = 1,
                      .progress = job->progress,
                      .progress_context = job->context};
-  int result;
   b.depth = run_depth(&b, &run);
   if (run >= RUN_MIN) {
     b.pieces = (run + PIECE - 1) / PIECE;
@@ -253,7 +291,7 @@ int read_bytes(read_job *job, const char *file_name, uint64_t offset, beamcast_e
   } else {
     result = read_through_buffers(&b, &work, error);
   }
-  close(b.fd);
+  close_all(&b);
   job->report->bytes_read = atomic_load(&b.bytes);
   job->report->threads = work.threads;
   job->report->way = "pread";

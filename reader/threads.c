@@ -6,9 +6,17 @@
 #include <stdatomic.h>
 #include <stdlib.h>
 
+/* Tasks that are taken in order. */
+typedef struct stretch {
+  atomic_uint_fast64_t next;
+  uint64_t end;
+} stretch;
+
 typedef struct run {
   const thread_job *job;
-  atomic_uint_fast64_t next;
+  stretch *stretch;
+  int stretches;
+  atomic_uint_fast64_t done;
   atomic_int stop;
   pthread_mutex_t mutex; /* of what follows */
   int code;
@@ -31,14 +39,26 @@ static void fail(run *r, int code, const beamcast_error *error) {
   atomic_store(&r->stop, 1);
 }
 
+/* The thread's own stretch, and then those of the others. */
+static int take(run *r, int number, uint64_t *task) {
+  for (int i = 0; i < r->stretches && !atomic_load(&r->stop); i++) {
+    stretch *s = &r->stretch[(number + i) % r->stretches];
+    if ((*task = atomic_fetch_add(&s->next, 1)) < s->end) {
+      return 1;
+    }
+  }
+  return 0;
+}
+
 static void work(run *r, int number) {
   const thread_job *job = r->job;
   beamcast_error error = {0};
   uint64_t task;
-  while (!atomic_load(&r->stop) && (task = atomic_fetch_add(&r->next, 1)) < job->tasks) {
+  while (take(r, number, &task)) {
     int code = job->task(job->context, task, number, &error);
+    const uint64_t done = atomic_fetch_add(&r->done, 1) + 1;
     if (code == BEAMCAST_OK && number == 0 && job->progress != NULL &&
-        job->progress(job->progress_context, (double)(task + 1) / (double)job->tasks) != 0) {
+        job->progress(job->progress_context, (double)done / (double)job->tasks) != 0) {
       code = beamcast_fail(&error, BEAMCAST_ERR_TIMEOUT, "The read was cancelled");
     }
     if (code != BEAMCAST_OK) {
@@ -54,9 +74,20 @@ static void *start(void *context) {
 }
 
 int threads_run(const thread_job *job, beamcast_error *error) {
-  run r = {.job = job};
+  stretch common, *apart = NULL;
+  run r = {.job = job, .stretch = &common, .stretches = 1};
   int threads = job->threads > 1 ? job->threads : 1;
   threads = (uint64_t)threads > job->tasks ? (int)job->tasks : threads;
+  if (job->apart && threads > 1 && (apart = calloc((size_t)threads, sizeof *apart)) != NULL) {
+    r.stretch = apart;
+    r.stretches = threads;
+  }
+  for (int i = 0; i < r.stretches; i++) {
+    const uint64_t n = (uint64_t)r.stretches;
+    atomic_init(&r.stretch[i].next,
+                job->tasks / n * (uint64_t)i + job->tasks % n * (uint64_t)i / n);
+    r.stretch[i].end = job->tasks / n * ((uint64_t)i + 1) + job->tasks % n * ((uint64_t)i + 1) / n;
+  }
   worker *workers = threads > 1 ? calloc((size_t)threads, sizeof *workers) : NULL;
   int started = 0;
   pthread_mutex_init(&r.mutex, NULL);
@@ -71,6 +102,7 @@ int threads_run(const thread_job *job, beamcast_error *error) {
     pthread_join(workers[i].thread, NULL);
   }
   free(workers);
+  free(apart);
   pthread_mutex_destroy(&r.mutex);
   if (r.code != BEAMCAST_OK && error != NULL) {
     *error = r.error;

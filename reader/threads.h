@@ -19,9 +19,11 @@ typedef struct thread_job {
   int threads;                                 /* including the caller's */
   int (*progress)(void *context, double done); /* in the caller's thread, may be NULL */
   void *progress_context;
+  int apart; /* 1: each thread begins with tasks that follow each other, far from the others' */
 } thread_job;
 
-/* Runs all tasks, in order of their numbers as far as threads allow. The first error wins. */
+/* Runs all tasks, in order of their numbers as far as threads (and apart) allow. The first error
+ * wins. */
 int threads_run(const thread_job *job, beamcast_error *error);
 
 /* Cores that this process may use. */

@@ -155,6 +155,25 @@ def pieces(probe, out, values, dtype, region, stride, ranks, ghosts, case):
     assert covered.min() >= 1, f"{case}: {ranks} ranks leave gaps"
 
 
+def stretches(rng, folder, program):
+    """Contiguous voxels of several pieces, each thread at its own; also where descriptors are few."""
+    values = rng.integers(0, 60000, (23, 700, 700)).astype("u2")
+    path, out = os.path.join(folder, "stretches.h5"), os.path.join(folder, "out.raw")
+    with h5py.File(path, "w") as f:
+        f.create_dataset("v", data=values)
+    for words in ((), ("sh", "-c", 'ulimit -n 5; exec "$0"')):
+        with Probe(program, words=words) as probe:
+            probe.ask("open", path, "z,y,x")
+            for threads in (1, 2, 5, 40):
+                for region in ([0, 700, 0, 700, 0, 23], [0, 700, 9, 650, 1, 23]):
+                    for options in ({}, dict(type="float32")):
+                        got, _ = read(probe, out, "/v", options.get("type", "u2"), [], region=region,
+                                      threads=threads, **options)
+                        wanted = expect(values, region, [1, 1, 1])
+                        assert np.array_equal(got, wanted), f"{threads} threads {region} {options} {words}"
+    print("each thread reads its stretch")
+
+
 def memory(folder, program):
     """Beyond the output, a rank takes at most 64 MiB, however many threads it has."""
     plane = (np.arange(2048 * 1024, dtype="u2") % 977).reshape(1024, 2048)
@@ -184,6 +203,7 @@ def main():
     with tempfile.TemporaryDirectory() as folder, Probe(sys.argv[1], environment) as probe:
         for number in range(cases):
             one_case(rng, folder, probe, number)
+        stretches(rng, folder, sys.argv[1])
     print(f"{cases} files read as h5py reads them")
     if not os.environ.get("BEAMCAST_SANITIZED"):  # sanitizers take memory of their own
         with tempfile.TemporaryDirectory() as folder:
