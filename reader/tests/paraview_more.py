@@ -14,7 +14,7 @@ from paraview.simple import (BeamcastVolumeReader, Contour, CreateWriter, Delete
 
 def cancel(what):
     """A read is ended from its own progress, and done again."""
-    reader = BeamcastVolumeReader(FileName=[what["file"]])
+    reader = BeamcastVolumeReader(FileName=[what["file"]], Threads=1)  # others could be done before it tells
     reader.UpdatePipelineInformation()
     algorithm, seen = reader.GetClientSideObject(), []
 
@@ -33,7 +33,7 @@ def cancel(what):
     contour.UpdatePipeline()  # asks with ghost planes where there are ranks
     reader.UpdatePropertyInformation()
     samples.append(int(reader.SamplesRead))
-    reader.Threads = 1  # a change, so that it is asked again
+    reader.Threads = 2  # a change, so that it is asked again
     reader.UpdatePipeline()
     return {"progress": seen, "cancelled": cancelled, "again": [a.GetName() for a in reader.PointData],
             "samples": samples[0], "samples_asked_again": samples[1]}
