@@ -77,7 +77,13 @@ int give_to_folder_group(const char *path);
 /* Prints the object in one line and frees it. */
 int print_json(json_t *json);
 
-/* Shows on a terminal how far a job is, 0 to 1; nothing elsewhere. done < 0 clears the line. */
+/* --- progress.c: on standard error, where that is a terminal --------------------------------- */
+
+/* Shows how far a job is, 0 to 1. done < 0 clears the line. */
 void show_progress(const char *what, double done);
+/* Around a call that does not tell how far it is: shows for how many seconds it has run. Whatever
+ * is said comes after the end, which clears the line. */
+void begin_waiting(const char *what);
+void end_waiting(void);
 
 #endif

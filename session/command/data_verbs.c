@@ -289,12 +289,18 @@ static int retrieve_into_file(const retrieve_options *o) {
   if (status != DONE) {
     return status;
   }
-  if (retrieve(contact, o, &volume, &about, &error) != BEAMCAST_OK) {
+  begin_waiting("retrieving");
+  int code = retrieve(contact, o, &volume, &about, &error);
+  end_waiting();
+  if (code != BEAMCAST_OK) {
     return say_error(&error);
   }
   const json_int_t n[3] = {(json_int_t)volume.shape[0], (json_int_t)volume.shape[1],
                            (json_int_t)volume.shape[2]};
-  if (target_write(o->output, &volume, o->from, about, &error) != BEAMCAST_OK) {
+  begin_waiting("writing");
+  code = target_write(o->output, &volume, o->from, about, &error);
+  end_waiting();
+  if (code != BEAMCAST_OK) {
     status = say_error(&error);
   } else if (o->folder_group && give_to_folder_group(o->output) != DONE) {
     status = FAILED;

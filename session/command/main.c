@@ -88,23 +88,6 @@ int give_to_folder_group(const char *path) {
   return good ? DONE : say_failed("%s can't be given to its folder's group: %m", path);
 }
 
-void show_progress(const char *what, double done) {
-  static int on = -1, shown = -1;
-  if (on < 0) {
-    on = isatty(2);
-  }
-  int percent = done < 0 ? -1 : done > 1 ? 100 : (int)(100 * done);
-  if (on && percent != shown) {
-    shown = percent;
-    if (percent < 0) {
-      (void)fputs("\r\033[K", stderr);
-    } else {
-      (void)fprintf(stderr, "\r%s %3d %%", what, percent);
-    }
-    (void)fflush(stderr);
-  }
-}
-
 /* --- verbs ----------------------------------------------------------------------------------- */
 
 /* The number of letters to change, add or take away, to make one word of the other. */

@@ -114,7 +114,10 @@ int verb_screenshot(int argc, char **argv) {
   if (status != DONE) {
     return status;
   }
-  if (beamcast_screenshot_from(contact, &o, &picture, &error) != BEAMCAST_OK) {
+  begin_waiting("drawing");
+  int code = beamcast_screenshot_from(contact, &o, &picture, &error);
+  end_waiting();
+  if (code != BEAMCAST_OK) {
     return say_error(&error);
   }
   status = write_file(to, &picture);
@@ -174,10 +177,12 @@ static int open_file(const char *given, const char *to, const double stride[3], 
       json_pack("{s:s, s:s, s:s, s:[I, I, I]}", "verb", "open", "path", path, "dataset", dataset,
                 "stride", (json_int_t)stride[0], (json_int_t)stride[1], (json_int_t)stride[2]);
   char *text = call ? json_dumps(call, JSON_COMPACT) : NULL;
-  if (text == NULL) {
-    status = say_failed("the file's name is not UTF-8");
-  } else if (beamcast_call_viewer(contact, text, limit, &answer, NULL, NULL, &error) !=
-             BEAMCAST_OK) {
+  begin_waiting("opening");
+  int code = text != NULL
+                 ? beamcast_call_viewer(contact, text, limit, &answer, NULL, NULL, &error)
+                 : beamcast_fail(&error, BEAMCAST_ERR_ARGUMENT, "the file's name is not UTF-8");
+  end_waiting();
+  if (code != BEAMCAST_OK) {
     status = say_error(&error);
   } else if (json) {
     status = print_json(json_loads(answer, 0, NULL));

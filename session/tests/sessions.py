@@ -72,6 +72,19 @@ class Home:
         assert process.returncode == status, (arguments, process.returncode, out, err)
         return out, err
 
+    def on_terminal(self, *arguments):
+        """Runs the command with its messages on a terminal; what that shows comes back."""
+        terminal, end = os.openpty()
+        process = subprocess.Popen([COMMAND, *map(str, arguments)], stdout=subprocess.DEVNULL, stderr=end,
+                                   env=self.environment, cwd=self.path)
+        os.close(end)
+        shown = b""
+        with contextlib.suppress(OSError), open(terminal, "rb", buffering=0) as stream:
+            while part := stream.read(4096):  # an error once nobody has the other end
+                shown += part
+        assert process.wait(LIMIT) == 0, (arguments, shown)
+        return shown.decode()
+
     def json(self, *arguments, status=0):
         return json.loads(self.run(*arguments, "--json", status=status)[0])
 

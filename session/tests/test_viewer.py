@@ -152,6 +152,21 @@ def refusals(home, contact):
     assert not os.path.exists(os.path.join(home.path, "no.png"))
 
 
+def progress(home, contact, array):
+    """How far a job is, on a terminal alone, in a line that is gone at its end."""
+    for words, seen in ((("open", "ct.h5", "--to", contact, "--stride", "2,2,2"), ("opening   0 s",)),
+                        (("screenshot", "--from", contact, "-o", "picture.png", "--size", "64x64"), ("drawing   0 s",)),
+                        (("retrieve", "--from", contact, "-o", "part.npy"), ("retrieving   0 s", "writing   0 s")),
+                        (("push", "ct.npy", "--to", contact), ("pushing 100 %",))):
+        shown = home.on_terminal(*words)
+        for part in seen:
+            assert "\r" + part in shown, (words, shown)
+        assert shown.count("\r\033[K") == len(seen), (words, shown)
+        assert words[0] == "push" or shown.endswith("\r\033[K"), (words, shown)  # push says how much it was
+        assert "\r" not in home.run(*words)[1], words
+    assert np.array_equal(np.load(os.path.join(home.path, "part.npy")), array[::2, ::2, ::2])
+
+
 def files(home, contact, array):
     before, _ = shoot(home, contact)
     shown = home.json("open", "ct.h5", "--to", contact)["shown"]
@@ -219,6 +234,7 @@ def life(home):
     assert np.array_equal(np.load(os.path.join(home.path, "back.npy")), array)
     home.run("retrieve", "--from", contact, "-o", "ct.h5")
     files(home, contact, array)
+    progress(home, contact, array)
     refusals(home, contact)
     folder_group(home, contact)
     kept_steps(home, contact)
