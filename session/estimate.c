@@ -27,6 +27,12 @@ static int parts(uint64_t whole, uint64_t part) {
   return count < COUNT_MAX ? (int)count : COUNT_MAX;
 }
 
+/* Bytes on the node that has the most ranks. */
+static uint64_t on_fullest(const bs_need *need) {
+  uint64_t ranks = (uint64_t)need->ranks, nodes = (uint64_t)need->nodes;
+  return need->memory / ranks * ((ranks + nodes - 1) / nodes);
+}
+
 /* Appends to the text. */
 static void say(bs_need *need, const char *format, ...) __attribute__((format(printf, 2, 3)));
 static void say(bs_need *need, const char *format, ...) {
@@ -48,19 +54,24 @@ int bs_estimate(const uint64_t size[3], int type, int ranks, const bs_node *node
                          n[1], n[2], type);
   }
   *need = (bs_need){.step = voxel * n[0] * n[1] * n[2], .nodes = 1};
-  uint64_t light = light_nodes(size) * LIGHT_BYTES;
+  uint64_t light = light_nodes(size) * LIGHT_BYTES, useful = node->memory / 10 * 9;
   if (node->gpus > 0) {
-    uint64_t kept = light_nodes(size) * LIGHT_GPU_BYTES, useful = node->gpu_memory / 10 * 8;
-    need->gpus = parts(need->step, useful > kept ? useful - kept : 1);
+    uint64_t kept = light_nodes(size) * LIGHT_GPU_BYTES, room = node->gpu_memory / 10 * 8;
+    need->gpus = parts(need->step, room > kept ? room - kept : 1);
     need->nodes = parts((uint64_t)need->gpus, (uint64_t)node->gpus);
   }
   for (int nodes = 0; nodes != need->nodes;) { /* more nodes take more ranks, these more memory */
     nodes = need->nodes;
     int least = nodes > need->gpus ? nodes : need->gpus;
-    need->ranks = ranks > 0 ? ranks : least;
+    need->ranks = ranks > nodes ? ranks : ranks > 0 ? nodes : least; /* a node without has no use */
     need->memory = SLOTS * need->step + (uint64_t)need->ranks * (paraview + light);
-    int wanted = parts(need->memory, node->memory / 10 * 9);
+    int wanted = parts(need->memory, useful);
     need->nodes = wanted > nodes ? wanted : nodes;
+    need->node_memory = on_fullest(need);
+    while (useful > 0 && need->node_memory > useful && need->nodes < need->ranks) {
+      need->nodes++; /* ranks may not go into that many in equal numbers */
+      need->node_memory = on_fullest(need);
+    }
   }
   say(need,
       "a step of %llu x %llu x %llu voxels of %llu bytes is %.2f GiB; %d steps (shown, newest, "

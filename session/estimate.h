@@ -17,14 +17,15 @@ typedef struct bs_node {
 
 typedef struct bs_need {
   uint64_t step, memory; /* bytes: of one step, and of memory in all */
+  uint64_t node_memory;  /* of it on the node that has the most ranks */
   int ranks, nodes, gpus;
   char text[600]; /* the arithmetic */
 } bs_need;
 
-/* size: voxels, none 0; type: beamcast_type; ranks: 0 for as many as nodes and GPUs. The sum: three
- * steps (shown, newest complete, arriving); on each rank ParaView and the light volumes; on the
- * GPUs a copy of the shown step and the light volumes, in 80 % of their memory. ERR_ARGUMENT for
- * sizes that no computer holds. */
+/* size: voxels, none 0; type: beamcast_type; ranks: 0 for as many as nodes and GPUs; never fewer
+ * than nodes. The sum: three steps (shown, newest complete, arriving); on each rank ParaView and
+ * the light volumes; on the GPUs a copy of the shown step and the light volumes, in 80 % of their
+ * memory. ERR_ARGUMENT for sizes that no computer holds. */
 int bs_estimate(const uint64_t size[3], int type, int ranks, const bs_node *node, bs_need *need,
                 beamcast_error *error);
 

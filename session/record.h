@@ -22,7 +22,7 @@ typedef struct bs_record {
   int keep;                               /* steps that the viewer keeps beside the newest */
   char script[BEAMCAST_SESSION_PATH_MAX]; /* that the viewer runs; "" for none */
   uint64_t step_limit; /* bytes of one step as announced, more is refused; 0: no limit */
-  uint64_t memory;     /* bytes that the announced volumes need, 0: unknown; not in the file */
+  uint64_t memory;     /* bytes on each node for what was announced, 0: unknown; not in the file */
   int gpus, nodes;     /* that they need; not in the file */
   char login[256];     /* for ssh, of the machine that has the session; "" for this one */
   char client[256]; /* this machine's name for the server that connects back to it; "": it does not

@@ -74,7 +74,7 @@ static int estimate(const beamcast_start_options *o, bs_record *record, beamcast
   }
   record->nodes = need.nodes;
   record->info.ranks = need.ranks;
-  record->memory = need.memory;
+  record->memory = need.node_memory;
   record->gpus = need.gpus;
   record->step_limit = need.step;
   (void)snprintf(record->info.estimate, sizeof record->info.estimate, "%s", need.text);

@@ -189,7 +189,7 @@ static int submit(const bs_record *record, const char *folder, const char *optio
   char sbatch[BEAMCAST_SESSION_PATH_MAX], keeper[BEAMCAST_SESSION_PATH_MAX];
   char script[8 * BEAMCAST_SESSION_PATH_MAX] = "#!/bin/sh\nexec", words[OPTIONS_BYTES];
   char log[2 * BEAMCAST_SESSION_PATH_MAX], name[64], tasks[32], memory[48], gpus[48], nodes[32],
-      line[320];
+      most[32], line[320];
   int code = find_slurm("sbatch", sbatch, sizeof sbatch, error);
   if (code != BEAMCAST_OK) {
     return code;
@@ -214,9 +214,14 @@ static int submit(const bs_record *record, const char *folder, const char *optio
     (void)snprintf(nodes, sizeof nodes, "--nodes=%d", several);
     argv[count++] = nodes;
   }
+  if (several > 1) { /* with --ntasks it is the most; Slurm would fill the first node */
+    (void)snprintf(most, sizeof most, "--ntasks-per-node=%d",
+                   (record->info.ranks + several - 1) / several);
+    argv[count++] = most;
+  }
   if (record->memory > 0) {
     (void)snprintf(memory, sizeof memory, "--mem=%lluM",
-                   (unsigned long long)(record->memory / (unsigned)several >> 20) + 1);
+                   (unsigned long long)(record->memory >> 20) + 1);
     argv[count++] = memory;
   }
   if (record->gpus > 0) {

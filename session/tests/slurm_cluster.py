@@ -42,13 +42,13 @@ GresTypes=gpu
 PreemptType=preempt/partition_prio
 PreemptMode=CANCEL
 NodeName={host} NodeAddr=127.0.0.1 Port={d_port} CPUs=4 RealMemory=8192 Gres=gpu:t4:2 State=UNKNOWN
-NodeName={other} NodeHostname={other} NodeAddr=127.0.0.1 Port={other_port} CPUs=4 RealMemory=8192 State=UNKNOWN
+NodeName={other} NodeHostname={other} NodeAddr=127.0.0.1 Port={other_port} CPUs=4 RealMemory=8192 Gres=gpu:t4:2 State=UNKNOWN
 PartitionName=all Nodes={host} Default=YES MaxTime=INFINITE PriorityTier=1 State=UP
 PartitionName=first Nodes={host} MaxTime=INFINITE PriorityTier=10 State=UP
 PartitionName=two Nodes={host},{other} MaxTime=INFINITE PriorityTier=1 State=UP
 """
 OTHER = "beamcast-node2"  # a second node: this machine by another name, which a UTS namespace gives it
-GPUS = "NodeName={host} Name=gpu Type=t4 File={folder}/gpu[0-1]\n"  # files: Slurm only counts them
+GPUS = "NodeName={host},{other} Name=gpu Type=t4 File={folder}/gpu[0-1]\n"  # files: Slurm only counts them
 
 
 def free_port():
@@ -76,7 +76,7 @@ class Cluster:
             stream.write(CONFIGURATION.format(host=host, folder=self.folder, ctld_port=free_port(),
                                               d_port=free_port(), other=OTHER, other_port=free_port()))
         with open(os.path.join(self.folder, "gres.conf"), "w") as stream:
-            stream.write(GPUS.format(host=host, folder=self.folder))
+            stream.write(GPUS.format(host=host, other=OTHER, folder=self.folder))
         for name in ("gpu0", "gpu1"):
             open(os.path.join(self.folder, name), "w").close()
         self.environment = dict(os.environ, SLURM_CONF=self.config)

@@ -12,6 +12,7 @@
 #include "estimate.h"
 
 #define GIBI (UINT64_C(1) << 30)
+#define LIGHT (UINT64_C(129) * 129 * 129 * 28) /* on a rank, of a cube's 128 and more */
 
 static bs_need need_of(uint64_t n, int type, int ranks, const bs_node *node) {
   const uint64_t size[3] = {n, n, n};
@@ -24,10 +25,9 @@ static bs_need need_of(uint64_t n, int type, int ranks, const bs_node *node) {
 static void three_steps_and_what_each_rank_takes(void **state) {
   (void)state;
   const bs_node node = {.memory = 64 * GIBI};
-  const uint64_t light = UINT64_C(129) * 129 * 129 * 28;
   bs_need need = need_of(1024, BEAMCAST_FLOAT32, 0, &node);
   assert_true(need.step == 4 * GIBI);
-  assert_true(need.memory == 12 * GIBI + GIBI / 2 + light);
+  assert_true(need.memory == 12 * GIBI + GIBI / 2 + LIGHT);
   assert_int_equal(need.ranks, 1);
   assert_int_equal(need.nodes, 1);
   assert_int_equal(need.gpus, 0);
@@ -35,7 +35,7 @@ static void three_steps_and_what_each_rank_takes(void **state) {
   assert_non_null(strstr(need.text, "12.00 GiB"));
   assert_null(strstr(need.text, "GPU"));
   bs_need more = need_of(1024, BEAMCAST_FLOAT32, 4, &node);
-  assert_true(more.memory == 12 * GIBI + 4 * (GIBI / 2 + light));
+  assert_true(more.memory == 12 * GIBI + 4 * (GIBI / 2 + LIGHT));
   assert_true(need_of(1024, BEAMCAST_UINT8, 0, &node).step == GIBI);
 }
 
@@ -46,6 +46,22 @@ static void nodes_and_ranks_grow_with_each_other(void **state) {
       need_of(1024, BEAMCAST_FLOAT32, 0, &small); /* 12 GiB and 0.56 a rank in 7.2 each */
   assert_int_equal(need.nodes, 2);
   assert_int_equal(need.ranks, 2);
+  assert_true(need.memory == 12 * GIBI + 2 * (GIBI / 2 + LIGHT));
+  assert_non_null(strstr(need.text, "for each of 2 ranks"));
+  assert_non_null(strstr(need.text, "13.11 GiB of memory, 2 nodes of 8.0 GiB"));
+  assert_true(need.node_memory == need.memory / 2);
+  const bs_node tight = {.memory = 7 * GIBI}; /* a rank fits two, but not the one of each node */
+  for (int ranks = 0; ranks < 3; ranks++) {
+    need = need_of(1024, BEAMCAST_FLOAT32, ranks, &tight);
+    assert_int_equal(need.nodes, 3);
+    assert_int_equal(need.ranks, 3);
+  }
+  need = need_of(1024, BEAMCAST_FLOAT32, 3, &small); /* a third is 4.6 GiB: two don't fit */
+  assert_int_equal(need.nodes, 3);
+  need = need_of(1024, BEAMCAST_FLOAT32, 7, &small); /* a seventh is 2.3 GiB: three fit */
+  assert_int_equal(need.nodes, 3);
+  assert_int_equal(need.ranks, 7);
+  assert_true(need.node_memory == need.memory / 7 * 3);
   assert_true(need_of(1024, BEAMCAST_FLOAT32, 0, &tiny).nodes >
               1000); /* each takes what it brings */
   assert_int_equal(need_of(1024, BEAMCAST_FLOAT32, 0, &unknown).nodes, 1);

@@ -140,6 +140,10 @@ def passed_on(home, cluster):
     job = cluster.run("scontrol", "show", "job", large["slurm_job"])
     assert "gpu:t4:2" in job and "MinMemoryNode=100M" in job and "GPU" not in large["estimate"], (job, large)
     home.run("stop", large["id"])
+    wide = start(home, "--ranks", 8, slurm="--begin=now+3hours --partition=two --nodes=2 --ntasks-per-node=4")
+    job = cluster.run("scontrol", "show", "job", wide["slurm_job"])
+    assert "NumNodes=2" in job and "NumTasks=8" in job and wide["estimate"] is None, (job, wide)
+    home.run("stop", wide["id"])
     message = home.run("start", "--slurm", "--size", "1500,1000,1000", status=1)[1]
     assert message.count("\n") == 1 and "3 nodes of 8.0 GiB" in message, message
     cluster.run("scontrol", "create", "reservation", "ReservationName=beam", "StartTime=now", "Duration=60",
@@ -151,9 +155,16 @@ def passed_on(home, cluster):
 
 
 def two_nodes(home, cluster):
-    """A session on several nodes: ranks and what they draw on are on both, and steps come to both."""
+    """Voxels that one node cannot hold: a session on two, on both of them ranks, what they draw on, and steps."""
     cluster.add_node()
-    session = home.json("start", "--ranks", 3, "--slurm=--time=10 --partition=two --nodes=2 --ntasks-per-node=2")
+    session = home.json("start", "--ranks", 3, "--size", "800,1000,1000", "--type", "float32",
+                        "--slurm=--time=10 --partition=two")
+    for part in ("2.98 GiB; 3 steps", "each of 3 ranks", "10.57 GiB of memory, 2 nodes of 8.0 GiB"):
+        assert part in session["estimate"], session["estimate"]
+    job = cluster.run("scontrol", "show", "job", session["slurm_job"])
+    memory = re.search("MinMemoryNode=([0-9]+)M", job)
+    assert "NumNodes=2" in job and "NumTasks=3" in job and "gpu:1" in job, job
+    assert memory and abs(int(memory.group(1)) - 10.57 * 1024 / 3 * 2) < 10, job  # two ranks on one of them
     running = await_state(home, session, "running", "crashed")
     assert running["state"] == "running", (running, open(running["log"]).read())
     steps = [line for line in home.command_lines() if "beamcast-viewer" in line and "mpiexec" not in line]
