@@ -163,7 +163,7 @@ def two_nodes(home, cluster):
         assert part in session["estimate"], session["estimate"]
     job = cluster.run("scontrol", "show", "job", session["slurm_job"])
     memory = re.search("MinMemoryNode=([0-9]+)M", job)
-    assert "NumNodes=2" in job and "NumTasks=3" in job and "gpu:1" in job, job
+    assert "NumNodes=2" in job and "NtasksPerN:B:S:C=2:" in job and "gpu:1" in job, job
     assert memory and abs(int(memory.group(1)) - 10.57 * 1024 / 3 * 2) < 10, job  # two ranks on one of them
     running = await_state(home, session, "running", "crashed")
     assert running["state"] == "running", (running, open(running["log"]).read())

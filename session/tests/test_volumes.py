@@ -68,17 +68,18 @@ def what_files_lack(home, contact):
     home.run("push", "raw.bin", "--to", contact, "--size", "51,40,30", "--type", "int16", "--spacing", "1,2,3.5",
              "--length-unit", "um", "--unit", "HU", "--as", "my density")
     got = home.json("retrieve", "--from", contact, "-o", "back.h5")
-    assert (got["array"], got["unit"], got["length_unit"]) == ("my density", "HU", "um"), got
+    assert (got["array"], got["type"], got["unit"], got["length_unit"]) == ("my density", "int16", "HU", "um"), got
     with h5py.File(os.path.join(home.path, "back.h5")) as file:
         data = file["entry/data"]
         values = data[data.attrs["signal"]]
         assert np.array_equal(values[()], array)
         assert (values.attrs["units"], values.attrs["long_name"], data["z"].attrs["units"]) == ("HU", "my density", "um")
         assert data["z"][2] == 7 and data["x"][2] == 2
-    home.run("push", "int16.npy", "--to", contact, "--spacing", "3,2,1")
-    home.run("retrieve", "--from", contact, "-o", "back.h5", "--roi", ",,1:")
-    with h5py.File(os.path.join(home.path, "back.h5")) as file:
+    home.run("push", "back.h5", "--to", contact, "--spacing", "3,2,1")  # its um were of its own spacing
+    home.run("retrieve", "--from", contact, "-o", "part.h5", "--roi", ":9,,1:")
+    with h5py.File(os.path.join(home.path, "part.h5")) as file:
         assert file["entry/data/x"][1] == 3 and file["entry/data/z"][0] == 1 and "units" not in file["entry/data/x"].attrs
+        assert np.array_equal(file["entry/data"][file["entry/data"].attrs["signal"]][()], array[1:, :, :9])
 
 
 def rights(home, contact):
