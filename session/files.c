@@ -102,8 +102,8 @@ bool bs_read_line(const char *path, char *text, size_t size) {
   return good;
 }
 
-void bs_remove_folder(const char *path) {
-  int folder = open(path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+/* Takes the descriptor. Links are removed, not followed. NOLINTNEXTLINE(misc-no-recursion) */
+static void empty_folder(int folder) {
   DIR *list = folder >= 0 ? fdopendir(folder) : NULL;
   if (list == NULL) {
     if (folder >= 0) {
@@ -112,11 +112,17 @@ void bs_remove_folder(const char *path) {
     return;
   }
   for (struct dirent *entry = readdir(list); entry != NULL; entry = readdir(list)) {
-    if (strcmp(entry->d_name, ".") != 0 && strcmp(entry->d_name, "..") != 0) {
-      (void)unlinkat(folder, entry->d_name, 0);
+    const char *name = entry->d_name;
+    if (strcmp(name, ".") != 0 && strcmp(name, "..") != 0 && unlinkat(folder, name, 0) != 0) {
+      empty_folder(openat(folder, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC));
+      (void)unlinkat(folder, name, AT_REMOVEDIR);
     }
   }
   (void)closedir(list);
+}
+
+void bs_remove_folder(const char *path) {
+  empty_folder(open(path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC));
   (void)rmdir(path);
 }
 

@@ -27,7 +27,7 @@ json_t *bs_read_json(const char *path);
 /* Reads a small file as text, without the line's end; false if it can't. */
 bool bs_read_line(const char *path, char *text, size_t size);
 
-/* Removes a folder and the files in it. */
+/* Removes a folder and all that is in it. */
 void bs_remove_folder(const char *path);
 
 /* The program called name: beside this library or program, in the folder bin next to it, or in

@@ -155,5 +155,8 @@ int bs_stop_here(const bs_record *record, beamcast_error *error) {
     }
     bs_sleep_ms(50);
   }
+  if (record->scratch[0] != '\0') { /* the keeper was killed */
+    bs_remove_folder(record->scratch);
+  }
   return BEAMCAST_OK;
 }

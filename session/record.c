@@ -122,7 +122,7 @@ int bs_record_write(const bs_record *record, const char *folder, beamcast_error 
   json_t *json = json_pack(
       "{s:s, s:s, s:s, s:s, s:b, s:b, s:b, s:i, s:s, s:i, s:s, s:s, s:s, s:s, s:s, s:[i, i, i], "
       "s:i, s:f, s:i, "
-      "s:I, s:I, s:I, s:{s:I, s:s, s:s, s:s}}",
+      "s:I, s:I, s:I, s:s, s:{s:I, s:s, s:s, s:s}}",
       "id", info->id, "state", beamcast_session_state_name(info->state), "reason", info->reason,
       "host", info->host, "slurm", (int)record->slurm, "paraview", (int)record->paraview, "web",
       (int)record->web, "keep", record->keep, "client", record->client, "client_port",
@@ -130,8 +130,9 @@ int bs_record_write(const bs_record *record, const char *folder, beamcast_error 
       "login", record->login, "far_id", record->far_id, "near", record->near[0], record->near[1],
       record->near[2], "ranks", info->ranks, "idle_minutes", record->idle_minutes, "port",
       record->port, "step_limit", (json_int_t)record->step_limit, "created",
-      (json_int_t)info->created, "start_time", (json_int_t)info->start_time, "keeper", "pid",
-      (json_int_t)keeper->pid, "ticks", ticks, "boot", keeper->boot, "host", keeper->host);
+      (json_int_t)info->created, "start_time", (json_int_t)info->start_time, "scratch",
+      record->scratch, "keeper", "pid", (json_int_t)keeper->pid, "ticks", ticks, "boot",
+      keeper->boot, "host", keeper->host);
   if (json == NULL) {
     return beamcast_fail(error, BEAMCAST_ERR_MEMORY, "the record could not be made");
   }
@@ -171,6 +172,7 @@ bool bs_record_read(bs_record *record, const char *id, const char *folder) {
     record->near[i] = (int)json_integer_value(json_array_get(json_object_get(json, "near"), i));
   }
   take_text(record->script, sizeof record->script, json, "script");
+  take_text(record->scratch, sizeof record->scratch, json, "scratch");
   record->slurm = json_is_true(json_object_get(json, "slurm"));
   record->paraview = json_is_true(json_object_get(json, "paraview"));
   record->web = json_is_true(json_object_get(json, "web"));

@@ -14,13 +14,14 @@
 
 typedef struct bs_record {
   beamcast_session_info info;
-  bool slurm;                             /* runs, or is going to, as a Slurm job */
-  double idle_minutes;                    /* 0: never */
-  int port;                               /* for ParaView clients; 0: none */
-  bool paraview;                          /* beamcast-server runs; else beamcast-viewer */
-  bool web;                               /* with a web page */
-  int keep;                               /* steps that the viewer keeps beside the newest */
-  char script[BEAMCAST_SESSION_PATH_MAX]; /* that the viewer runs; "" for none */
+  bool slurm;                              /* runs, or is going to, as a Slurm job */
+  double idle_minutes;                     /* 0: never */
+  int port;                                /* for ParaView clients; 0: none */
+  bool paraview;                           /* beamcast-server runs; else beamcast-viewer */
+  bool web;                                /* with a web page */
+  int keep;                                /* steps that the viewer keeps beside the newest */
+  char script[BEAMCAST_SESSION_PATH_MAX];  /* that the viewer runs; "" for none */
+  char scratch[BEAMCAST_SESSION_PATH_MAX]; /* mpiexec's folder, on its host; "" for none */
   uint64_t step_limit; /* bytes of one step as announced, more is refused; 0: no limit */
   uint64_t memory;     /* bytes on each node for what was announced, 0: unknown; not in the file */
   int gpus, nodes;     /* that they need; not in the file */

@@ -107,12 +107,25 @@ static int make_folder(bs_keeper *keeper, beamcast_error *error) {
   return code;
 }
 
-/* The record, the log and the connect id. */
+/* A folder for what mpiexec makes while it runs: one that is killed as it starts leaves it. Not on
+ * several nodes: nobody would remove it on the others. */
+static void make_scratch(bs_record *record) {
+  const char *temporary = getenv("TMPDIR"), *nodes = getenv("SLURM_JOB_NUM_NODES");
+  if ((record->slurm && nodes != NULL && strcmp(nodes, "1") != 0) ||
+      !bs_join(record->scratch, sizeof record->scratch, "%s/beamcast-%s",
+               temporary != NULL && temporary[0] == '/' ? temporary : "/tmp", record->info.id) ||
+      mkdir(record->scratch, 0700) != 0) {
+    record->scratch[0] = '\0';
+  }
+}
+
+/* The record, the log, the connect id and the scratch folder. */
 static int prepare(bs_keeper *keeper, char connect_id[16], beamcast_error *error) {
   bs_record *record = &keeper->record;
   bs_process_self(&record->keeper);
   memcpy(record->info.host, record->keeper.host, sizeof record->info.host);
   bs_record_paths(record, keeper->folder);
+  make_scratch(record);
   record->info.state = BEAMCAST_SESSION_STARTING;
   if (record->info.created == 0) {
     record->info.created = (int64_t)time(NULL);

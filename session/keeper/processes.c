@@ -220,6 +220,10 @@ int bs_launch(bs_keeper *keeper, beamcast_error *error) {
   set_mpi_defaults();
   forget_callers_job();
   bs_use_screen(keeper);
+  if (record->scratch[0] != '\0') {
+    (void)setenv("OMPI_MCA_orte_tmpdir_base", record->scratch, 1);
+    (void)setenv("PRTE_MCA_prte_tmpdir_base", record->scratch, 1);
+  }
   (void)setenv("BEAMCAST_SESSION", info->id, 1);
   if (record->step_limit > 0) {
     (void)snprintf(limit, sizeof limit, "%llu", (unsigned long long)record->step_limit);
@@ -307,4 +311,8 @@ void bs_end_all(bs_keeper *keeper) {
     (void)kill(keeper->screen, SIGKILL);
   }
   (void)bs_reap(keeper);
+  if (keeper->record.scratch[0] != '\0') {
+    bs_remove_folder(keeper->record.scratch);
+    keeper->record.scratch[0] = '\0';
+  }
 }
