@@ -5,17 +5,20 @@
 //   PartedBrickArray  the image's last planes, shared with the next ranks, lie apart. Reads like
 //   any
 //                     array; a filter that wants one block (GetVoidPointer) gets a copy, made then.
-// Both tell XAC Volume where the planes beyond the faces are (XACParts).
+// Both tell XAC Volume where the planes beyond the faces are (XACParts), and know their ranges
+// fast.
 #ifndef BeamcastCatalystBrickArray_h
 #define BeamcastCatalystBrickArray_h
 
+#include "BrickRange.h"
 #include "XACParts.h"
 
 #include "vtkAOSDataArrayTemplate.h"
 #include "vtkGenericDataArray.h"
 
+#include <algorithm>
 #include <cstddef>
-#include <vector>
+#include <memory>
 
 namespace beamcast {
 
@@ -32,6 +35,8 @@ struct BorrowedArray {
 
 template <class Value>
 class WholeBrickArray : public vtkAOSDataArrayTemplate<Value>, public XACParts {
+  using Ordinary = vtkAOSDataArrayTemplate<Value>;
+
 public:
   static WholeBrickArray *New() {
     auto *made = new WholeBrickArray;
@@ -42,6 +47,22 @@ public:
 protected:
   vtkObjectBase *NewInstanceInternal() const override {
     return NewOrdinaryArray<Value>();
+  }
+  using Ordinary::ComputeFiniteScalarRange;
+  using Ordinary::ComputeScalarRange;
+  bool ComputeScalarRange(double *ranges) override {
+    return this->Range(false, ranges);
+  }
+  bool ComputeFiniteScalarRange(double *ranges) override {
+    return this->Range(true, ranges);
+  }
+
+private:
+  bool Range(bool finite, double *ranges) {
+    BrickRange<Value> range(this->GetNumberOfComponents());
+    range.Add(this->GetPointer(0), this->GetNumberOfTuples());
+    range.Report(finite, ranges);
+    return this->GetNumberOfTuples() > 0;
   }
 };
 
@@ -86,13 +107,11 @@ public:
   void SetTypedComponent(vtkIdType, int, Value) {}
 
   void *GetVoidPointer(vtkIdType value) override {
-    if (this->Copy.empty()) {
-      this->Copy.resize(static_cast<size_t>(this->Size));
-      for (vtkIdType tuple = 0; tuple < this->GetNumberOfTuples(); tuple++) {
-        this->GetTypedTuple(tuple, this->Copy.data() + tuple * this->NumberOfComponents);
-      }
+    if (!this->Copy) {
+      this->Copy.reset(new Value[static_cast<size_t>(this->Size)]); // not zeroed first
+      this->CopyTo(0, this->GetNumberOfTuples() - 1, this->Copy.get());
     }
-    return this->Copy.data() + value;
+    return this->Copy.get() + value;
   }
   using Generic::GetTuples;
   void GetTuples(vtkIdType first, vtkIdType last, vtkAbstractArray *to) override {
@@ -101,13 +120,11 @@ public:
       this->Generic::GetTuples(first, last, to);
       return;
     }
-    for (vtkIdType tuple = first; tuple <= last; tuple++) {
-      this->GetTypedTuple(tuple, plain->GetPointer((tuple - first) * this->NumberOfComponents));
-    }
+    this->CopyTo(first, last, plain->GetPointer(0));
   }
   void ExportToVoidPointer(void *to) override {
-    for (vtkIdType tuple = 0; to && tuple < this->GetNumberOfTuples(); tuple++) {
-      this->GetTypedTuple(tuple, static_cast<Value *>(to) + tuple * this->NumberOfComponents);
+    if (to) {
+      this->CopyTo(0, this->GetNumberOfTuples() - 1, static_cast<Value *>(to));
     }
   }
   bool HasStandardMemoryLayout() const override {
@@ -117,7 +134,7 @@ public:
     return vtkAbstractArray::DataArray;
   }
   void Release() override {
-    std::vector<Value>().swap(this->Copy);
+    this->Copy.reset();
   }
 
 protected:
@@ -130,30 +147,67 @@ protected:
   bool ReallocateTuples(vtkIdType) {
     return false;
   }
+  using Generic::ComputeFiniteScalarRange;
+  using Generic::ComputeScalarRange;
+  bool ComputeScalarRange(double *ranges) override {
+    return this->Range(false, ranges);
+  }
+  bool ComputeFiniteScalarRange(double *ranges) override {
+    return this->Range(true, ranges);
+  }
 
 private:
-  const Value *Find(vtkIdType tuple) const {
+  // Where a tuple is, and how many follow it there without a gap, itself included.
+  const Value *Find(vtkIdType tuple, int64_t *count = nullptr) const {
     const int64_t row = tuple / this->Points[0];
     const int64_t x = tuple - row * this->Points[0];
     const int64_t z = row / this->Points[1];
     const int64_t y = row - z * this->Points[1];
+    int64_t follow = this->Points[0] - x;
+    const Value *at = nullptr;
     if (this->Last[2] && z == this->Points[2] - 1) {
-      return At(this->Last[2], x * this->LastStride[2][0] + y * this->LastStride[2][1]);
+      at = At(this->Last[2], x * this->LastStride[2][0] + y * this->LastStride[2][1]);
+    } else if (this->Last[1] && y == this->Points[1] - 1) {
+      at = At(this->Last[1], x * this->LastStride[1][0] + z * this->LastStride[1][1]);
+    } else if (this->Last[0] && follow == 1) {
+      at = At(this->Last[0], y * this->LastStride[0][0] + z * this->LastStride[0][1]);
+    } else {
+      follow -= this->Last[0] ? 1 : 0;
+      at = At(this->Core, x * this->Stride[0] + y * this->Stride[1] + z * this->Stride[2]);
     }
-    if (this->Last[1] && y == this->Points[1] - 1) {
-      return At(this->Last[1], x * this->LastStride[1][0] + z * this->LastStride[1][1]);
+    if (count) {
+      *count = follow;
     }
-    if (this->Last[0] && x == this->Points[0] - 1) {
-      return At(this->Last[0], y * this->LastStride[0][0] + z * this->LastStride[0][1]);
+    return at;
+  }
+  // Rows are packed in every part.
+  template <class Call> void ForRuns(vtkIdType first, vtkIdType last, Call call) const {
+    while (first <= last) {
+      int64_t count = 0;
+      const Value *values = this->Find(first, &count);
+      count = std::min<int64_t>(count, last + 1 - first);
+      call(values, count);
+      first += count;
     }
-    return At(this->Core, x * this->Stride[0] + y * this->Stride[1] + z * this->Stride[2]);
+  }
+  void CopyTo(vtkIdType first, vtkIdType last, Value *to) const {
+    this->ForRuns(first, last, [&](const Value *values, int64_t count) {
+      to = std::copy(values, values + count * this->NumberOfComponents, to);
+    });
+  }
+  bool Range(bool finite, double *ranges) const {
+    BrickRange<Value> range(this->NumberOfComponents);
+    this->ForRuns(0, this->GetNumberOfTuples() - 1,
+                  [&](const Value *values, int64_t count) { range.Add(values, count); });
+    range.Report(finite, ranges);
+    return this->GetNumberOfTuples() > 0;
   }
   static const Value *At(const void *data, int64_t offset) {
     return static_cast<const Value *>(data) + offset;
   }
 
   int64_t Points[3] = {1, 1, 1};
-  std::vector<Value> Copy;
+  std::unique_ptr<Value[]> Copy;
 };
 
 } // namespace beamcast
