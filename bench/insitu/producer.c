@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  *
  * A program that computes on a volume and hands every step on in one of several ways:
- *   mpiexec -n N bench_insitu_producer none|beamcast|vti TARGET MIB STEPS SWEEPS
+ *   mpiexec -n N bench_insitu_producer none|beamcast|vti TARGET MIB STEPS SWEEPS PAUSE
  * none: nothing. beamcast: the three calls; TARGET is the contact, the environment says the wire or
  * back end. vti: a piece per rank and one .pvti into the folder TARGET, the last three steps kept.
- * Each step begins with SWEEPS sweeps over the rank's z-planes of a float32 volume of MIB. Prints
- * JSON: seconds of each step's computing and handing on, when each was handed on, all ranks'
- * processor time from the barrier before each step to its end, memory.
+ * Each step begins with SWEEPS sweeps over the rank's z-planes of a float32 volume of MIB and ends
+ * with PAUSE seconds of rest. Prints JSON: seconds of each step's computing and handing on, when
+ * each was handed on, all ranks' processor time from the barrier before each step to its end,
+ * memory.
  */
 #include <beamcast.h>
 #include <math.h>
@@ -137,7 +138,8 @@ static int write_files(const producer *p, int step) {
   return 1;
 }
 
-static void run(producer *p, int steps, int sweeps) {
+static void run(producer *p, int steps, int sweeps, double pause) {
+  const struct timespec rest = {(time_t)pause, (long)(1e9 * (pause - (double)(time_t)pause))};
   for (int step = 0; step < steps; step++) {
     MPI_Barrier(MPI_COMM_WORLD);
     const double begun = seconds(CLOCK_MONOTONIC), before = seconds(CLOCK_PROCESS_CPUTIME_ID);
@@ -150,6 +152,7 @@ static void run(producer *p, int steps, int sweeps) {
     p->couple[step] = seconds(CLOCK_MONOTONIC) - computed;
     p->handed[step] = seconds(CLOCK_REALTIME);
     p->cpu += seconds(CLOCK_PROCESS_CPUTIME_ID) - before;
+    nanosleep(&rest, NULL);
   }
 }
 
@@ -195,8 +198,8 @@ int main(int argc, char **argv) {
   MPI_Init(&argc, &argv);
   MPI_Comm_rank(MPI_COMM_WORLD, &p.rank);
   MPI_Comm_size(MPI_COMM_WORLD, &p.ranks);
-  if (argc != 6 || atoi(argv[4]) < 1 || atoi(argv[4]) > STEPS_MAX || atoi(argv[3]) < p.ranks) {
-    fail("usage: bench_insitu_producer none|beamcast|vti TARGET MIB STEPS SWEEPS");
+  if (argc != 7 || atoi(argv[4]) < 1 || atoi(argv[4]) > STEPS_MAX || atoi(argv[3]) < p.ranks) {
+    fail("usage: bench_insitu_producer none|beamcast|vti TARGET MIB STEPS SWEEPS PAUSE");
   }
   p.way = argv[1];
   p.target = argv[2];
@@ -215,7 +218,7 @@ int main(int argc, char **argv) {
       fail(error.message);
     }
   }
-  run(&p, atoi(argv[4]), atoi(argv[5]));
+  run(&p, atoi(argv[4]), atoi(argv[5]), atof(argv[6]));
   report(&p, atoi(argv[4]));
   beamcast_close(p.stream);
   free(p.data);

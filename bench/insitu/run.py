@@ -6,10 +6,11 @@ ParaView reloads. Then the processor time of the producers, with and without str
 data.
 
     . build/env.sh; bench/insitu/run.py [--part ways|cpu] [--quick] [--mib 64] [--ranks 2] [--steps 12] [--sweeps 8]
-                                        [--json FILE]
+                                        [--pause 0] [--only WAY:WAY] [--limit 280] [--json FILE]
 
 The server has 2 ranks and shares the machine with the producer; the viewer shows each step it can keep up with as a
-slice. Ratios matter on a machine that does other things, too. Each part takes about 5 minutes at 64 MiB.
+slice. With --pause 3 the steps are so far apart that a picture waits for nothing else. Ratios matter on a machine that
+does other things, too. At 64 MiB the ways take about 2 minutes, the processor time 7.
 """
 import argparse
 import glob
@@ -22,6 +23,7 @@ import statistics
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 
 HERE = os.path.dirname(os.path.abspath(__file__))
@@ -29,7 +31,6 @@ MPI = {"OMPI_ALLOW_RUN_AS_ROOT": "1", "OMPI_ALLOW_RUN_AS_ROOT_CONFIRM": "1", "OM
        "OMPI_MCA_hwloc_base_binding_policy": "none", "OMPI_MCA_mpi_yield_when_idle": "1", "OMPI_MCA_btl": "^tcp",
        "OMPI_MCA_btl_vader_single_copy_mechanism": "none", "PRTE_MCA_rmaps_default_mapping_policy": ":oversubscribe",
        "PRTE_MCA_hwloc_default_binding_policy": "none", "OMP_NUM_THREADS": "1", "HWLOC_COMPONENTS": "-gl"}
-LIMIT = 280
 
 
 def memory_of(pid, what):
@@ -41,6 +42,16 @@ def free_port():
     with socket.socket() as door:
         door.bind(("127.0.0.1", 0))
         return door.getsockname()[1]
+
+
+def line_soon(process):
+    """The next line that a program says while it starts; empty where it ends, or does not start in a minute."""
+    watch = threading.Timer(60, process.kill)
+    watch.start()
+    try:
+        return process.stdout.readline()
+    finally:
+        watch.cancel()
 
 
 class Server:
@@ -59,9 +70,9 @@ class Server:
         its = ["pvserver", "--force-offscreen-rendering", "--server-port=" + self.address.split(":")[1]]
         self.process = subprocess.Popen(["mpiexec", "-n", "2", *(its if stock else own)], stdout=subprocess.PIPE,
                                         stderr=subprocess.DEVNULL, text=True, env=self.environment)
-        line = self.process.stdout.readline()
+        line = line_soon(self.process)
         while stock and line and not line.startswith("Accepting"):
-            line = self.process.stdout.readline()
+            line = line_soon(self.process)
         if not stock:
             self.address = "{host}:{port}".format(**json.loads(line))
         children = subprocess.run(["ps", "-o", "pid=,comm=", "--ppid", str(self.process.pid)], capture_output=True,
@@ -76,11 +87,13 @@ class Server:
         process = subprocess.Popen(["pvpython", "--force-offscreen-rendering", os.path.join(HERE, "viewer.py"), way,
                                     self.address, str(last), *more], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
                                    stderr=subprocess.DEVNULL, text=True, env=self.environment)
-        line = process.stdout.readline()
-        while line.strip() == "":
-            assert line, "the viewer did not start"
-            line = process.stdout.readline()
-        assert line == "ready\n", line
+        line = line_soon(process)
+        while line.strip() == "" and line:
+            line = line_soon(process)
+        if line != "ready\n":
+            process.kill()
+            process.communicate()
+            raise RuntimeError("the viewer did not start")
         self.before = sum(memory_of(pid, "VmRSS") for pid in self.pids)
         return process
 
@@ -97,40 +110,46 @@ class Server:
 
 def produce(way, target, options, **environment):
     command = ["mpiexec", "-n", str(options.ranks), "bench_insitu_producer", way, target, str(options.mib),
-               str(options.steps), str(options.sweeps)]
-    result = subprocess.run(command, capture_output=True, text=True, timeout=LIMIT,
-                            env=dict(os.environ, **MPI, **environment), check=False)
-    if result.returncode != 0:
-        said = [line for line in result.stderr.splitlines() if line.startswith("bench_insitu_producer: ")]
-        raise RuntimeError(said[0] if said else f"exit status {result.returncode}")
-    return json.loads(result.stdout)
-
-
-def times_to_picture(process, handed):
-    """Seconds from the end of a step to its picture, of those that were shown."""
-    shown = {}
-    for line in process.stdout:
-        if line == "done\n":
-            break
-        if line.startswith("picture"):
-            shown[int(line.split()[1])] = float(line.split()[2])
-    return [shown[step] - handed[step] for step in sorted(shown) if step < len(handed)]
+               str(options.steps), str(options.sweeps), str(options.pause)]
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+                               env=dict(os.environ, **MPI, **environment))
+    try:
+        out, said = process.communicate(timeout=options.limit)
+    except subprocess.TimeoutExpired:
+        process.terminate()  # mpiexec then ends its ranks
+        process.communicate()
+        raise RuntimeError(f"the {options.steps} steps were not done after {options.limit} s (--limit)") from None
+    if process.returncode != 0:
+        said = [line for line in said.splitlines() if line.startswith("bench_insitu_producer: ")]
+        raise RuntimeError(said[0] if said else f"exit status {process.returncode}")
+    return json.loads(out)
 
 
 def watched(way, options, run, *place, stock=False):
     """A run beside a server whose viewer looks on."""
     with tempfile.TemporaryDirectory() as folder, Server(folder, stock) as server:
         viewer = server.viewer(way, options.steps - 1, *place)
+        shown = {}
+
+        def note_pictures():
+            for line in iter(viewer.stdout.readline, "done\n"):
+                if line == "":
+                    return
+                if line.startswith("picture"):
+                    shown[int(line.split()[1])] = float(line.split()[2])
+
+        notes = threading.Thread(target=note_pictures)
+        notes.start()
         try:
             result = run(server)
             # A last step that found no room is no picture: the viewer then waits in vain, and is ended.
-            if result["taken"] < options.steps:
-                time.sleep(3)
-                viewer.terminate()
-            result["to_picture"] = times_to_picture(viewer, result["handed"])
+            notes.join(3 if result["taken"] < options.steps else 30)
+            handed = result["handed"]
+            result["to_picture"] = [shown[step] - handed[step] for step in sorted(shown) if step < len(handed)]
             result["server"] = server.grown()
         finally:
             viewer.kill()
+            notes.join()
             viewer.communicate()
     return result
 
@@ -169,11 +188,12 @@ def by_live(options):
 def summary(run, alone):
     """Medians without the first two steps, in which memory is touched for the first time."""
     couple = statistics.median(run["couple"][2:])
+    later = run.get("to_picture", [])[1:]  # a client's first picture takes longer
     step = statistics.median(a + b for a, b in list(zip(run["compute"], run["couple"]))[2:])
     return {"compute": statistics.median(run["compute"][2:]), "couple": couple, "step": step, "cpu": run["cpu"],
             "cpu_ratio": run["cpu"] / alone["cpu"], "taken": run["taken"], "beyond": run["beyond"] - alone["beyond"],
             "pictures": len(run.get("to_picture", [])), "server": run.get("server", 0), "wire": run["wire"],
-            "to_picture": statistics.median(run["to_picture"]) if run.get("to_picture") else None}
+            "to_picture": statistics.median(later) if later else None}
 
 
 def processor_time(options):
@@ -211,7 +231,7 @@ def table(results, options):
         print(f"{way:<22}{r['step']:>9.3f}{r['couple']:>13.4f}{r['cpu_ratio']:>10.2f}"
               f"{r['beyond'] * options.ranks / mib:>9.2f}{r['server'] / mib:>9.2f}{seen:>15}{r['pictures']:>10}")
     print("CPU time: of the producers, barriers left out, by that without coupling. memory: of the producers beyond "
-          "that without coupling, server: grown; in volumes.")
+          "that without coupling, server: grown; in volumes. to picture: from the end of a step, the first picture left out.")
 
 
 def compare_ways(options, save):
@@ -230,7 +250,7 @@ def compare_ways(options, save):
             continue
         try:
             result = run()
-        except (RuntimeError, AssertionError, subprocess.TimeoutExpired) as why:
+        except RuntimeError as why:
             print(f"{way}: not measured: {why}")
             continue
         alone = alone or result
@@ -246,6 +266,8 @@ def main():
     parser.add_argument("--part", choices=("ways", "cpu"), help="only the ways, or only the processor time")
     for name, value in (("mib", 64), ("ranks", 2), ("steps", 12), ("sweeps", 8)):
         parser.add_argument("--" + name, type=int, default=value)
+    parser.add_argument("--pause", type=float, default=0, help="seconds of rest after each step")
+    parser.add_argument("--limit", type=float, default=280, help="seconds for the steps of one way")
     parser.add_argument("--only", metavar="WAY[:WAY...]", help="only these ways, and no coupling")
     parser.add_argument("--json")
     parser.add_argument("--files", default="/dev/shm" if os.access("/dev/shm", os.W_OK) else None,
