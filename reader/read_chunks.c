@@ -3,17 +3,21 @@
  * Compressed chunks: raw bytes from the file, decoded by a few threads outside the HDF5 lock, and
  * copied once, while they are in the cache. Where the places of the chunks in the file are known
  * the threads read for themselves, neighbouring chunks in one request, and announce what comes next
- * to the kernel; else the library is asked for each chunk's raw bytes.
+ * to a kernel that reads little ahead by itself; else the library is asked for each chunk's raw
+ * bytes.
  */
 #include "read.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <stdatomic.h>
+#include <stdio.h>
 #include <stdlib.h>
+#include <sys/stat.h>
+#include <sys/sysmacros.h>
 #include <unistd.h>
 
-enum { REQUEST = 1 << 20, GAP = 16 << 10, BATCH_MAX = 64 };
+enum { REQUEST = 1 << 20, GAP = 16 << 10, BATCH_MAX = 64, AHEAD_KIB = 2048 };
 
 /* What one thread has. */
 typedef struct chunk_worker {
@@ -30,6 +34,7 @@ typedef struct chunk_job {
   uint64_t chunk_bytes;
   uint64_t batch; /* chunks a task */
   int fd;
+  int announces; /* what comes next is told to the kernel */
   chunk_worker *worker;
   atomic_uint_fast64_t read, decoded, absent;
 } chunk_job;
@@ -219,6 +224,26 @@ static int read_together(chunk_job *c, wanted_chunk *want, size_t count, chunk_w
   return result;
 }
 
+/* Whether the kernel reads as far ahead on the file's device as a task or two: to be told would
+ * cost it more than it gains. */
+static int kernel_reads_ahead(int fd) {
+  struct stat state;
+  char path[80];
+  unsigned long kib = 0;
+  if (fstat(fd, &state) != 0) {
+    return 0;
+  }
+  snprintf(path, sizeof path, "/sys/class/bdi/%u:%u/read_ahead_kb", major(state.st_dev),
+           minor(state.st_dev));
+  FILE *file = fopen(path, "re");
+  if (file != NULL) {
+    char line[32] = "";
+    kib = fgets(line, sizeof line, file) != NULL ? strtoul(line, NULL, 10) : 0;
+    fclose(file);
+  }
+  return kib >= AHEAD_KIB;
+}
+
 /* Tells the kernel about the bytes of a task that comes later. */
 static void announce(const chunk_job *c, uint64_t task) {
   wanted_chunk want;
@@ -239,7 +264,7 @@ static int chunk_task(void *context, uint64_t task, int thread, beamcast_error *
   const uint64_t first = task * c->batch;
   size_t held = 0; /* chunks in want that wait to be read with the next */
   int result = BEAMCAST_OK;
-  if (c->open->places != NULL) {
+  if (c->announces) {
     announce(c, task + 2 * (uint64_t)c->job->threads);
   }
   for (uint64_t i = first; i < first + c->batch && i < c->grid.tasks && result == BEAMCAST_OK;
@@ -323,6 +348,7 @@ int read_chunks(read_job *job, beamcast_error *error) {
     result = beamcast_fail(error, BEAMCAST_ERR_IO, "%s can't be opened (%s)", open_set->file_name,
                            strerror(errno));
   } else {
+    c.announces = c.fd >= 0 && !kernel_reads_ahead(c.fd);
     thread_job work = {.task = chunk_task,
                        .context = &c,
                        .tasks = (c.grid.tasks + c.batch - 1) / c.batch,

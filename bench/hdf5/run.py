@@ -256,6 +256,7 @@ def main():
     parser.add_argument("--python", help="a Python that has h5py and hdf5plugin; without, one is made")
     parser.add_argument("--size", type=int, default=384)
     parser.add_argument("--repeat", type=int, default=5)
+    parser.add_argument("--kinds", nargs="+", choices=KINDS, default=KINDS, metavar="KIND", help="only these: " + ", ".join(KINDS))
     parser.add_argument("--json")
     arguments = parser.parse_args()
     began = time.monotonic()
@@ -268,7 +269,7 @@ def main():
     cores = len(os.sched_getaffinity(0))
     rows = []
     with tempfile.TemporaryDirectory() as folder:
-        for kind in KINDS if plugins else KINDS[:2]:
+        for kind in [k for k in arguments.kinds if plugins or k in KINDS[:2]]:
             for dtype in ("f4", "u2"):
                 one_file(arguments, folder, kind, dtype, python, plugins, cores, rows)
         seconds = listing(arguments.probe, folder, python, arguments.repeat)
