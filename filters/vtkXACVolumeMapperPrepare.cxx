@@ -1,0 +1,230 @@
+// SPDX-License-Identifier: BSD-3-Clause
+//
+// The mapper's part before a picture: gives the renderer what changed of back end, kernel, data,
+// colours and light. The ranks pass here together.
+#include "vtkXACVolumeMapperInternals.h"
+
+#include "vtkColorTransferFunction.h"
+#include "vtkImageData.h"
+#include "vtkMatrix4x4.h"
+#include "vtkMultiProcessController.h"
+#include "vtkPiecewiseFunction.h"
+#include "vtkVolume.h"
+#include "vtkVolumeProperty.h"
+
+#include <algorithm>
+#include <cstdlib>
+#include <sstream>
+
+bool vtkXACVolumeMapper::PrepareRenderer() {
+  Internals &in = *this->Internal;
+  if (in.Renderer && in.LoadedBackend == in.Backend) {
+    return true;
+  }
+  xac_policy policy = in.Backend == "cpu" ? XAC_CPU : in.Backend == "cuda" ? XAC_CUDA : XAC_AUTO;
+  beamcast_error error = {0, ""};
+  xac_renderer *made = xac_create(policy, XACThreads(), &error);
+  if (!made && policy == XAC_CUDA) {
+    in.Problem = std::string("the CPU draws: ") + error.message;
+    made = xac_create(XAC_CPU, XACThreads(), &error);
+  }
+  if (!made) {
+    in.Problem = error.message;
+    return false;
+  }
+  xac_destroy(in.Renderer);
+  in.Renderer = made;
+  in.LoadedBackend = in.Backend;
+  in.BrickChanged = true;
+  in.KernelChanged = true;
+  in.ColorsGiven = in.ShadingGiven = false;
+  return true;
+}
+
+void vtkXACVolumeMapper::PrepareKernel() {
+  Internals &in = *this->Internal;
+  int bits = XACKernelBits(in.Kernel.c_str());
+  in.KernelFailed = false;
+  if (bits >= 0) {
+    in.Bits = bits;
+    in.KernelProblem.clear();
+  } else if (in.KernelChanged) {
+    beamcast_error error = {0, ""};
+    if (xac_user_load(in.Renderer, in.Kernel.c_str(), &error) == BEAMCAST_OK) {
+      in.Bits = xac_user_kernel_bits(in.Renderer);
+      in.KernelProblem.clear();
+    } else {
+      in.KernelProblem = error.message; // the last good kernel draws on
+      in.KernelFailed = true;
+      vtkWarningMacro(<< error.message);
+    }
+  }
+  in.KernelChanged = false;
+  if ((in.Bits & XAC_USER) && !*xac_user_stopped(in.Renderer)) {
+    std::istringstream words(in.Parameters);
+    for (std::string word; words >> word;) {
+      size_t equals = word.find('=');
+      beamcast_error error = {0, ""};
+      if (equals != std::string::npos &&
+          xac_user_set(in.Renderer, word.substr(0, equals).c_str(),
+                       std::atof(word.c_str() + equals + 1), &error) != BEAMCAST_OK) {
+        in.KernelProblem = error.message;
+      }
+    }
+  }
+}
+
+bool vtkXACVolumeMapper::PrepareData(vtkVolume *prop) {
+  Internals &in = *this->Internal;
+  if (!in.Whole.Valid()) {
+    in.Problem = "there is no volume yet";
+    return false;
+  }
+  vtkImageData *image = vtkImageData::SafeDownCast(this->GetDataSetInput());
+  int cells = 0;
+  vtkDataArray *array =
+      image ? vtkAbstractMapper::GetScalars(image, this->ScalarMode, this->ArrayAccessMode,
+                                            this->ArrayId, this->ArrayName, cells)
+            : nullptr;
+  if (array && cells) {
+    in.Problem = "XAC Volume draws point arrays; use Cell Data to Point Data first";
+    array = nullptr;
+  }
+  const double *matrix = prop->GetMatrix()->GetData();
+  vtkMTimeType time = array ? array->GetMTime() : 0;
+  const bool same = !in.BrickChanged && array == in.Array && time == in.ArrayTime &&
+                    std::equal(matrix, matrix + 16, in.Matrix) &&
+                    this->Component == in.GivenComponent && this->Nearest == in.GivenNearest;
+  if (same) {
+    return true;
+  }
+  xac_volume volume;
+  beamcast_error error = {0, ""};
+  const vtkSmartPointer<vtkDataArray> before = in.Drawn; // read until the renderer has another
+  in.Drawn = XACDrawable(array, &in.Converted);
+  int code = XACMakeVolume(image, in.Drawn, this->Component, in.Owned, in.Whole, matrix,
+                           this->Nearest, &volume, &error);
+  if (code != BEAMCAST_OK) {
+    in.Problem = error.message; // take part in what is collective with an empty brick
+    XACMakeVolume(nullptr, nullptr, 0, in.Owned, in.Whole, matrix, false, &volume, nullptr);
+  }
+  if (xac_set_volume(in.Renderer, &volume, &error) != BEAMCAST_OK) {
+    in.Problem = error.message;
+    return false;
+  }
+  in.Array = array;
+  in.ArrayTime = time;
+  std::copy(matrix, matrix + 16, in.Matrix);
+  in.GivenComponent = this->Component;
+  in.GivenNearest = this->Nearest;
+  in.BrickChanged = false;
+  return true;
+}
+
+bool vtkXACVolumeMapper::PrepareColors(vtkVolume *prop) {
+  Internals &in = *this->Internal;
+  vtkVolumeProperty *property = prop->GetProperty();
+  vtkColorTransferFunction *color = property->GetRGBTransferFunction(0);
+  vtkPiecewiseFunction *opacity = property->GetScalarOpacity(0);
+  double a[2], b[2];
+  color->GetRange(a);
+  opacity->GetRange(b);
+  xac_transfer transfer;
+  transfer.range[0] = std::min(a[0], b[0]);
+  transfer.range[1] = std::max(a[1], b[1]);
+  transfer.entries = 4096;
+  transfer.unit_distance =
+      this->UnitDistance > 0.0 ? this->UnitDistance : property->GetScalarOpacityUnitDistance(0);
+  std::vector<float> rgb(3 * 4096), alpha(4096), rgba(4 * 4096);
+  if (transfer.range[1] > transfer.range[0]) {
+    color->GetTable(transfer.range[0], transfer.range[1], 4096, rgb.data());
+    opacity->GetTable(transfer.range[0], transfer.range[1], 4096, alpha.data());
+  } else {
+    double c[3];
+    color->GetColor(transfer.range[0], c);
+    for (size_t i = 0; i < 4096; i++) {
+      std::copy(c, c + 3, rgb.begin() + 3 * static_cast<ptrdiff_t>(i));
+      alpha[i] = static_cast<float>(opacity->GetValue(transfer.range[0]));
+    }
+  }
+  for (size_t i = 0; i < 4096; i++) {
+    std::copy(rgb.begin() + 3 * static_cast<ptrdiff_t>(i),
+              rgb.begin() + 3 * static_cast<ptrdiff_t>(i) + 3,
+              rgba.begin() + 4 * static_cast<ptrdiff_t>(i));
+    rgba[4 * i + 3] = alpha[i];
+  }
+  transfer.rgba = rgba.data();
+  beamcast_error error = {0, ""};
+  if (xac_set_transfer(in.Renderer, &transfer, &error) != BEAMCAST_OK) {
+    in.Problem = error.message; // the last good colours stay
+    return in.ColorsGiven;
+  }
+  in.ColorsGiven = true;
+  return true;
+}
+
+bool vtkXACVolumeMapper::PrepareShading() {
+  Internals &in = *this->Internal;
+  xac_shading s;
+  xac_shading_default(&s);
+  s.kernel = in.Bits;
+  s.light = static_cast<xac_light_kind>(this->LightKind);
+  std::copy(this->LightVector, this->LightVector + 3, s.vector);
+  s.ambient = static_cast<float>(this->Ambient);
+  s.diffuse = static_cast<float>(this->Diffuse);
+  s.specular = static_cast<float>(this->Specular);
+  s.specular_power = static_cast<float>(this->SpecularPower);
+  s.anisotropy = static_cast<float>(this->Anisotropy);
+  s.occlusion_strength = static_cast<float>(this->OcclusionStrength);
+  s.occlusion_radius = this->OcclusionRadius;
+  s.light_resolution = this->LightResolution;
+  beamcast_error error = {0, ""};
+  if (xac_set_shading(in.Renderer, &s, &error) != BEAMCAST_OK) {
+    in.Problem = error.message; // the last good light stays
+    return in.ShadingGiven;
+  }
+  in.ShadingGiven = true;
+  return true;
+}
+
+void vtkXACVolumeMapper::Prepare(vtkVolume *prop, vtkMultiProcessController *controller) {
+  Internals &in = *this->Internal;
+  in.Problem.clear();
+  in.Ready = false;
+  in.Prop = prop;
+  bool fine = this->PrepareRenderer();
+  if (fine) {
+    this->PrepareKernel();
+    fine = this->PrepareData(prop) && this->PrepareColors(prop) && this->PrepareShading();
+  }
+  // Light is worked out together, so all ranks must be ready, or none; and all have one kernel.
+  const bool user = fine && (in.Bits & XAC_USER) != 0;
+  const int mine[2] = {fine, !in.KernelFailed && !(user && *xac_user_stopped(in.Renderer))};
+  int all[2] = {mine[0], mine[1]};
+  if (controller && controller->GetNumberOfProcesses() > 1) {
+    controller->AllReduce(mine, all, 2, vtkCommunicator::MIN_OP);
+  }
+  if (user && mine[1] && !all[1]) {
+    xac_user_stop(in.Renderer);
+  }
+  if (!all[0]) {
+    if (fine) {
+      in.Problem = "another rank can't draw its part";
+    }
+    return;
+  }
+  beamcast_error error = {0, ""};
+  if ((in.Bits & (XAC_SCATTER | XAC_OCCLUSION)) &&
+      XACShareLight(in.Renderer, controller, &error) != BEAMCAST_OK) {
+    in.Problem = error.message;
+  }
+  if (in.WindowWanted) {
+    XACFindWindow(in.Renderer, controller, 0.001, 0.999, this->Window);
+    in.WindowWanted = false;
+  }
+  in.Ready = true;
+}
+
+void vtkXACVolumeMapper::RequestWindow() {
+  this->Internal->WindowWanted = true;
+}
