@@ -49,7 +49,7 @@ check() {
 }
 
 echo >>"$report"
-for test in physics cut input; do
+for test in cuda physics cut input; do
   if [ -x "$build/bin/test_xac_$test" ]; then
     check "test xac.$test on the device" env XAC_TEST_BACKEND=cuda "$build/bin/test_xac_$test"
   else
@@ -88,6 +88,8 @@ if [ -x "$sanitizer" ]; then
     check "compute-sanitizer $tool" "$sanitizer" --tool $tool --error-exitcode 9 "$build/bin/bench_render" "$volume" \
       "$n" "$n" 32 float32 backend=cuda kernels=0,1,5,6 pixels=64 frames=1
   done
+  [ -x "$build/bin/test_xac_cuda" ] && check "compute-sanitizer memcheck, users' kernels" "$sanitizer" --tool memcheck \
+    --error-exitcode 9 "$build/bin/test_xac_cuda"
 else
   echo "- compute-sanitizer: not found, not run" | tee -a "$report"
 fi

@@ -1,5 +1,5 @@
-# Writes the sources that a user's kernel is compiled with into a C file, as bytes.
-function(xac_embed output)
+# Writes the sources that a user's kernel is compiled with into a C file, as bytes: the list NAME of xac_user.h.
+function(xac_embed output name_of_list)
   set(text "/* Made by the build. */\n#include \"xac_user.h\"\n")
   set(list "")
   set(number 0)
@@ -13,5 +13,5 @@ function(xac_embed output)
     math(EXPR number "${number} + 1")
   endforeach()
   file(CONFIGURE OUTPUT ${output} CONTENT
-    "${text}const xac_embedded xac_embedded_files[] = {\n${list}  {0, 0, 0}};\n" @ONLY)
+    "${text}const xac_embedded ${name_of_list}[] = {\n${list}  {0, 0, 0}};\n" @ONLY)
 endfunction()

@@ -75,6 +75,8 @@ typedef struct xac_volume {
 
 /* Names the brick to draw. Neighbouring bricks share one plane of points. Reads the data once, for
  * the grid of value ranges with which empty space is skipped; call again when the data changed.
+ * Where a device draws, its copy is begun, in a thread that may read the old data until this or
+ * xac_destroy returns.
  * Voxels that are not finite are drawn as nothing. A whole volume one point thick is drawn one
  * cell thick. Errors: BEAMCAST_ERR_ARGUMENT, BEAMCAST_ERR_MEMORY; the old brick stays then. */
 XAC_API int xac_set_volume(xac_renderer *renderer, const xac_volume *volume, beamcast_error *error);
@@ -238,7 +240,9 @@ typedef struct xac_parameter {
  * will meet no trial can show: a kernel whose loops don't end while a picture is drawn (a million
  * rounds in a sample, or a minute), or that indexes an array outside, is stopped, and the kernel
  * that was loaded before it draws this picture and all others, or local light where there was none.
- * A kernel file is trusted code: it runs with the rights of this process. */
+ * Where a device draws, the file is compiled for it, too (NVRTC); where that can't be, the CPU
+ * draws it, and the notice says why. Without a C compiler the device alone has it. A kernel file is
+ * trusted code: it runs with the rights of this process. */
 XAC_API int xac_user_load(xac_renderer *renderer, const char *path, beamcast_error *error);
 
 /* The sentence about the kernel that was stopped since the last load; "" when none was. */

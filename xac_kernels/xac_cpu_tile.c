@@ -235,6 +235,7 @@ XAC_INLINE xk_sample xk_fetch(const xk_source *source, xi x, xi y, xi z, xf fx, 
 
 #include "xac_user_cpu.h"
 
+#define XAC_CALLS_USER
 #include "xac_kernel.h"
 
 /* --- a tile ---------------------------------------------------------------------------------- */

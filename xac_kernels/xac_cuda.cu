@@ -6,45 +6,32 @@
 #include <cmath>
 #include <cstdio>
 #include <cstring>
+#include <exception>
 #include <new>
+#include <thread>
 #include <vector>
 
+#include <cuda.h>
 #include <cuda_runtime.h>
+#include <dlfcn.h>
 
 #include "xac_cuda_kernel.cuh"
 
 extern "C" {
 #include "xac_cuda.h"
+#include "xac_nvrtc.h"
 }
 
-/* Device memory that grows as needed and is freed with its owner. */
-struct buffer {
-  void *data = nullptr;
-  size_t bytes = 0;
-  bool reserve(size_t wanted) {
-    if (wanted <= bytes) {
-      return true;
-    }
-    cudaFree(data);
-    data = nullptr;
-    bytes = 0;
-    if (cudaMalloc(&data, wanted) != cudaSuccess) {
-      data = nullptr;
-      return false;
-    }
-    bytes = wanted;
-    return true;
-  }
-  ~buffer() {
-    cudaFree(data);
-  }
-};
+#include "xac_cuda_upload.h"
 
 struct xac_device {
-  int number = 0;
-  buffer core, border[6], table, light, open, visible, rgba, depth, limit, samples;
-  uint64_t volume_version = 0, table_version = 0, light_version = 0;
-  const void *visible_of = nullptr;
+  int number = 0, architecture = 0;
+  xac_device_brick brick;
+  buffer table, light, open, visible, rgba, depth, limit, report;
+  uint64_t table_version = 0, light_version = 0;
+  /* What the macrocells' bits that lie on the device were made of. */
+  uint64_t visible_volume = 0, visible_table = 0;
+  int visible_everywhere = 0;
 };
 
 static int cuda_failed(cudaError_t code, const char *what, beamcast_error *error) {
@@ -67,6 +54,7 @@ extern "C" xac_device *xac_device_open(char *description, size_t size, beamcast_
     beamcast_fail(error, BEAMCAST_ERR_UNSUPPORTED, "cuda: the device's properties can't be read");
     return nullptr;
   }
+  device->architecture = 10 * properties.major + properties.minor;
   snprintf(description, size, "cuda, %s, %.0f GiB", properties.name,
            (double)properties.totalGlobalMem / 1073741824.0);
   return device;
@@ -74,114 +62,6 @@ extern "C" xac_device *xac_device_open(char *description, size_t size, beamcast_
 
 extern "C" void xac_device_close(xac_device *device) {
   delete device;
-}
-
-/* Copies a strided box of points to the device, packed. */
-static cudaError_t upload_box(const void *host, const int64_t dims[3], const int64_t stride[3],
-                              size_t size, void *device) {
-  if (stride[0] == 1 && stride[1] >= dims[0] && stride[2] % stride[1] == 0) {
-    cudaMemcpy3DParms copy = {};
-    copy.srcPtr = make_cudaPitchedPtr(const_cast<void *>(host), (size_t)stride[1] * size,
-                                      (size_t)dims[0] * size, (size_t)(stride[2] / stride[1]));
-    copy.dstPtr = make_cudaPitchedPtr(device, (size_t)dims[0] * size, (size_t)dims[0] * size,
-                                      (size_t)dims[1]);
-    copy.extent = make_cudaExtent((size_t)dims[0] * size, (size_t)dims[1], (size_t)dims[2]);
-    copy.kind = cudaMemcpyHostToDevice;
-    return cudaMemcpy3D(&copy);
-  }
-  std::vector<char> row((size_t)dims[0] * size);
-  for (int64_t z = 0; z < dims[2]; z++) {
-    for (int64_t y = 0; y < dims[1]; y++) {
-      const char *from = (const char *)host + (y * stride[1] + z * stride[2]) * (int64_t)size;
-      for (int64_t x = 0; x < dims[0]; x++) {
-        memcpy(row.data() + (size_t)x * size, from + x * stride[0] * (int64_t)size, size);
-      }
-      char *to = (char *)device + (size_t)((z * dims[1] + y) * dims[0]) * size;
-      cudaError_t code = cudaMemcpy(to, row.data(), row.size(), cudaMemcpyHostToDevice);
-      if (code != cudaSuccess) {
-        return code;
-      }
-    }
-  }
-  return cudaSuccess;
-}
-
-/* The core to the device, packed, its last planes from where they lie. */
-static cudaError_t upload_core(const xac_volume *v, size_t size, void *device) {
-  int64_t own[3];
-  for (int a = 0; a < 3; a++) {
-    own[a] = v->dims[a] - (v->last[a] != nullptr);
-  }
-  if (own[0] == v->dims[0] && own[1] == v->dims[1]) { /* planes along z follow one another */
-    cudaError_t code = upload_box(v->data, own, v->stride, size, device);
-    if (code == cudaSuccess && v->last[2]) {
-      const int64_t *s = v->last_stride[2], dims[3] = {own[0], own[1], 1};
-      const int64_t stride[3] = {s[0], s[1], s[1] * own[1]};
-      code = upload_box(v->last[2], dims, stride, size,
-                        (char *)device + (size_t)(own[0] * own[1] * own[2]) * size);
-    }
-    return code;
-  }
-  std::vector<char> plane((size_t)(v->dims[0] * v->dims[1]) * size);
-  for (int64_t z = 0; z < v->dims[2]; z++) {
-    for (int64_t i = 0; i < v->dims[0] * v->dims[1]; i++) {
-      const int64_t x = i % v->dims[0], y = i / v->dims[0];
-      const char *from = (const char *)v->data;
-      int64_t at = x * v->stride[0] + y * v->stride[1] + z * v->stride[2];
-      if (z == own[2]) {
-        from = (const char *)v->last[2];
-        at = x * v->last_stride[2][0] + y * v->last_stride[2][1];
-      } else if (y == own[1]) {
-        from = (const char *)v->last[1];
-        at = x * v->last_stride[1][0] + z * v->last_stride[1][1];
-      } else if (x == own[0]) {
-        from = (const char *)v->last[0];
-        at = y * v->last_stride[0][0] + z * v->last_stride[0][1];
-      }
-      memcpy(plane.data() + (size_t)i * size, from + at * (int64_t)size, size);
-    }
-    cudaError_t code = cudaMemcpy((char *)device + (size_t)z * plane.size(), plane.data(),
-                                  plane.size(), cudaMemcpyHostToDevice);
-    if (code != cudaSuccess) {
-      return code;
-    }
-  }
-  return cudaSuccess;
-}
-
-static int upload_volume(xac_device *d, const xac_renderer *r, beamcast_error *error) {
-  const xac_volume *v = &r->volume;
-  const size_t size = beamcast_type_size(v->type);
-  const size_t bytes = (size_t)(v->dims[0] * v->dims[1] * v->dims[2]) * size;
-  size_t available = 0, total = 0;
-  if (!d->core.reserve(bytes)) {
-    cudaGetLastError();
-    cudaMemGetInfo(&available, &total);
-    return beamcast_fail(error, BEAMCAST_ERR_MEMORY,
-                         "the brick needs %.2f GiB of the GPU's memory, %.2f of %.2f GiB are free",
-                         (double)bytes / 1073741824.0, (double)available / 1073741824.0,
-                         (double)total / 1073741824.0);
-  }
-  cudaError_t code = upload_core(v, size, d->core.data);
-  for (int face = 0; face < 6 && code == cudaSuccess; face++) {
-    if (v->border[face] == nullptr) {
-      continue;
-    }
-    const int64_t n0 = v->dims[face < 2 ? 1 : 0], n1 = v->dims[face < 4 ? 2 : 1];
-    const int64_t dims[3] = {n0, n1, 1};
-    const int64_t stride[3] = {v->border_stride[face][0], v->border_stride[face][1],
-                               v->border_stride[face][1] * n1};
-    if (!d->border[face].reserve((size_t)(n0 * n1) * size)) {
-      return beamcast_fail(error, BEAMCAST_ERR_MEMORY, "no memory on the GPU for border planes");
-    }
-    code = upload_box(v->border[face], dims, stride, size, d->border[face].data);
-  }
-  if (code != cudaSuccess) {
-    return cuda_failed(code, "uploading the volume", error);
-  }
-  d->volume_version = r->volume_version;
-  d->visible_of = nullptr;
-  return BEAMCAST_OK;
 }
 
 static int upload_to(buffer *to, const void *from, size_t bytes, const char *what,
@@ -193,24 +73,38 @@ static int upload_to(buffer *to, const void *from, size_t bytes, const char *wha
   return code == cudaSuccess ? BEAMCAST_OK : cuda_failed(code, what, error);
 }
 
-static int upload_changes(xac_device *d, xac_renderer *r, const xac_frame *f,
+/* The macrocells' bits and the colour table. */
+static int upload_colours(xac_device *d, xac_renderer *r, const xac_frame *f,
                           beamcast_error *error) {
   int code = BEAMCAST_OK;
-  if (d->volume_version != r->volume_version) {
-    code = upload_volume(d, r, error);
-  }
-  if (code == BEAMCAST_OK && (d->table_version != r->table_version || d->visible_of == nullptr)) {
+  const int everywhere = (f->kernel & XAC_USER) && xac_user_everywhere(r->user);
+  if (d->visible_volume != r->volume_version || d->visible_table != r->table_version ||
+      d->visible_everywhere != everywhere) {
     std::vector<unsigned> bits(2 * r->ranges.count);
     for (size_t i = 0; i < r->ranges.count; i++) {
       xac_visible_bits(r, i, &bits[2 * i]);
     }
+    d->visible_volume = 0;
     code = upload_to(&d->visible, bits.data(), bits.size() * sizeof(unsigned),
                      "the grid of value ranges", error);
     if (code == BEAMCAST_OK) {
-      code = upload_to(&d->table, r->table, XAC_TABLE * 16, "the colour table", error);
+      d->visible_volume = r->volume_version;
+      d->visible_table = r->table_version;
+      d->visible_everywhere = everywhere;
     }
-    d->visible_of = code == BEAMCAST_OK ? r : nullptr;
-    d->table_version = r->table_version;
+  }
+  if (code == BEAMCAST_OK && d->table_version != r->table_version) {
+    code = upload_to(&d->table, r->table, XAC_TABLE * 16, "the colour table", error);
+    d->table_version = code == BEAMCAST_OK ? r->table_version : 0;
+  }
+  return code;
+}
+
+static int upload_changes(xac_device *d, xac_renderer *r, const xac_frame *f,
+                          beamcast_error *error) {
+  int code = d->brick.finish(d->number, &r->volume, r->volume_version, error);
+  if (code == BEAMCAST_OK) {
+    code = upload_colours(d, r, f, error);
   }
   if (code == BEAMCAST_OK && (f->kernel & (2 | 4)) && d->light_version != r->light_version) {
     code = upload_to(&d->light, r->coarse.light, r->coarse.count * 4, "light", error);
@@ -222,28 +116,155 @@ static int upload_changes(xac_device *d, xac_renderer *r, const xac_frame *f,
   return code;
 }
 
-typedef void (*draw_kernel)(const xac_frame, xk_source, const xk_grid, const float *, float4 *,
-                            float *, unsigned long long *);
+/* --- a user's kernel -------------------------------------------------------------------------- */
 
-static draw_kernel kernel_for(int kernel) {
+/* What is used of the driver's library, which the runtime has loaded where a device answers. */
+struct driver {
+  decltype(&cuModuleLoadData) load = nullptr;
+  decltype(&cuModuleGetFunction) get = nullptr;
+  decltype(&cuModuleUnload) unload = nullptr;
+  decltype(&cuLaunchKernel) launch = nullptr;
+  decltype(&cuGetErrorName) name = nullptr;
+
+  driver() {
+    void *library = dlopen("libcuda.so.1", RTLD_NOW | RTLD_LOCAL);
+    if (library) {
+      find(library, "cuModuleLoadData", &load);
+      find(library, "cuModuleGetFunction", &get);
+      find(library, "cuModuleUnload", &unload);
+      find(library, "cuLaunchKernel", &launch);
+      find(library, "cuGetErrorName", &name);
+    }
+  }
+
+  bool complete() const {
+    return load && get && unload && launch && name;
+  }
+
+private:
+  template <class FUNCTION> static void find(void *library, const char *symbol, FUNCTION *to) {
+    void *found = dlsym(library, symbol);
+    memcpy(to, &found, sizeof found);
+  }
+};
+
+static const driver &the_driver() {
+  static const driver functions;
+  return functions;
+}
+
+struct user_module {
+  CUmodule module = nullptr;
+  CUfunction function = nullptr;
+};
+
+static int driver_failed(CUresult code, const char *what, beamcast_error *error) {
+  const char *name = nullptr;
+  the_driver().name(code, &name);
+  return beamcast_fail(error, BEAMCAST_ERR_UNSUPPORTED, "cuda: %s: %s", what,
+                       name ? name : "unknown");
+}
+
+extern "C" int xac_device_architecture(const xac_device *device) {
+  return device->architecture;
+}
+
+extern "C" int xac_device_load(xac_device *device, const void *image, void **module,
+                               beamcast_error *error) {
+  *module = nullptr;
+  if (!the_driver().complete()) {
+    return beamcast_fail(error, BEAMCAST_ERR_UNSUPPORTED, "cuda: libcuda.so.1 can't be loaded");
+  }
+  user_module *user = new (std::nothrow) user_module;
+  if (user == nullptr) {
+    return beamcast_fail(error, BEAMCAST_ERR_MEMORY, "no memory for a kernel");
+  }
+  cudaSetDevice(device->number);
+  cudaFree(nullptr); /* makes the device's context this thread's */
+  CUresult code = the_driver().load(&user->module, image);
+  if (code == CUDA_SUCCESS) {
+    code = the_driver().get(&user->function, user->module, XAC_NVRTC_ENTRY);
+  }
+  if (code != CUDA_SUCCESS) {
+    xac_device_unload(user);
+    return driver_failed(code, "loading the compiled kernel", error);
+  }
+  *module = user;
+  return BEAMCAST_OK;
+}
+
+extern "C" void xac_device_unload(void *module) {
+  user_module *user = (user_module *)module;
+  if (user && user->module) {
+    the_driver().unload(user->module);
+  }
+  delete user;
+}
+
+/* --- drawing ---------------------------------------------------------------------------------- */
+
+static const void *kernel_for(int kernel) {
   switch (kernel) {
   case 1:
-    return draw_rays<1>;
+    return (const void *)draw_rays<1>;
   case 2:
-    return draw_rays<2>;
+    return (const void *)draw_rays<2>;
   case 4:
-    return draw_rays<4>;
+    return (const void *)draw_rays<4>;
   case 5:
-    return draw_rays<5>;
+    return (const void *)draw_rays<5>;
   case 6:
-    return draw_rays<6>;
+    return (const void *)draw_rays<6>;
   default:
-    return draw_rays<0>;
+    return (const void *)draw_rays<0>;
   }
 }
 
+/* Starts the built-in kernel, or the user's. */
+static int launch(const xac_renderer *r, const xac_frame *f, void **arguments,
+                  beamcast_error *error) {
+  const dim3 block(XAC_BLOCK_X, XAC_BLOCK_Y), blocks((f->width + XAC_BLOCK_X - 1) / XAC_BLOCK_X,
+                                                     (f->height + XAC_BLOCK_Y - 1) / XAC_BLOCK_Y);
+  if (f->kernel & XAC_USER) {
+    const char *why_not;
+    const user_module *user = (const user_module *)xac_user_module(r->user, &why_not);
+    CUresult code = the_driver().launch(user->function, blocks.x, blocks.y, 1, block.x, block.y, 1,
+                                        0, nullptr, arguments, nullptr);
+    return code == CUDA_SUCCESS ? BEAMCAST_OK : driver_failed(code, "drawing", error);
+  }
+  cudaError_t code = cudaLaunchKernel(kernel_for(f->kernel), blocks, block, arguments, 0, nullptr);
+  return code == cudaSuccess ? BEAMCAST_OK : cuda_failed(code, "drawing", error);
+}
+
+/* What the kernels read the brick and the coarse grids by. */
+static void describe(const xac_device *d, const xac_renderer *r, const xac_frame *f,
+                     xk_source *source, xk_grid *grid) {
+  source->type = r->volume.type;
+  source->core = d->brick.core.data;
+  grid->visible = (const uint2 *)d->visible.data;
+  for (int a = 0; a < 3; a++) {
+    source->dims[a] = (int)r->volume.dims[a];
+    source->start[a] = (int)r->volume.start[a];
+    grid->dims[a] = (int)r->ranges.grid[a];
+    grid->whole[a] = (int)r->volume.whole[a];
+  }
+  for (int face = 0; face < 6; face++) {
+    source->border[face] = r->volume.border[face] ? d->brick.border[face].data : nullptr;
+  }
+  source->table = (const float4 *)d->table.data;
+  if (f->kernel & (2 | 4)) {
+    source->light = (const float *)d->light.data;
+    source->open = (const float *)d->open.data;
+  }
+}
+
+extern "C" void xac_device_upload(xac_device *d, const xac_volume *volume, uint64_t version) {
+  d->brick.begin(d->number, volume, version);
+}
+
 extern "C" int xac_device_draw(xac_device *d, xac_renderer *r, const xac_frame *f,
-                               const xac_image *image, xac_stats *stats, beamcast_error *error) {
+                               const xac_image *image, xac_stats *stats, int *stopped,
+                               beamcast_error *error) {
   const size_t pixels = (size_t)f->width * (size_t)f->height;
   if (r->ranges.count == 0) {
     memset(image->rgba, 0, pixels * 16);
@@ -253,6 +274,7 @@ extern "C" int xac_device_draw(xac_device *d, xac_renderer *r, const xac_frame *
     stats->backend = XAC_CUDA;
     return BEAMCAST_OK;
   }
+  cudaSetDevice(d->number);
   int code = upload_changes(d, r, f, error);
   if (code == BEAMCAST_OK && image->depth_limit) {
     code = upload_to(&d->limit, image->depth_limit, pixels * 4, "the depth limit", error);
@@ -260,39 +282,25 @@ extern "C" int xac_device_draw(xac_device *d, xac_renderer *r, const xac_frame *
   if (code != BEAMCAST_OK) {
     return code;
   }
-  if (!d->rgba.reserve(pixels * 16) || !d->samples.reserve(8) ||
+  if (!d->rgba.reserve(pixels * 16) || !d->report.reserve(sizeof(xk_report)) ||
       (image->depth && !d->depth.reserve(pixels * 4))) {
     return beamcast_fail(error, BEAMCAST_ERR_MEMORY, "no memory on the GPU for the picture");
   }
+  xac_frame frame = *f;
   xk_source source = {};
-  source.type = r->volume.type;
-  source.core = d->core.data;
   xk_grid grid = {};
-  grid.visible = (const uint2 *)d->visible.data;
-  for (int a = 0; a < 3; a++) {
-    source.dims[a] = (int)r->volume.dims[a];
-    source.start[a] = (int)r->volume.start[a];
-    grid.dims[a] = (int)r->ranges.grid[a];
-    grid.whole[a] = (int)r->volume.whole[a];
+  describe(d, r, f, &source, &grid);
+  cudaMemset(d->report.data, 0, sizeof(xk_report));
+  const void *limit = image->depth_limit ? d->limit.data : nullptr;
+  void *depth = image->depth ? d->depth.data : nullptr;
+  void *arguments[] = {&frame, &source, &grid, &limit, &d->rgba.data, &depth, &d->report.data};
+  code = launch(r, f, arguments, error);
+  if (code != BEAMCAST_OK) {
+    return code;
   }
-  for (int face = 0; face < 6; face++) {
-    source.border[face] = r->volume.border[face] ? d->border[face].data : nullptr;
-  }
-  source.table = (const float4 *)d->table.data;
-  source.light = (const float *)d->light.data;
-  source.open = (const float *)d->open.data;
-  cudaMemset(d->samples.data, 0, 8);
-  dim3 block(16, 8), blocks((f->width + 15) / 16, (f->height + 7) / 8);
-  kernel_for(f->kernel)<<<blocks, block>>>(
-      *f, source, grid, image->depth_limit ? (const float *)d->limit.data : nullptr,
-      (float4 *)d->rgba.data, image->depth ? (float *)d->depth.data : nullptr,
-      (unsigned long long *)d->samples.data);
-  cudaError_t failed = cudaGetLastError();
-  unsigned long long samples = 0;
-  if (failed == cudaSuccess) {
-    failed =
-        cudaMemcpy(&samples, d->samples.data, 8, cudaMemcpyDeviceToHost); /* waits for the kernel */
-  }
+  xk_report report = {};
+  cudaError_t failed = cudaMemcpy(&report, d->report.data, sizeof report,
+                                  cudaMemcpyDeviceToHost); /* waits for the kernel */
   if (failed == cudaSuccess) {
     failed = cudaMemcpy(image->rgba, d->rgba.data, pixels * 16, cudaMemcpyDeviceToHost);
   }
@@ -302,7 +310,8 @@ extern "C" int xac_device_draw(xac_device *d, xac_renderer *r, const xac_frame *
   if (failed != cudaSuccess) {
     return cuda_failed(failed, "drawing", error);
   }
-  stats->samples = samples;
+  *stopped = report.stopped;
+  stats->samples = report.samples;
   stats->bricks = stats->visible = r->ranges.count;
   stats->backend = XAC_CUDA;
   return BEAMCAST_OK;

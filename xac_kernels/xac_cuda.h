@@ -16,9 +16,21 @@ extern "C" {
 xac_device *xac_device_open(char *description, size_t size, beamcast_error *error);
 void xac_device_close(xac_device *device); /* NULL is fine */
 
-/* Draws the brick with one of the built-in kernels; uploads what changed first. */
+/* 10 * major + minor of the device's compute capability. */
+int xac_device_architecture(const xac_device *device);
+/* Loads what NVRTC made of a user's kernel; *module is freed with xac_device_unload. */
+int xac_device_load(xac_device *device, const void *image, void **module, beamcast_error *error);
+void xac_device_unload(void *module); /* NULL is fine */
+
+/* Begins to bring the brick to the device, in a thread of its own, slab by slab; returns at once.
+ * The brick is read until the next upload, or until the device is closed. version: what the
+ * renderer's volume_version will be. That it did not succeed is said when it is drawn. */
+void xac_device_upload(xac_device *device, const xac_volume *volume, uint64_t version);
+
+/* Draws the brick with a built-in kernel, or the loaded user's; uploads what changed first.
+ * stopped: why the user's kernel had to be; the picture is not finished then. */
 int xac_device_draw(xac_device *device, xac_renderer *r, const xac_frame *frame,
-                    const xac_image *image, xac_stats *stats, beamcast_error *error);
+                    const xac_image *image, xac_stats *stats, int *stopped, beamcast_error *error);
 
 #ifdef __cplusplus
 }

@@ -98,7 +98,9 @@ void xac_visible_bits(const xac_renderer *r, size_t macrocell, unsigned *bits);
 
 /* xac_user.c */
 void xac_user_free(xac_user *user);
-xac_user_function xac_user_packet_function(const xac_user *user);
+xac_user_function xac_user_packet_function(const xac_user *user); /* NULL: the cpu has none */
+/* The kernel on the device; NULL, and why the cpu has to draw it. */
+void *xac_user_module(const xac_user *user, const char **why_not);
 /* Puts the user's kernel out of use, for a reason from xac_user_call.h. */
 void xac_user_stop_because(xac_renderer *r, int why);
 void xac_user_values(const xac_user *user, float *values);

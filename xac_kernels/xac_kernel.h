@@ -4,8 +4,14 @@
  * box, walking a macrocell, colour, shading, compositing. Written in the common subset of C and
  * CUDA C over packets (xac_packet.h). Before it is included, the back end defines xk_source and
  *
- *   xk_sample xk_fetch(const xk_source *, xi x, xi y, xi z, xf fx, xf fy, xf fz, int kernel, int
- * nearest) xk_color xk_lookup(const xk_source *, xi entry)
+ *   xk_sample xk_fetch(const xk_source *, xi x, xi y, xi z, xf fx, xf fy, xf fz,
+ *                      int kernel, int nearest)
+ *   xk_color xk_lookup(const xk_source *, xi entry)
+ *
+ * and, with XAC_CALLS_USER, samples that have a position and a distance, and a user's kernel:
+ *
+ *   xk_color xk_user(const xac_frame *, const xk_source *, const xk_sample *,
+ *                    const xf *eye, const xf *light, xi live)
  *
  * where x, y, z is the cell inside the macrocell and fx, fy, fz the place in the cell. A value that
  * decides where or whether a ray is sampled is computed from the ray and whole volume alone.
@@ -264,12 +270,15 @@ XAC_INLINE unsigned xk_march(const xac_frame *f, const xac_macrocell *m, const x
     }
     xk_sample s = xk_fetch(source, cell[0], cell[1], cell[2], p[0], p[1], p[2], kernel, f->nearest);
     xk_color c;
-#ifndef __CUDACC__
+#ifdef XAC_CALLS_USER
     if (kernel & 8) {
       for (int a = 0; a < 3; a++) {
         s.position[a] = ray->base[a] + at * ray->step[a];
       }
       s.distance = ray->entry + at * f->step;
+      if (f->light_kind == 2) {
+        xk_light_point(f, s.position, &lighting);
+      }
       c = xk_user(f, source, &s, lighting.eye, lighting.light, live);
     } else
 #endif

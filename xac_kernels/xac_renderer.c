@@ -84,7 +84,6 @@ void xac_destroy(xac_renderer *r) {
   if (r == NULL) {
     return;
   }
-  xac_device_close(r->device);
   for (int i = 0; r->scratch && i < xac_pool_threads(r->pool); i++) {
     free(r->scratch[i]);
   }
@@ -93,6 +92,7 @@ void xac_destroy(xac_renderer *r) {
   xac_ranges_free(&r->ranges);
   xac_user_free(r->user);
   xac_user_free(r->user_before);
+  xac_device_close(r->device); /* after what is loaded on it */
   free(r->entries);
   free(r->table);
   free(r->shown_before);
@@ -158,6 +158,9 @@ int xac_set_volume(xac_renderer *r, const xac_volume *volume, beamcast_error *er
   fill_strides(&v);
   if (empty) {
     v.dims[0] = v.dims[1] = v.dims[2] = 0;
+  }
+  if (r->device) { /* while the values' ranges and the light are worked out */
+    xac_device_upload(r->device, &v, r->volume_version + 1);
   }
   int code = xac_ranges_build(&r->ranges, &v, r->pool, error);
   if (code != BEAMCAST_OK) {
@@ -259,7 +262,7 @@ int xac_set_shading(xac_renderer *r, const xac_shading *shading, beamcast_error 
 
 /* --- drawing --------------------------------------------------------------------------------- */
 
-typedef struct draw {
+typedef struct cpu_draw {
   xac_renderer *r;
   xac_cpu_job job;
   xac_cpu_tile_function tile;
@@ -267,10 +270,10 @@ typedef struct draw {
   size_t *starts; /* of each tile's list; [tiles + 1] */
   uint64_t *samples;
   atomic_int stopped; /* why a user's kernel was */
-} draw;
+} cpu_draw;
 
 /* Lists for each tile the macrocells that touch it. Counting first, filling second. */
-static int bin_macrocells(draw *d, size_t found, beamcast_error *error) {
+static int bin_macrocells(cpu_draw *d, size_t found, beamcast_error *error) {
   xac_renderer *r = d->r;
   size_t tiles = (size_t)d->columns * (size_t)d->rows;
   for (int pass = 0; pass < 2; pass++) {
@@ -310,7 +313,7 @@ static int bin_macrocells(draw *d, size_t found, beamcast_error *error) {
 }
 
 static void draw_tile(void *argument, size_t item, int worker) {
-  draw *d = argument;
+  cpu_draw *d = argument;
   const xac_frame *f = d->job.frame;
   xac_cpu_job job = d->job;
   int x = (int)(item % (size_t)d->columns) * d->side,
@@ -351,7 +354,7 @@ static int draw_cpu(xac_renderer *r, const xac_frame *frame, const xac_camera *c
     return code;
   }
   int threads = xac_pool_threads(r->pool);
-  draw d = {.r = r, .tile = r->tile, .side = XAC_TILE};
+  cpu_draw d = {.r = r, .tile = r->tile, .side = XAC_TILE};
   /* Tiles small enough that all threads have some, large enough that blocks are made few times. */
   while (d.side > 32 && (int64_t)frame->width * frame->height < 12LL * threads * d.side * d.side) {
     d.side /= 2;
@@ -414,6 +417,43 @@ static void choose_kernel(const xac_renderer *r, xac_frame *f, xac_stats *stats)
   }
 }
 
+/* On the device where it can; 0 where the cpu has to draw, and why in the notice. */
+static int draw_on_device(xac_renderer *r, const xac_frame *frame, const xac_image *image,
+                          xac_stats *stats, int *stopped) {
+  beamcast_error why = {0, ""};
+  const char *not_there = NULL;
+  if (r->device == NULL) {
+    return 0;
+  }
+  if ((frame->kernel & XAC_USER) && xac_user_module(r->user, &not_there) == NULL) {
+    (void)snprintf(stats->notice, sizeof stats->notice, "the CPU draws this kernel: %.220s",
+                   not_there);
+    return 0;
+  }
+  if (xac_device_draw(r->device, r, frame, image, stats, stopped, &why) == BEAMCAST_OK) {
+    return 1;
+  }
+  (void)snprintf(stats->notice, sizeof stats->notice, "the CPU draws: %.230s", why.message);
+  return 0;
+}
+
+static int draw(xac_renderer *r, xac_frame *frame, const xac_camera *camera, const xac_image *image,
+                xac_stats *stats, int *stopped, beamcast_error *error) {
+  *stopped = 0;
+  xac_table_build(r, frame->kernel & XAC_USER ? -1.0f : frame->unit_steps);
+  if (draw_on_device(r, frame, image, stats, stopped)) {
+    return BEAMCAST_OK;
+  }
+  if ((frame->kernel & XAC_USER) && xac_user_packet_function(r->user) == NULL) {
+    size_t used = strlen(stats->notice);
+    (void)snprintf(stats->notice + used, sizeof stats->notice - used,
+                   "; with local light: no C compiler made the kernel for it");
+    frame->kernel = XAC_LOCAL;
+    xac_table_build(r, frame->unit_steps);
+  }
+  return draw_cpu(r, frame, camera, image, stats, stopped, error);
+}
+
 int xac_render(xac_renderer *r, const xac_camera *camera, const xac_quality *quality,
                const xac_image *image, xac_stats *stats, beamcast_error *error) {
   xac_stats local;
@@ -430,23 +470,11 @@ int xac_render(xac_renderer *r, const xac_camera *camera, const xac_quality *qua
     return code;
   }
   snprintf(stats->notice, sizeof stats->notice, "%s", r->notice);
-  choose_kernel(r, &frame, stats);
-  xac_table_build(r, frame.kernel & XAC_USER ? -1.0f : frame.unit_steps);
-  int drawn = 0;
-  if (r->device && !(frame.kernel & XAC_USER)) { /* users' kernels are for the cpu */
-    beamcast_error why = {0, ""};
-    drawn = xac_device_draw(r->device, r, &frame, image, stats, &why) == BEAMCAST_OK;
-    if (!drawn) {
-      snprintf(stats->notice, sizeof stats->notice, "the CPU draws: %.230s", why.message);
-    }
-  }
-  for (int stopped = 1; !drawn && stopped && code == BEAMCAST_OK;) { /* once, twice, or thrice */
-    stopped = 0;
-    code = draw_cpu(r, &frame, camera, image, stats, &stopped, error);
+  for (int stopped = 1; stopped && code == BEAMCAST_OK;) { /* once, twice, or thrice */
+    choose_kernel(r, &frame, stats);
+    code = draw(r, &frame, camera, image, stats, &stopped, error);
     if (stopped) {
       xac_user_stop_because(r, stopped);
-      choose_kernel(r, &frame, stats);
-      xac_table_build(r, frame.kernel & XAC_USER ? -1.0f : frame.unit_steps);
     }
   }
   stats->milliseconds = now_ms() - begin;

@@ -99,6 +99,17 @@ int xac_user_parse(const char *path, char *text, xac_user *user, beamcast_error 
   return BEAMCAST_OK;
 }
 
+/* Each parameter's place, for XAC_GET. */
+size_t xac_user_parameters_text(const xac_user *user, char text[XAC_PARAMETERS_TEXT]) {
+  size_t size = XAC_PARAMETERS_TEXT;
+  size_t used = (size_t)snprintf(text, size, "enum { XAC_INDEX_COUNT = 0");
+  for (int i = 0; i < user->count; i++) {
+    used += (size_t)snprintf(text + used, size - used, ", XAC_INDEX_%s = %d",
+                             user->parameters[i].name, i);
+  }
+  return used + (size_t)snprintf(text + used, size - used, " };\n");
+}
+
 int xac_user_declared(const char *path, xac_parameter *parameters, int *kernel_bits,
                       beamcast_error *error) {
   xac_user user;

@@ -22,6 +22,7 @@ typedef struct xac_point {
   float value_range[2]; /* of the transfer function */
   float index[3];       /* position in voxels of the whole volume */
   const float *parameter;
+  const void *source; /* the renderer's own */
 } xac_point;
 
 typedef struct xac_rgba {

@@ -41,12 +41,12 @@ static inline __attribute__((always_inline)) void xac_round(void) {
 
 XAC_FUNCTION float xac_value_at(const xac_point *p, float dx, float dy, float dz) {
   const float at[3] = {p->index[0] + dx, p->index[1] + dy, p->index[2] + dz};
-  return xac_now->value_at(xac_now, at);
+  const xac_user_call *call = p->source;
+  return call->value_at(call, at);
 }
 
 XAC_FUNCTION xac_rgba xac_color_of(const xac_point *p, float value) {
-  const xac_user_call *call = xac_now;
-  (void)p;
+  const xac_user_call *call = p->source;
   float entry = value * call->table_scale + call->table_bias;
   float last = (float)call->table_last;
   const float *t = call->table + 4 * (int)(entry > 0.0f ? (entry < last ? entry : last) : 0.0f);
@@ -85,6 +85,7 @@ __attribute__((visibility("default"))) void xac_user_packet(xac_user_call *call)
       p.value_range[0] = call->value_range[0];
       p.value_range[1] = call->value_range[1];
       p.parameter = call->parameter;
+      p.source = call;
       for (int a = 0; a < 3; a++) {
         p.index[a] = call->index[a][i];
         p.gradient[a] = call->gradient[a][i];

@@ -90,6 +90,7 @@ static void make_brick(const scene *s, const int lo[3], const int hi[3], int bor
   memset(b, 0, sizeof *b);
   xac_volume *v = &b->volume;
   v->type = s->type;
+  v->nearest = s->nearest;
   int end[3], whole_end[3] = {hi[0], hi[1], hi[2]};
   for (int a = 0; a < 3; a++) {
     end[a] = borders && hi[a] < s->n[a] ? hi[a] - 1 : hi[a];
@@ -157,8 +158,12 @@ float *scene_draw(const scene *s, const int cuts[3], int empty, int borders) {
       bricks[i].distance = brick_distance(s, at, cuts);
     }
     xac_renderer *r = bricks[i].renderer = xac_create(scene_policy(), 2, &error);
+    xac_shading shading = s->shading;
+    if (r && s->user && xac_user_load(r, s->user, &error) == BEAMCAST_OK) {
+      shading.kernel = xac_user_kernel_bits(r);
+    }
     if (r == NULL || xac_set_volume(r, &bricks[i].volume, &error) ||
-        xac_set_transfer(r, &s->transfer, &error) || xac_set_shading(r, &s->shading, &error)) {
+        xac_set_transfer(r, &s->transfer, &error) || xac_set_shading(r, &shading, &error)) {
       fprintf(stderr, "%s\n", error.message);
       abort();
     }
@@ -185,7 +190,7 @@ float *scene_draw(const scene *s, const int cuts[3], int empty, int borders) {
       xac_light_finish(r, &error);
     }
     xac_image image = {.rgba = one};
-    if (xac_render(r, &s->camera, &s->quality, &image, NULL, &error)) {
+    if (xac_render(r, &s->camera, &s->quality, &image, s->stats, &error)) {
       fprintf(stderr, "%s\n", error.message);
       abort();
     }

@@ -15,10 +15,13 @@ typedef struct scene {
   double spacing[3];
   float *values; /* [z][y][x] */
   int type;      /* how bricks store them: BEAMCAST_FLOAT32 or BEAMCAST_UINT16 */
+  int nearest;   /* labels */
   xac_transfer transfer;
   xac_shading shading;
   xac_camera camera;
   xac_quality quality;
+  const char *user; /* a kernel file that draws, or NULL */
+  xac_stats *stats; /* of the brick drawn last, or NULL */
 } scene;
 
 /* value at point (x, y, z) */

@@ -115,6 +115,31 @@ static void a_kernel_sees_value_gradient_and_neighbours(void **state) {
   xac_destroy(r);
 }
 
+/* The light stands above the middle of the picture, 10 off the volume's middle. */
+static void a_kernel_is_given_the_direction_towards_a_point_light(void **state) {
+  (void)state;
+  xac_renderer *r = ready();
+  beamcast_error e = {0, ""};
+  xac_shading s;
+  float c[4];
+  write_kernel("XAC_KERNEL(p, color) {\n"
+               "  color->r = fabsf(xac_length(p->light) - 1.0f) < 0.001f;\n"
+               "  color->g = p->light[2] > 0.99f;\n"
+               "  color->a = fabsf(p->index[2] - 7.5f) < 1.0f;\n}\n");
+  if (xac_user_load(r, file, &e) == BEAMCAST_ERR_UNSUPPORTED) {
+    skip();
+  }
+  xac_shading_default(&s);
+  s.kernel = xac_user_kernel_bits(r);
+  s.light = XAC_LIGHT_POINT;
+  s.vector[0] = s.vector[1] = 7.5;
+  s.vector[2] = 17.5;
+  assert_int_equal(xac_set_shading(r, &s, &e), 0);
+  middle(r, c);
+  assert_true(c[3] > 0.99f && c[0] > 0.99f && c[1] > 0.99f);
+  xac_destroy(r);
+}
+
 /* After each of these the good kernel still draws. */
 static void bad_kernels_give_a_sentence_and_the_last_good_one_stays(void **state) {
   (void)state;
@@ -262,6 +287,7 @@ int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(a_kernel_draws_with_its_parameters_and_is_reloaded),
       cmocka_unit_test(a_kernel_sees_value_gradient_and_neighbours),
+      cmocka_unit_test(a_kernel_is_given_the_direction_towards_a_point_light),
       cmocka_unit_test(bad_kernels_give_a_sentence_and_the_last_good_one_stays),
       cmocka_unit_test(a_kernel_that_runs_away_on_real_data_is_stopped),
       cmocka_unit_test(the_samples_that_come_along_load),
