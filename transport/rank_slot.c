@@ -128,7 +128,7 @@ static void *allocate(void *argument) {
     code = job->bytes[i] > 0 && job->memory[i] == NULL ? BEAMCAST_ERR_MEMORY : BEAMCAST_OK;
   }
   pthread_mutex_lock(&r->lock);
-  bool wanted = slot->serial == job->serial && code == BEAMCAST_OK;
+  bool ours = slot->serial == job->serial, wanted = ours && code == BEAMCAST_OK;
   for (int i = 0; i < BC_ARRAYS_MAX; i++) {
     if (wanted && job->memory[i] != NULL) {
       slot->array[i].memory = job->memory[i];
@@ -137,7 +137,7 @@ static void *allocate(void *argument) {
       bc_memory_release(job->memory[i]);
     }
   }
-  slot->open = wanted && !slot->aborted;
+  slot->open = ours ? wanted && !slot->aborted : slot->open;
   slot_opened(r, slot, job->serial, code, error.message);
   r->jobs--;
   pthread_cond_broadcast(&r->idle);

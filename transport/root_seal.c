@@ -98,6 +98,9 @@ void bc_step_end(bc_receiver *r, bc_producer *p, bc_reader *reader) {
   if (bc_step_active(step) && wrong == NULL) {
     wrong = take_account(r, p, step, reader, version);
   }
+  if (wrong == NULL && step->opens > 0 && step->ended == step->producers) {
+    wrong = "a producer ended it before its arrays had memory"; /* ours wait for the layout */
+  }
   if (!bc_step_active(step)) {
     bc_steps_settle(r, s);
   } else if (wrong != NULL) {

@@ -293,21 +293,24 @@ static void check_next(void) {
   const bc_sender_options options = {
       .stream = "volume", .run_id = ++run, .ranks = 1, .limit = 20, .wire = "tcp"};
   memset(voxels, (int)(run % 251), sizeof voxels);
-  bc_sender *next = bc_sender_open(path, NULL, &options, NULL);
+  beamcast_error why = {0};
+  bc_sender *next = bc_sender_open(path, NULL, &options, &why);
   int code = next ? BEAMCAST_DROPPED : BEAMCAST_ERR_CONNECTION;
   for (uint64_t step = 1; code == BEAMCAST_DROPPED && step < 20000; step++) {
-    code = bc_sender_begin(next, step, 0, NULL);
+    code = bc_sender_begin(next, step, 0, &why);
     (void)poll(NULL, 0, code == BEAMCAST_DROPPED);
   }
   if (code != BEAMCAST_OK ||
-      bc_sender_put(next, &spec, &grid, &box, voxels, stride, NULL) != BEAMCAST_OK ||
-      bc_sender_end(next, "{}", NULL) != BEAMCAST_OK) {
-    abort(); /* the server does not serve any more */
+      bc_sender_put(next, &spec, &grid, &box, voxels, stride, &why) != BEAMCAST_OK ||
+      bc_sender_end(next, "{}", &why) != BEAMCAST_OK) {
+    (void)fprintf(stderr, "the next producer is not served: %s\n", why.message);
+    abort();
   }
   bc_frame *frame = NULL;
   bc_array array;
   for (int64_t deadline = bc_deadline(20); (frame = newest_of(run)) == NULL;) {
     if (bc_now() > deadline) {
+      (void)fprintf(stderr, "the next producer's step is not shown\n");
       abort();
     }
     (void)poll(NULL, 0, 1);

@@ -315,6 +315,42 @@ static void headers_and_accounts_that_lie_end_the_step(void **state) {
   tear_down(&c);
 }
 
+/* A step that its producer ends while the server still makes room for an array of it is over once:
+ * it does not come back to life when there is room, and takes no slot from those who come next. */
+static void a_step_ended_before_it_had_memory_is_over_for_good(void **state) {
+  (void)state;
+  enum { ROUNDS = 8 };
+  scenery c = set_up(1);
+  bc_contact contact = forger_contact(&c.s);
+  forger f;
+  for (uint64_t i = 0; i < ROUNDS; i++) {
+    f = forger_open(&contact, 400 + i);
+    bc_writer writer = {0};
+    bc_declare declare = {.serial = f.serial, .grid = forger_grid()};
+    declare.array = (bc_array_spec){.name = "more", .type = BEAMCAST_FLOAT64, .components = 1};
+    bc_put_declare(&writer, &declare);
+    size_t begin = bc_message_begin(&writer, BC_END);
+    bc_put_u64(&writer, f.serial);
+    bc_put_u32(&writer, 0);
+    bc_put_u64(&writer, UINT64_MAX);
+    bc_put_u64(&writer, 1);
+    bc_put_text(&writer, "{}");
+    bc_put_u32(&writer, 0);
+    bc_message_end(&writer, begin);
+    forger_send(f.control, &writer);
+    server_wait_settled(&c.s, "forged", i + 1);
+    forger_close(&f);
+    go_on(&c);
+  }
+  f = forger_open(&contact, 500);
+  bc_stream_status status = server_status(&c.s, "forged");
+  assert_int_equal(status.steps_received + status.steps_aborted + status.steps_dropped, ROUNDS);
+  forger_end(&f, 1, 2, 0, 0);
+  server_wait_settled(&c.s, "forged", ROUNDS + 1);
+  forger_close(&f);
+  tear_down(&c);
+}
+
 static void what_is_no_message_closes_the_connection(void **state) {
   (void)state;
   scenery c = set_up(1);
@@ -522,6 +558,7 @@ int main(int argc, char **argv) {
       TEST(hundreds_that_say_nothing_take_no_memory),
       TEST(lies_about_sizes_and_places_are_refused),
       TEST(headers_and_accounts_that_lie_end_the_step),
+      TEST(a_step_ended_before_it_had_memory_is_over_for_good),
       TEST(what_is_no_message_closes_the_connection),
       TEST(messages_in_any_order_do_no_harm),
   };
