@@ -1,6 +1,6 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: BSD-3-Clause
-"""A page and its session at the two ends of a link of 0, 50 and 100 ms round trip: see README.md."""
+"""A page and its session at the two ends of links with a round trip and a rate: see README.md."""
 import asyncio
 import json
 import os
@@ -13,6 +13,7 @@ import time
 
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 FAR = "198.18.0.2"  # see transport/tests/network.h
+LINKS = ((0, 0), (50, 0), (100, 0), (50, 20))  # round trip in ms, Mbit/s (0: no limit)
 SECONDS = 5  # of turning
 WATCH = """(() => { const c = document.querySelector('#picture'); window.moves = []; window.shown = [];
  c.addEventListener('pointermove', e => e.buttons && moves.push([performance.now(), e.clientX]));
@@ -42,7 +43,7 @@ def far(build, note):
         home.run("stop", session["id"])
 
 
-async def near(note, round_trip):
+async def near(note, round_trip, rate):
     sys.path.insert(0, os.path.join(ROOT, "web", "tests"))
     from chromium import Chromium
     while not os.path.exists(note):
@@ -55,21 +56,21 @@ async def near(note, round_trip):
             await page.until(sharp)
             result = await turn(page, sharp)
             result["slice"] = await slices(page)
-            print(json.dumps(dict({"round_trip_ms": round_trip}, **result)), flush=True)
+            print(json.dumps(dict({"round_trip_ms": round_trip, "mbit": rate}, **result)), flush=True)
     os.remove(note)
 
 
 async def turn(page, sharp):
     await page.js(WATCH)
     x, y = await page.place("#picture")
-    cameras = page.sent.count("camera")
+    cameras, received = page.sent.count("camera"), page.received
     await page.mouse("mousePressed", x, y, button="left", buttons=1, clickCount=1)
     start, begun = await page.js("performance.now()"), time.monotonic()
     while (passed := time.monotonic() - begun) < SECONDS:
         await page.mouse("mouseMoved", x + 40 * passed, y, button="left", buttons=1)
         await asyncio.sleep(max(0, 1 / 60 - (time.monotonic() - begun - passed)))
     await page.mouse("mouseReleased", x + 40 * SECONDS, y, button="left", clickCount=1)
-    cameras = page.sent.count("camera") - cameras
+    cameras, received = page.sent.count("camera") - cameras, page.received - received
     end = await page.js("performance.now()")
     await page.until(sharp)
     moves, shown = await page.js("moves"), await page.js("shown")
@@ -82,6 +83,7 @@ async def turn(page, sharp):
     late.sort()
     still = [when for when, _, is_sharp in shown if is_sharp == "true" and when > moves[-1][0]]
     return {"pictures_per_second": round(len(turning) / SECONDS, 1), "moves": len(moves), "cameras": cameras,
+            "kib": round(received / 1024 / max(1, len(turning))),
             "latency": [round(statistics.median(late), 3), round(late[int(0.95 * (len(late) - 1))], 3)],
             "sharp": round((still[0] - moves[-1][0]) / 1e3, 3)}
 
@@ -101,18 +103,18 @@ async def slices(page):
 def main():
     build = os.path.abspath(sys.argv[1] if len(sys.argv) > 1 else os.path.join(ROOT, "build"))
     os.environ["BEAMCAST_BUILD"] = build
-    for round_trip in (0, 50, 100):
+    for link in LINKS:
         with tempfile.TemporaryDirectory() as folder:
             note = os.path.join(folder, "url")
             mine = [sys.executable, os.path.abspath(__file__)]
-            subprocess.run([os.path.join(build, "bin", "bench_web_link"), str(round_trip), shlex.join(mine + ["far", build, note]),
-                            shlex.join(mine + ["near", note, str(round_trip)])], check=True)
+            subprocess.run([os.path.join(build, "bin", "bench_web_link"), *map(str, link), shlex.join(mine + ["far", build, note]),
+                            shlex.join(mine + ["near", note, *map(str, link)])], check=True)
 
 
 if __name__ == "__main__":
     if sys.argv[1:2] == ["far"]:
         far(*sys.argv[2:])
     elif sys.argv[1:2] == ["near"]:
-        asyncio.run(near(sys.argv[2], int(sys.argv[3])))
+        asyncio.run(near(sys.argv[2], *map(int, sys.argv[3:])))
     else:
         main()

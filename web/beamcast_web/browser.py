@@ -5,10 +5,11 @@ object, the bytes."""
 import asyncio
 import json
 import struct
+import time
 
 from aiohttp import WSMsgType
 
-from . import access, drawing
+from . import way
 
 ENTER = 20  # seconds until a browser has shown its key
 WAITING = 64  # messages that a browser has not taken, before it counts as gone
@@ -22,17 +23,17 @@ class Browser:
         self.rights = None
         self.seen = 0  # number of the last picture that was sent
         self.visible = True
-        self._on_the_way = 0  # pictures
+        self._way = way.Way()  # of pictures
         self._queue = asyncio.Queue()
 
     # --- pictures ------------------------------------------------------------------------------
 
     def ready(self):
-        return self.visible and self._on_the_way < drawing.AHEAD
+        return self.visible and self._way.free()
 
     def show(self, header, data):
         self.seen = header["number"]
-        self._on_the_way += 1
+        self._way.leaves(time.monotonic())
         self.send(header, data)
 
     # --- messages ------------------------------------------------------------------------------
@@ -86,7 +87,7 @@ class Browser:
     def _take(self, message):
         what = message.get("do")
         if what == "shown":
-            self._on_the_way = max(0, self._on_the_way - 1)
+            self._way.arrived(time.monotonic())
             self.server.drawing.wake()
         elif what == "visible":
             self.visible = bool(message.get("value"))

@@ -107,8 +107,8 @@ class Commands:
         else:
             browser.send({"kind": "answer", "id": number, "value": value}, data)
 
-    def _camera(self, _, value):
-        self.server.drawing.turn(value)
+    def _camera(self, _, value, turn=None):
+        self.server.drawing.turn(value, turn)
 
     def _size(self, _, width, height):
         self.server.drawing.resize(width, height)

@@ -14,7 +14,6 @@ from vtkmodules.util.numpy_support import vtk_to_numpy
 
 STILL = 0.3  # seconds after the last camera until the view counts as still
 QUICK, SHARP = 70, 92  # qualities of JPEG pictures
-AHEAD = 2  # pictures on the way to a browser
 SMALLEST, LARGEST = 64, 2560  # pixels along a side of the view
 
 
@@ -27,6 +26,7 @@ class Drawing:
         self.count = self.drawn = 0  # of pictures that were drawn
         self._size = None
         self._moved = 0.0  # when a camera came last
+        self._turn = None  # what came with it
         self._outdated, self._sharp = True, False  # the newest picture; whether it is a sharp one
         self._last = None
         self._wake = asyncio.Event()
@@ -38,15 +38,17 @@ class Drawing:
         self._outdated = True
         self._wake.set()
 
-    def turn(self, camera):
-        """Takes a camera: the newest counts."""
+    def turn(self, camera, turn=None):
+        """Takes a camera: the newest counts. turn: [page, number], which tells that page what a picture answers."""
         limits = (("azimuth", -1e9, 1e9), ("elevation", -90.0, 90.0), ("zoom", 0.05, 200.0))
         place = {name: max(low, min(high, float(camera[name]))) for name, low, high in limits}
         place["pan"] = [max(-10.0, min(10.0, float(part))) for part in camera["pan"][:2]]
         if not all(math.isfinite(value) for value in (place["azimuth"], *place["pan"])):
             raise ValueError("a camera is made of numbers")
-        self._moved = time.monotonic()
+        if turn is not None:
+            turn = [str(turn[0])[:32], int(turn[1])]
         self.viewer.turn(**place)
+        self._moved, self._turn = time.monotonic(), turn
 
     def touched(self):
         """What is drawn is being changed by hand: quick pictures first."""
@@ -99,7 +101,7 @@ class Drawing:
         self.count += 1
         state = viewer.receiver.step(viewer.stream) if viewer.source is viewer.live else None
         self._last = ({"kind": "picture", "number": self.count, "sharp": sharp, "width": width,
-                       "height": height, "camera": viewer.camera, "step": state and state["step"],
+                       "height": height, "camera": viewer.camera, "turn": self._turn, "step": state and state["step"],
                        "seconds": round(time.monotonic() - begun, 4)}, data)
 
 

@@ -25,6 +25,7 @@ class Page:
         self.browser, self.target, self.context, self.session = browser, target, context, session
         self.requests = []  # addresses that were fetched, in order
         self.sent = []  # what went over sockets: each message's "do"
+        self.received = 0  # bytes that came over them
         self.complaints = []  # of the console
 
     async def call(self, method, **parameters):
@@ -171,6 +172,10 @@ class Chromium:
         elif data["method"] == "Network.webSocketFrameSent":
             with contextlib.suppress(ValueError, AttributeError):
                 page.sent.append(json.loads(parameters["response"]["payloadData"]).get("do"))
+        elif data["method"] == "Network.webSocketFrameReceived":
+            frame = parameters["response"]
+            length = len(frame["payloadData"])
+            page.received += length if frame["opcode"] == 1 else 3 * length // 4
         elif data["method"] == "Log.entryAdded":
             page.complaints.append(parameters["entry"]["text"])
         elif data["method"] == "Runtime.exceptionThrown":

@@ -14,6 +14,7 @@ import numpy as np
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "beamcast_web"))
 import film  # noqa: E402
+import way  # noqa: E402
 
 FREE = "document.querySelector('#free').dataset"
 POINTS = """
@@ -35,6 +36,48 @@ def text(selector):
 async def unfold(page, title):
     await page.js("[...document.querySelectorAll('details')].find(d => d.innerText.startsWith(%s)).open = true"
                   % json.dumps(title))
+
+
+async def cameras(page):
+    """Only the newest camera is sent: one that waits is forgotten when another one comes, and few are under way at once."""
+    said = await page.js("""(async () => {
+      const { Cameras } = await import(new URL('cameras.js', location.href)), sent = [], said = [];
+      const cameras = new Cameras((camera, turn) => sent.push([camera.azimuth, turn]));
+      const put = (azimuth) => cameras.put({ azimuth });
+      cameras.picture({ turn: null, seconds: 1000, sharp: false });
+      for (const azimuth of [1, 2, 3, 4]) put(azimuth);
+      said.push(sent.map(one => one[0]));
+      cameras.picture({ turn: sent[0][1], seconds: 1000, sharp: false });
+      said.push(sent.map(one => one[0]));
+      put(5);
+      cameras.picture({ turn: ['another', 9], seconds: 0.001, sharp: false });
+      said.push(sent.map(one => one[0]));
+      for (let i = 6; cameras.sent - cameras.answered < 8; i++) {
+        put(i);
+        await new Promise(done => setTimeout(done, 4));
+      }
+      const full = sent.length;
+      await new Promise(done => setTimeout(done, 60));
+      for (const azimuth of [997, 998, 999]) put(azimuth);
+      said.push(sent.length - full);
+      cameras.picture({ turn: sent.at(-1)[1], seconds: 1000, sharp: false });
+      said.push(sent.at(-1)[0]);
+      return said; })()""")
+    assert said == [[1], [1, 4], [1, 4, 5], 0, 999], said
+
+
+def pictures_on_the_way():
+    """As many as fill the way, however long; two where it is short, or narrow."""
+    def after(took, apart):
+        one, now = way.Way(), 0.0
+        for _ in range(40):
+            while one.free():
+                one.leaves(now - took)
+            now += apart
+            one._left[0] = now - took
+            one.arrived(now)
+        return one.most
+    assert [after(*times) for times in ((0.01, 0.1), (0.09, 0.05), (0.09, 0.025), (9.0, 0.01))] == [2, 3, 5, 6]
 
 
 async def free_slice(page, array, shoot):

@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // The volume's view: shows the pictures that come, and turns the camera by mouse, touch and keys.
-// At most one camera is on its way that no picture has answered yet; the newest one follows it.
+// cameras.js says when a camera is sent.
 
+import { Cameras } from "./cameras.js";
 import { Guide, SIDES } from "./guide.js";
 
 const TURN = 0.4; // degrees a CSS pixel
 const START = { azimuth: 0, elevation: 0, zoom: 1, pan: [0, 0] };
 const LARGEST = 2560;
-const PATIENCE = 2000; // ms: a camera that no picture answers is not waited for longer
 
 export class VolumeView {
   /** canvas: where to draw. link: to the session. steers(): whether this browser may turn. */
@@ -17,8 +17,7 @@ export class VolumeView {
     this.link = link;
     this.steers = steers;
     this.camera = structuredClone(START);
-    this.waits = false; // a camera is on its way
-    this.next = null; // one that waits
+    this.cameras = new Cameras((value, turn) => link.say("camera", { value, turn }));
     this.fingers = new Map();
     this.shown = 0;
     this.touched = 0;
@@ -37,7 +36,7 @@ export class VolumeView {
   async show(header, bytes) {
     const picture = await createImageBitmap(new Blob([bytes], { type: "image/jpeg" }));
     this.link.say("shown");
-    this.answered();
+    this.cameras.picture(header);
     if (header.number < this.shown) return;
     this.shown = header.number;
     if (Date.now() - this.touched > 600) this.camera = { ...START, ...structuredClone(header.camera) };
@@ -87,22 +86,7 @@ export class VolumeView {
     this.camera.elevation = Math.max(-90, Math.min(90, this.camera.elevation));
     this.camera.zoom = Math.max(0.05, Math.min(200, this.camera.zoom));
     this.touched = Date.now();
-    this.next = structuredClone(this.camera);
-    if (!this.waits) this.send();
-  }
-
-  send() {
-    this.link.say("camera", { value: this.next });
-    this.next = null;
-    this.waits = true;
-    clearTimeout(this.timer);
-    this.timer = setTimeout(() => this.answered(), PATIENCE);
-  }
-
-  answered() {
-    clearTimeout(this.timer);
-    this.waits = false;
-    if (this.next) this.send();
+    this.cameras.put(this.camera);
   }
 
   reset() {
