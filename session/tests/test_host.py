@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """Sessions on another machine, over a real sshd: as another user, who shares no files with us. start, status,
-push, retrieve, stop; the tunnel opens again; a killed start leaves nothing there or here; what goes wrong says
+push, retrieve, its page, stop; the tunnel opens again; a killed start leaves nothing there or here; what goes wrong says
 so; secrets are on no command line."""
 import contextlib
 import json
@@ -13,6 +13,8 @@ import subprocess
 import sys
 import tempfile
 import time
+import urllib.error
+import urllib.request
 
 import numpy as np
 
@@ -175,8 +177,22 @@ def refusals(home, machine):
         assert not os.path.exists(os.path.join(folder, "gone"))
 
 
+def page(url):
+    """The page is here by the tunnel: its link lets in, once."""
+    address, token = url.split("#")
+    assert address.startswith("http://127.0.0.1:"), url
+    for wanted in (200, 403):
+        wish = urllib.request.Request(address + "enter", json.dumps({"token": token}).encode(), {"Origin": address.rstrip("/")})
+        try:
+            with urllib.request.urlopen(wish, timeout=sessions.LIMIT) as answer:
+                assert answer.status == wanted and json.load(answer)["rights"] == "full", answer
+        except urllib.error.HTTPError as refused:
+            assert refused.code == wanted, refused
+    return address
+
+
 def life(home, machine):
-    session = start(home, machine, "--ranks", 2)
+    session = start(home, machine, "--ranks", 2, "--web")
     assert session["state"] == "running" and session["login"] == machine.login, session
     with open(session["contact"]) as stream:
         contact = json.load(stream)
@@ -185,6 +201,8 @@ def life(home, machine):
     assert len(viewers) == 3, viewers  # with mpiexec, and as that user
     every = subprocess.run(["ps", "-eo", "args"], capture_output=True, text=True, check=True).stdout
     assert contact["token"] not in every + machine.log() and session["id"] not in machine.log()
+
+    address = page(session["url"])
 
     array = np.arange(60000, dtype="i4").reshape(30, 40, 50)
     np.save(os.path.join(home.path, "a.npy"), array)
@@ -196,7 +214,8 @@ def life(home, machine):
     for pid in tunnels(home, session):  # the link is lost; the session lives on
         os.kill(pid, signal.SIGKILL)
     sessions.wait_until(lambda: not tunnels(home, session))
-    assert home.json("status", session["id"])["contact"] == session["contact"]
+    again = home.json("status", session["id"])
+    assert again["contact"] == session["contact"] and page(again["url"]) == address
     assert len(tunnels(home, session)) == 1
     with open(session["contact"]) as stream:
         assert json.load(stream)["port"] == contact["port"]

@@ -13,7 +13,7 @@ class Job:
     def __init__(self):
         self.number = os.environ.get("SLURM_JOB_ID")
         end = os.environ.get("SLURM_JOB_END_TIME", "")
-        self._state, self._ends = "running", int(end) if end.isdigit() else None
+        self._state, self._ends = "", int(end) if end.isdigit() else None  # no state before Slurm says one
 
     def state(self):
         return {"id": self.number, "state": self._state, "ends": self._ends} if self.number else None

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """Who is let in and who is not, told by the HTTP side alone; and the page behind a reverse proxy.
 
-BEAMCAST_JUPYTER names a `jupyter` with jupyterlab and jupyter-server-proxy: then the page is tried behind that one, too.
+BEAMCAST_JUPYTER names a `jupyter-lab` with jupyter-server-proxy: then the manual's cell is run in it, too.
 """
 import asyncio
 import json
@@ -10,34 +10,14 @@ import shutil
 import socket
 import subprocess
 import sys
-import tempfile
 
 import numpy as np
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 ROOT = os.path.dirname(os.path.dirname(HERE))
 sys.path.insert(0, os.path.join(ROOT, "session", "tests"))
+import proxy  # noqa: E402
 import sessions  # noqa: E402
-
-PROXY = """daemon off; pid %(folder)s/nginx.pid; error_log %(folder)s/error.log; events {}
-http {
-  access_log %(folder)s/access.log;
-  client_body_temp_path %(folder)s/a; proxy_temp_path %(folder)s/b; fastcgi_temp_path %(folder)s/c;
-  uwsgi_temp_path %(folder)s/d; scgi_temp_path %(folder)s/e;
-  map $http_upgrade $connection_upgrade { default upgrade; "" close; }
-  server {
-    listen 127.0.0.1:%(port)d;
-    location /node/somewhere/4711/ {
-      proxy_pass %(address)s;
-      proxy_http_version 1.1;
-      proxy_set_header Host $http_host;
-      proxy_set_header Upgrade $http_upgrade;
-      proxy_set_header Connection $connection_upgrade;
-    }
-  }
-}
-"""
-
 
 async def answer(http, address, **more):
     async with http.post(address + "enter", **more) as response:
@@ -96,6 +76,73 @@ async def door(address, token):
     return own, cookies, key
 
 
+ANOTHER = """
+import glob, http.client, json, os, sys
+port, session, home = int(sys.argv[1]), sys.argv[2], sys.argv[3]
+def answer(method, path, body=None, **headers):
+    link = http.client.HTTPConnection("127.0.0.1", port)
+    link.request(method, path, body, {"Origin": "http://127.0.0.1:%d" % port, **headers})
+    got = link.getresponse()
+    return got.status, got.read().decode(errors="replace")
+said = {"page": answer("GET", "/")[0], "guess": answer("POST", "/enter", json.dumps({"token": "x" * 32})),
+        "known": answer("POST", "/enter", json.dumps({"key": ""})),
+        "foreign": answer("POST", "/enter", json.dumps({"token": "x"}), Origin="http://127.0.0.1:1")}
+opened = []
+for path in glob.glob(os.path.join(home, ".local/state/beamcast/*/*")) + [session]:
+    try:
+        opened.append(open(path, "rb").read() and path)
+    except OSError:
+        pass
+mine = []
+for pid in filter(str.isdigit, os.listdir("/proc")):
+    for name in ("environ", "cmdline"):
+        try:
+            mine.append(open("/proc/%s/%s" % (pid, name), "rb").read().decode(errors="replace"))
+        except OSError:
+            pass
+print(json.dumps({"said": said, "opened": opened, "seen": " ".join(mine)}))
+"""
+
+
+def another_user(home, port, session, secrets):
+    """Somebody else on the machine reaches the port, and that is all: no link, no key, no file, no process tells them."""
+    if os.geteuid() != 0 or shutil.which("setpriv") is None:
+        print("without another user: root or setpriv is missing")
+        return
+    os.chmod(home.path, 0o755)  # as homes are in many places
+    done = subprocess.run(["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups", "/usr/bin/python3", "-c", ANOTHER,
+                           str(port), session["contact"], home.path], capture_output=True, text=True, env={"PATH": os.environ["PATH"]}, cwd="/")
+    assert done.returncode == 0, done.stderr
+    told = json.loads(done.stdout)
+    assert told["said"]["page"] == 200 and told["said"]["guess"][0] == 403, told["said"]
+    assert told["said"]["foreign"][0] == 403 and "another site" in told["said"]["foreign"][1], told["said"]
+    assert json.loads(told["said"]["known"][1]) == {"rights": None}, told["said"]
+    assert not told["opened"] and "beamcast-viewer" in told["seen"], told["opened"]
+    assert not any(secret in told["seen"] for secret in secrets)
+
+
+async def from_elsewhere(page, elsewhere, address, token):
+    """What a page of another site, or of another port of this host, does with a link: it is not let in, sees nothing."""
+    await page.go(elsewhere)
+    await page.until("location.href == %s && document.readyState == 'complete'" % json.dumps(elsewhere))
+    said = await page.js("""(async () => {
+      const enter = %(address)s + 'enter', body = JSON.stringify({ token: %(token)s }), said = [];
+      for (const how of [{ mode: 'no-cors' }, { mode: 'cors', headers: { 'Content-Type': 'application/json' } }])
+        said.push(await fetch(enter, { method: 'POST', credentials: 'include', body, ...how }).then(a => a.type + a.status, e => e.name));
+      const socket = new WebSocket(%(address)s.replace('http', 'ws') + 'socket');
+      said.push(await new Promise(done => { socket.onopen = () => done('open'); socket.onerror = () => done('refused'); }));
+      const frame = document.createElement('iframe');
+      frame.src = %(address)s;
+      const loaded = new Promise(done => { frame.onload = done; });
+      document.body.append(frame);
+      await loaded;
+      try { said.push(frame.contentDocument ? 'read' : 'closed'); } catch { said.push('closed'); }
+      return said; })()""" % {"address": json.dumps(address), "token": json.dumps(token)})
+    assert said == ["TypeError", "TypeError", "refused", "closed"], (elsewhere, said)
+    assert any("frame-ancestors" in line for line in page.complaints), page.complaints
+    page.complaints.clear()
+
+
 async def ask(link, number, what, **values):
     await link.send_str(json.dumps({"do": what, "id": number, **values}))
     while True:
@@ -132,65 +179,57 @@ async def within(address, own, cookies, key):
 
 async def behind_proxy(home, address, token):
     """The whole page below a path of a reverse proxy, in Chromium."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    folder = tempfile.mkdtemp(prefix="beamcast-proxy-")
-    with open(os.path.join(folder, "conf"), "w") as stream:
-        stream.write(PROXY % {"folder": folder, "port": port, "address": address})
-    nginx = subprocess.Popen([shutil.which("nginx", path="/usr/sbin:/usr/bin"), "-c", os.path.join(folder, "conf"), "-e",
-                              os.path.join(folder, "error.log")], env=home.environment)
-    try:
-        outer = "http://127.0.0.1:%d/node/somewhere/4711/" % port
+    async with proxy.Proxy(home.environment, {"/node/somewhere/4711/": address}) as outside:
+        outer = outside.address + "node/somewhere/4711/"
         async with Chromium(os.path.join(home.path, "chromium")) as browser:
             page = await browser.page(apart=True)
-            for _ in range(300):
-                with socket.socket() as probe:
-                    if probe.connect_ex(("127.0.0.1", port)) == 0:
-                        break
-                await asyncio.sleep(0.1)
+            for elsewhere in (outside.address, outside.address.replace("127.0.0.1", "localhost")):
+                await from_elsewhere(page, elsewhere, address, token)
             await page.go(outer + "#" + token)
             await page.until("document.querySelector('#picture').dataset.sharp == 'true'")
             await page.go("about:blank")
             await page.go(outer)  # the cookie is good below this path
             await page.until("document.querySelector('#picture').dataset.sharp == 'true'")
             assert not page.complaints, page.complaints
-        with open(os.path.join(folder, "access.log")) as stream:
-            log = stream.read()
+        log = outside.log()
         assert "/node/somewhere/4711/socket" in log and token not in log, log
-    finally:
-        nginx.terminate()
-        nginx.wait()
-        shutil.rmtree(folder)
 
 
-async def in_notebook(home, jupyter, port, token):
-    """The page in a frame of JupyterLab's own page, as a cell that shows an IFrame has it, through jupyter-server-proxy."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        own = free.getsockname()[1]
-    environment = dict(home.environment, JUPYTER_TOKEN="only-a-test")
-    server = subprocess.Popen([jupyter, "lab", "--no-browser", "--allow-root", "--ip=127.0.0.1", "--port=%d" % own,
-                               "--ServerApp.base_url=/user/somebody/"], env=environment, cwd=home.path,
-                              stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    frame = "document.querySelector('iframe').contentDocument.querySelector('#picture').dataset.sharp == 'true'"
+def the_cell():
+    """The cell of docs/web.md that shows a session's page."""
+    with open(os.path.join(ROOT, "docs", "web.md")) as stream:
+        return next(part.split("```")[0] for part in stream.read().split("```python\n")[1:] if "IFrame" in part)
+
+
+async def in_notebook(home, jupyter):
+    """The manual's cell in a notebook of JupyterLab, below a path as JupyterHub has it, through jupyter-server-proxy."""
+    own = proxy.free_port()
+    with open(os.path.join(home.path, "page.ipynb"), "w") as stream:
+        json.dump({"cells": [{"cell_type": "code", "id": "page", "execution_count": None, "metadata": {}, "outputs": [],
+                              "source": the_cell()}],
+                   "metadata": {"kernelspec": {"name": "python3", "display_name": "Python 3", "language": "python"}},
+                   "nbformat": 4, "nbformat_minor": 5}, stream)
+    environment = dict(home.environment, JUPYTER_TOKEN="only-a-test", JUPYTERHUB_SERVICE_PREFIX="/user/somebody/",
+                       PYTHONPATH=sessions.PYTHON, LD_LIBRARY_PATH=os.path.join(sessions.BUILD, "lib"))
+    server = subprocess.Popen([jupyter, "--no-browser", "--allow-root", "--ip=127.0.0.1", "--port=%d" % own,
+                               "--expose-app-in-browser", "--ServerApp.base_url=/user/somebody/"], env=environment,
+                              cwd=home.path, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    frame = "document.querySelector('.jp-OutputArea iframe').contentDocument.querySelector('#picture').dataset.sharp == 'true'"
     try:
         async with Chromium(os.path.join(home.path, "notebook")) as browser:
             page = await browser.page(apart=True)
-            for _ in range(600):
-                with socket.socket() as probe:
-                    if probe.connect_ex(("127.0.0.1", own)) == 0:
-                        break
-                await asyncio.sleep(0.1)
-            await page.go("http://127.0.0.1:%d/user/somebody/lab?token=only-a-test" % own)
-            await page.until("document.querySelector('.jp-Launcher') !== null")
-            await page.js("(() => { const f = document.createElement('iframe'); f.width = 900; f.height = 600; "
-                          "f.style = 'position: fixed; top: 90px; left: 320px'; f.src = '/user/somebody/proxy/%d/#%s'; "
-                          "document.body.append(f); })()" % (port, token))
+            await proxy.listens(own)
+            await page.go("http://127.0.0.1:%d/user/somebody/lab/tree/page.ipynb?token=only-a-test" % own)
+            await page.until("document.querySelector('.jp-Notebook .jp-CodeCell') !== null && "
+                             "jupyterapp.shell.currentWidget?.context?.sessionContext?.session?.kernel?.status == 'idle'")
+            await page.js("jupyterapp.commands.execute('notebook:run-all-cells').then(() => 0)")
+            await page.until("document.querySelector('.jp-OutputArea iframe') !== null")
+            (session,) = home.json("status")["sessions"]
+            home.run("push", "small.npy", "--to", session["id"])
             await page.until(frame)
-            shots = os.environ.get("BEAMCAST_SHOTS")
-            if shots:
+            if shots := os.environ.get("BEAMCAST_SHOTS"):
                 await page.shoot(os.path.join(shots, "notebook.png"))
+        home.run("stop", session["id"])
     finally:
         server.terminate()
         server.wait()
@@ -205,20 +244,20 @@ async def main():
         address, token = session["url"].split("#")
         own, cookies, key = await door(address, token)
         fresh = await within(address, own, cookies, key)
+        port = int(address.split(":")[2].strip("/"))
+        another_user(home, port, session, (token, key, fresh, *cookies.values()))
         np.save(os.path.join(home.path, "small.npy"), np.arange(20 ** 3, dtype="f4").reshape(20, 20, 20))
         home.run("push", "small.npy", "--to", session["id"])
-        if shutil.which("nginx", path="/usr/sbin:/usr/bin"):
+        if proxy.program():
             await behind_proxy(home, address, fresh)
         else:
             print("without the reverse proxy: nginx is missing")
-        jupyter = os.environ.get("BEAMCAST_JUPYTER")
-        if jupyter:  # of an environment that has jupyterlab and jupyter-server-proxy
-            url = json.loads(home.run("status", session["id"], "--json")[0])["url"]
-            await in_notebook(home, jupyter, int(address.split(":")[2].strip("/")), url.split("#")[1])
         with open(session["log"]) as stream:
             log = stream.read()
         assert token not in log and key not in log and list(cookies.values())[0] not in log, log
         home.run("stop", session["id"])
+        if jupyter := os.environ.get("BEAMCAST_JUPYTER"):
+            await in_notebook(home, jupyter)
         home.check_nothing_left()
 
 

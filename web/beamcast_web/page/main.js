@@ -12,6 +12,7 @@ import { VolumeView } from "./view.js";
 import { bytes } from "./panel.js";
 
 const TYPES = { "signed char": "int8", char: "int8", "unsigned char": "uint8", short: "int16", "unsigned short": "uint16", int: "int32", "unsigned int": "uint32", float: "float32", double: "float64" };
+const NOTICE = 6000; // ms that a sentence stays which tells of nothing wrong
 const $ = (id) => document.getElementById(id);
 let lists = { kernels: [], presets: [] };
 
@@ -19,6 +20,8 @@ let lists = { kernels: [], presets: [] };
 const session = {
   me: { rights: "view", steers: false },
   say(sentence, bad = false) {
+    clearTimeout(session.silence);
+    if (sentence && !bad) session.silence = setTimeout(() => session.say(""), NOTICE);
     $("message").textContent = sentence;
     $("message").classList.toggle("bad", bad);
   },
@@ -97,7 +100,7 @@ function take_state(message) {
   $("s-memory").textContent = stream.memory ? bytes(stream.memory) : "–";
   $("s-ranks").textContent = state.ranks;
   $("s-job-row").hidden = !job;
-  if (job) $("s-job").textContent = job.id + ", " + job.state + (job.ends ? ", until " + new Date(1000 * job.ends).toLocaleTimeString([], { hour: "2-digit", minute: "2-digit" }) : "");
+  if (job) $("s-job").textContent = job.id + (job.state ? ", " + job.state : "") + (job.ends ? ", until " + new Date(1000 * job.ends).toLocaleTimeString([], { hour: "2-digit", minute: "2-digit" }) : "");
   $("about-volume").textContent = shown ? describe(shown) : points.count ? points.count.toLocaleString() + " points" : "Nothing to show yet: push a volume, or open a file.";
   session.volume.state(state);
   for (const one of parts) one.state?.(state, lists);
