@@ -95,6 +95,8 @@ class Labels:
                 viewer.geometry()["size"]:
             self._forget()
             return
+        if self._reader is not None:  # voxel for voxel, whatever the file says of their size
+            self._reader.Spacing, self._reader.Origin = viewer.geometry()["spacing"], viewer.bounds()[::2]
         if self._display is None or self._of is not source:
             self._hide()
             self._display, self._of = servermanager.CreateRepresentation(source, viewer.view), source

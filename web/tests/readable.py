@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""Whether everybody can use a page: every control has a name and is reached by Tab, text stands out in light and dark."""
+"""Whether everybody can use a page: every control has a name, is reached by Tab and then seen to be it; text stands out
+in light and dark."""
 
 CONTROLS = {"button", "combobox", "slider", "spinbutton", "checkbox", "radio", "textbox", "searchbox", "ColorWell",
             "DisclosureTriangle", "listbox"}
@@ -7,8 +8,11 @@ OPEN_ALL = "for (const d of document.querySelectorAll('details')) d.open = true"
 # what Tab has to come to: a group of radio buttons is one stop
 WANTED = """[...document.querySelectorAll('a[href], button, input, select, summary, [tabindex="0"]')]
  .filter(e => !e.disabled && e.checkVisibility() && !(e.type == 'radio' && !e.checked)).length"""
-MARK = """(() => { const e = document.activeElement; if (!e || e === document.body || e.dataset.visited) return false;
- e.dataset.visited = 1; return true; })()"""
+# notes where Tab has come to; what is not seen to have the focus, in light or in dark
+MARK = """(() => { const e = document.activeElement; if (!e || e === document.body || e.dataset.visited) return;
+ const outlined = (one) => { const s = getComputedStyle(one); return s.outlineStyle != 'none' && parseFloat(s.outlineWidth) >= 2; };
+ const marked = e.closest('svg') ? parseFloat(getComputedStyle(e).strokeWidth) >= 3 : outlined(e) || e.type == 'radio' && outlined(e.nextElementSibling);
+ e.dataset.visited = marked ? 'seen' : 'unseen'; })()"""
 # text whose contrast to what is behind it is below 4.5
 PALE = """(() => {
  const numbers = (c) => { const n = c.match(/[\\d.]+/g).map(Number); return n.length > 3 ? n : [...n, 1]; };
@@ -26,14 +30,19 @@ PALE = """(() => {
  return pale; })()"""
 
 
-async def check(page):
-    await page.js(OPEN_ALL)
+async def names(page, least=0):
+    """Every control that is shown has a name that is read out."""
     await page.call("Accessibility.enable")
     tree = (await page.call("Accessibility.getFullAXTree"))["nodes"]
     controls = [node for node in tree if not node["ignored"] and node["role"]["value"] in CONTROLS]
     nameless = [(node["role"]["value"], node.get("backendDOMNodeId")) for node in controls if not node["name"]["value"].strip()]
-    assert len(controls) > 40 and not nameless, (len(controls), nameless)
+    assert len(controls) > least and not nameless, (len(controls), nameless)
     await page.call("Accessibility.disable")
+
+
+async def check(page):
+    await page.js(OPEN_ALL)
+    await names(page, 40)
     await page.js("document.activeElement.blur()")
     wanted = await page.js(WANTED)
     for _ in range(2 * wanted):
@@ -46,6 +55,8 @@ async def check(page):
     missed = await page.js("""[...document.querySelectorAll('a[href], button, input, select, summary, [tabindex="0"]')].filter(e =>
      !e.disabled && e.checkVisibility() && !(e.type == 'radio' && !e.checked) && !e.dataset.visited).map(e => e.id || e.outerHTML.slice(0, 80))""")
     assert not missed, missed
+    unseen = await page.js("[...document.querySelectorAll('[data-visited=unseen]')].map(e => e.id || e.outerHTML.slice(0, 80))")
+    assert not unseen, unseen
     for theme in ("light", "dark"):
         await page.theme(theme)
         pale = await page.js(PALE)

@@ -31,23 +31,26 @@ PIXELS = """(() => { const small = document.createElement('canvas'); small.width
 
 
 def head(home):
-    """The CT of Debian's package as ct.npy."""
+    """The CT of Debian's package as ct.npy, and its spacing in mm."""
     done = subprocess.run(["/usr/bin/python3", os.path.join(ROOT, "examples", "cranium"), "ct.raw"], cwd=home.path,
                           capture_output=True, text=True)
     if done.returncode != 0:
         sessions.skip("invesalius-examples is missing: " + done.stderr.strip())
-    nx, ny, nz = map(int, done.stdout.split()[:3])
+    nx, ny, nz, _, *spacing = done.stdout.split()
+    nx, ny, nz = int(nx), int(ny), int(nz)
     array = np.fromfile(os.path.join(home.path, "ct.raw"), "<i2").reshape(nz, ny, nx)
     np.save(os.path.join(home.path, "ct.npy"), array)
-    return array
+    return array, ",".join(spacing)
 
 
 async def pixels(page, selector):
     return np.array(await page.js(PIXELS % selector))
 
 
-async def shoot(page, name):
+async def shoot(page, name, settled=True):
     if SHOTS:
+        if settled:
+            await Watched(page).settled()
         await page.shoot(os.path.join(SHOTS, name + ".png"))
 
 
@@ -176,7 +179,7 @@ async def two(browser, page, view, session):
     await asyncio.sleep(0.5)
     wide = await watcher.js("document.documentElement.scrollWidth")
     assert wide <= 390, "the page is %d pixels wide on a phone" % wide
-    await shoot(watcher, "phone")
+    await shoot(watcher, "phone", False)
     await watcher.close()
     await page.until(text("#s-viewers") + " == '1'")
     await page.js("document.querySelector('#link').value = ''")  # pictures for the manual show no link
@@ -247,6 +250,7 @@ async def ask(page, producer):
     """The producer has what the buttons say: a centre, a region, to stop."""
     await unfold(page, "Ask the producer")
     await page.until("!document.querySelector('#ask-stop').closest('details').hidden")
+    await readable.names(page)
     go_on(producer)
     await page.choose("#centre", "61.5")
     await page.choose("#crop-x1", "64")
@@ -299,7 +303,7 @@ async def steps(page, view, home, session, environment):
 
 
 async def run(home, browser):
-    array = head(home)
+    array, spacing = head(home)
     os.mkdir(os.path.join(home.path, "data"))
     os.symlink("/", os.path.join(home.path, "out"))
     os.symlink("/etc/hostname", os.path.join(home.path, "away.nxs"))
@@ -311,12 +315,13 @@ async def run(home, browser):
     await page.until(text("#about-volume") + ".includes('Nothing to show')")
     assert await page.js("location.href") == address  # no secret is left in it
 
-    home.run("push", "ct.npy", "--to", session["id"])  # appears by itself
+    home.run("push", "ct.npy", "--to", session["id"], "--spacing", spacing, "--length-unit", "mm")  # appears by itself
     view = Watched(page)
     front = await view.picture()
     assert front.max() > 150 and (front == 0).mean() > 0.3, front
     assert await page.js(text("#s-step")) == "0"
     assert "256 × 256 × %d" % array.shape[0] in await page.js(text("#about-volume"))
+    assert await page.until(text("#scale") + ".endsWith(' mm')")
     await parts.cameras(page)
     parts.pictures_on_the_way()
     await page.drag("#picture", 150, 20, 40)
@@ -353,7 +358,7 @@ async def run(home, browser):
 
     home.run("stop", session["id"])
     await page.until(text("#message") + ".includes('stopped')")
-    await shoot(page, "stopped")
+    await shoot(page, "stopped", False)
     assert all(request.startswith((address, address.replace("http", "ws"), "blob:" + address)) and token not in request
                for request in page.requests), page.requests
     assert not page.complaints, page.complaints
