@@ -34,10 +34,10 @@ export class VolumeView {
   // --- pictures -------------------------------------------------------------------------------
 
   async show(header, bytes) {
-    const picture = await createImageBitmap(new Blob([bytes], { type: "image/jpeg" }));
-    this.link.say("shown");
+    const picture = await createImageBitmap(new Blob([bytes], { type: "image/jpeg" })).catch(() => null);
+    this.link.say("shown"); // also of one that can't be shown: the next ones wait for it
     this.cameras.picture(header);
-    if (header.number < this.shown) return;
+    if (!picture || header.number < this.shown) return;
     this.shown = header.number;
     if (Date.now() - this.touched > 600) this.camera = { ...START, ...structuredClone(header.camera) };
     this.picture = picture;
