@@ -7,6 +7,7 @@ before it, and a browser that has not shown its last pictures yet gets the newes
 import asyncio
 import math
 import time
+import traceback
 
 from vtkmodules.vtkIOImage import vtkJPEGWriter
 from vtkmodules.vtkRenderingCore import vtkWindowToImageFilter
@@ -69,21 +70,30 @@ class Drawing:
 
     async def run(self):
         while True:
-            still = STILL - (time.monotonic() - self._moved)
             try:
-                await asyncio.wait_for(self._wake.wait(), still if still > 0 and not self._sharp else None)
+                await asyncio.wait_for(self._wake.wait(), self._until_sharp())
             except asyncio.TimeoutError:
                 pass
             self._wake.clear()
-            self.step()
+            try:
+                self.step()
+            except Exception:  # the session goes on
+                traceback.print_exc()
             await asyncio.sleep(0.001)  # what has come meanwhile is taken first
+
+    def _watched(self):
+        return self.viewer.draws() and any(browser.ready() for browser in self.browsers)
+
+    def _until_sharp(self):
+        """Seconds until a sharp picture is due, 0 if it is already; None: it is there, or nobody could take it."""
+        if self._sharp or not self._watched():
+            return None
+        return max(0.0, STILL - (time.monotonic() - self._moved))
 
     def step(self):
         """Draws if that makes sense now, and hands out the newest picture."""
-        watched = any(browser.ready() for browser in self.browsers)
         moving = time.monotonic() - self._moved < STILL
-        if watched and self.viewer.draws() and (
-                self._outdated or not self._sharp and not moving):
+        if self._watched() and (self._outdated or not self._sharp and not moving):
             self._draw(not moving)
         if self._last is not None:
             for browser in list(self.browsers):

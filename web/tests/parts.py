@@ -8,11 +8,13 @@ import re
 import shutil
 import subprocess
 import sys
+import types
 
 import h5py
 import numpy as np
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "beamcast_web"))
+import drawing  # noqa: E402
 import film  # noqa: E402
 import way  # noqa: E402
 
@@ -47,6 +49,7 @@ async def cameras(page):
       cameras.picture({ turn: null, seconds: 1000, sharp: false });
       for (const azimuth of [1, 2, 3, 4]) put(azimuth);
       said.push(sent.map(one => one[0]));
+      said.push(cameras.settled);
       cameras.picture({ turn: sent[0][1], seconds: 1000, sharp: false });
       said.push(sent.map(one => one[0]));
       put(5);
@@ -62,12 +65,19 @@ async def cameras(page):
       said.push(sent.length - full);
       cameras.picture({ turn: sent.at(-1)[1], seconds: 1000, sharp: false });
       said.push(sent.at(-1)[0]);
+      cameras.picture({ turn: sent.at(-1)[1], seconds: 1, sharp: true });
+      said.push(cameras.settled);
       return said; })()""")
-    assert said == [[1], [1, 4], [1, 4, 5], 0, 999], said
+    assert said == [[1], False, [1, 4], [1, 4, 5], 0, 999, True], said
 
 
 def pictures_on_the_way():
-    """As many as fill the way, however long; two where it is short, or narrow."""
+    """As many as fill the way, however long; two where it is short, or narrow. A coarse one is followed by a sharp one,
+    however long it has taken."""
+    for moved, sharp, watched, wanted in ((0.0, False, True, 0.0), (0.0, False, False, None), (0.0, True, True, None)):
+        state = types.SimpleNamespace(_moved=moved, _sharp=sharp, _watched=lambda watched=watched: watched)
+        assert drawing.Drawing._until_sharp(state) == wanted, (sharp, watched)
+
     def after(took, apart):
         one, now = way.Way(), 0.0
         for _ in range(40):

@@ -293,6 +293,7 @@ async def steps(page, view, home, session, environment):
         await page.until(text("#about-steps") + ".startsWith('Time 20;')")
         await page.click("#play")
         await page.click("#follow")
+        await page.until(text("#about-steps") + " == 'The newest step is shown.'")
         await ask(page, producer)
         assert producer.wait(sessions.LIMIT) == 0
         with open(session["log"]) as log:

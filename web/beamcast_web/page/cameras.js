@@ -31,6 +31,11 @@ export class Cameras {
     this.go();
   }
 
+  /** Whether what is shown has the newest camera: then it may be taken from the picture. */
+  get settled() {
+    return this.newest === null && this.sent === this.answered;
+  }
+
   go() {
     clearTimeout(this.timer);
     if (!this.newest) return;

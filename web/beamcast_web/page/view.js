@@ -20,7 +20,6 @@ export class VolumeView {
     this.cameras = new Cameras((value, turn) => link.say("camera", { value, turn }));
     this.fingers = new Map();
     this.shown = 0;
-    this.touched = 0;
     this.guide = new Guide(canvas.parentElement, (side) => this.from(side));
     canvas.addEventListener("pointerdown", (event) => this.press(event));
     canvas.addEventListener("pointermove", (event) => this.move(event));
@@ -39,7 +38,7 @@ export class VolumeView {
     this.cameras.picture(header);
     if (!picture || header.number < this.shown) return;
     this.shown = header.number;
-    if (Date.now() - this.touched > 600) this.camera = { ...START, ...structuredClone(header.camera) };
+    if (this.cameras.settled) this.camera = { ...START, ...structuredClone(header.camera) };
     this.picture = picture;
     this.header = header;
     this.canvas.dataset.size = header.width + "x" + header.height;
@@ -85,7 +84,6 @@ export class VolumeView {
     Object.assign(this.camera, change);
     this.camera.elevation = Math.max(-90, Math.min(90, this.camera.elevation));
     this.camera.zoom = Math.max(0.05, Math.min(200, this.camera.zoom));
-    this.touched = Date.now();
     this.cameras.put(this.camera);
   }
 
