@@ -62,7 +62,9 @@ export class VolumeView {
 
   /** What is shown: its size in the world, for the scale bar. */
   state({ shown }) {
+    const before = JSON.stringify(this.world);
     this.world = shown && { unit: shown.length_unit, lengths: shown.size.map((count, i) => (count - 1) * shown.spacing[i]) };
+    if (JSON.stringify(this.world) !== before) this.draw(); // it may come after the picture
   }
 
   resize() {
