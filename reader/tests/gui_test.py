@@ -194,6 +194,10 @@ try:
     Connect("localhost", {port})
     if qt:
         cancel("there")
+        app.processEvents()
+        for dock in app.allWidgets():  # the messages of the ended reads lie over the view
+            if dock.inherits("QDockWidget") and dock.isVisible() and "output" in dock.objectName().lower():
+                dock.close()
     say("done", clicked=bool(qt))
 except BaseException:
     say("failed", why=traceback.format_exc())
