@@ -57,7 +57,7 @@ bool harness_slow(void) {
 #if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
   return true;
 #else
-  return getenv("RDMA_VM_DEVICE") != NULL;
+  return getenv("RDMA_VM_DEVICE") != NULL || getenv("BEAMCAST_TEST_SLOW") != NULL;
 #endif
 }
 

@@ -96,7 +96,7 @@ typedef struct server {
 void harness_begin(int argc, char **argv);
 extern const char *harness_wire;
 extern random_state harness_random;
-bool harness_slow(void); /* a sanitizer or an emulator: do less */
+bool harness_slow(void); /* a sanitizer, an emulator, valgrind: do less */
 
 /* Orders. tell sends without waiting for the answer; ask waits; both fail the test if the process
  * is gone. */

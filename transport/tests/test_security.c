@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  *
  * What docs/security.md claims, and what it says is not protected. Wrong tokens, lesser rights and
- * liars are test_hostile's.
+ * liars are test_hostile's and test_liars'.
  *   test_security [WIRE]
  */
 #include <setjmp.h>
