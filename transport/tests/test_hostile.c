@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  *
  * Whoever comes to a server's port: strangers, tokens with lesser rights, and many that say
- * nothing. They are turned away, told once in the log, and take no memory; the others do not notice.
+ * nothing. They are turned away, told once in the log, and take no memory; others do not notice.
  *   test_hostile [WIRE]
  */
 #include <setjmp.h>
