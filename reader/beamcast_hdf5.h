@@ -258,6 +258,8 @@ typedef struct beamcast_hdf5_output {
   uint64_t
       chunk[3]; /* in voxels; 0: chosen (about 1 MiB) when compression is asked, else contiguous */
   int compression; /* 0: none; 1 to 9: shuffle and deflate at this level */
+  int partial;     /* not 0: the ranks' parts are not the whole; the rest gets fill */
+  double fill;
 } beamcast_hdf5_output;
 
 /* Writes the whole volume, [z][y][x][component], into a new file at path (an old one is replaced

@@ -161,7 +161,10 @@ static hid_t make_dataset(writing *w, hid_t group, const char *name) {
       H5Pset_deflate(list, (unsigned)o->compression);
     }
   }
-  H5Pset_fill_time(list, H5D_FILL_TIME_NEVER); /* every voxel is written */
+  if (o->partial) {
+    H5Pset_fill_value(list, H5T_NATIVE_DOUBLE, &o->fill);
+  }
+  H5Pset_fill_time(list, o->partial ? H5D_FILL_TIME_ALLOC : H5D_FILL_TIME_NEVER);
   hid_t dataset = H5Dcreate2(group, name, w->type, space, H5P_DEFAULT, list, H5P_DEFAULT);
   H5Pclose(list);
   H5Sclose(space);

@@ -22,6 +22,7 @@ struct Brick {
   std::string Name, Unit;
   int Type = BEAMCAST_FLOAT32;
   int Components = 1;
+  double Fill = 0; // of the voxels that no rank has
   Box Put;
   const char *Data = nullptr;              // the point Put.Lo
   int64_t Stride[3] = {0, 0, 0};           // bytes

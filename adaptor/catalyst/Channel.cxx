@@ -83,6 +83,7 @@ int Put(bc_catalyst *c, const beamcast_brick *b, beamcast_error *error) {
   brick.Unit = b->unit ? b->unit : "";
   brick.Type = b->type;
   brick.Components = b->components;
+  brick.Fill = b->fill;
   brick.Data = static_cast<const char *>(b->data);
   for (int a = 0; a < 3; a++) {
     brick.Put.Lo[a] = static_cast<int64_t>(b->start[a]);
@@ -166,7 +167,7 @@ int End(bc_catalyst *c, const char *header, beamcast_error *error) {
       image->GetPointData()->SetActiveScalars(bricks[i].Name.c_str());
     }
   }
-  AddFieldData(image, c->Step, c->Time, c->Whole, bricks, header);
+  AddFieldData(image, c->Step, c->Time, c->Whole, bricks, parts, header);
   int extent[6];
   for (int a = 0; a < 3; a++) {
     extent[2 * a] = 0;

@@ -134,6 +134,9 @@ int Agree(MPI_Comm communicator, const beamcast_error *mine, Grid *grid, std::ve
       bricks->push_back(brick);
     }
   }
+  for (Brick &brick : *bricks) {
+    MPI_Bcast(&brick.Fill, 1, MPI_DOUBLE, first, communicator);
+  }
   return BEAMCAST_OK;
 }
 
@@ -181,7 +184,11 @@ void AddEntry(vtkFieldData *fields, const char *key, const json_t *value) {
 } // namespace
 
 void AddFieldData(vtkImageData *image, uint64_t step, double time, const Grid &grid,
-                  const std::vector<Brick> &bricks, const char *header) {
+                  const std::vector<Brick> &bricks, const Parts &parts, const char *header) {
+  int64_t missing = grid.Points[0] * grid.Points[1] * grid.Points[2];
+  for (const Box &owned : parts.Owned) {
+    missing -= owned.Points();
+  }
   vtkFieldData *fields = image->GetFieldData();
   AddNumbers(fields, "TimeValue", {time});
   vtkNew<vtkTypeUInt64Array> number;
@@ -194,6 +201,9 @@ void AddFieldData(vtkImageData *image, uint64_t step, double time, const Grid &g
   for (const Brick &brick : bricks) {
     if (!brick.Unit.empty()) {
       AddText(fields, brick.Name + "_unit", brick.Unit.c_str());
+    }
+    if (missing > 0) {
+      AddNumbers(fields, (brick.Name + "_fill").c_str(), {brick.Fill});
     }
   }
   json_t *entries = json_loads(header, JSON_REJECT_DUPLICATES, nullptr);

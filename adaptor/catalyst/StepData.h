@@ -26,9 +26,10 @@ struct Grid {
 int Agree(MPI_Comm communicator, const beamcast_error *mine, Grid *grid, std::vector<Brick> *bricks,
           Parts *parts, beamcast_error *error);
 
-// As in a stream's steps: time, step, units, and the producer's annotations.
+// As in a stream's steps: time, step, units, and the producer's annotations; <array>_fill, too,
+// where there are voxels that no rank has.
 void AddFieldData(vtkImageData *image, uint64_t step, double time, const Grid &grid,
-                  const std::vector<Brick> &bricks, const char *header);
+                  const std::vector<Brick> &bricks, const Parts &parts, const char *header);
 
 } // namespace beamcast
 

@@ -226,6 +226,14 @@ int vtkBeamcastVolumeWriter::WriteData(vtkImageData *image, const int whole[6]) 
     output.step = step[0];
     this->Controller->Broadcast(&output.time, 1, 0);
   }
+  /* Says of an array that parts of it are nowhere, and what they are to be. */
+  vtkDataArray *fill = image->GetFieldData()->GetArray((std::string(texts[0]) + "_fill").c_str());
+  output.partial = fill != nullptr && fill->GetNumberOfTuples() > 0;
+  output.fill = output.partial ? fill->GetTuple1(0) : 0;
+  if (ranks > 1) { /* as rank 0 knows it */
+    this->Controller->Broadcast(&output.partial, 1, 0);
+    this->Controller->Broadcast(&output.fill, 1, 0);
+  }
   const void *memory = array != nullptr ? array->GetVoidPointer(0) : nullptr;
   const MPI_Comm communicator = CommunicatorOf(this->Controller);
   int code;

@@ -118,7 +118,8 @@ static int put(const producer *p, beamcast_stream *stream, int64_t z0, int64_t z
                           .spacing = {spacing, spacing, spacing},
                           .origin = {1, 2, 3},
                           .unit = "g/cm3",
-                          .length_unit = "mm"};
+                          .length_unit = "mm",
+                          .fill = -7};
   for (int a = 0; a < 3; a++) {
     brick.volume[a] = (uint64_t)p->volume[a];
     brick.start[a] = (uint64_t)(a == 2 ? z0 : p->lo[a]);

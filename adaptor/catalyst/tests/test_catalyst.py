@@ -31,6 +31,7 @@ for program in ("Xvfb", "mpiexec"):
 if not os.path.exists(os.path.join(BUILD, "lib", "libbeamcast_catalyst.so")):
     skip("libbeamcast_catalyst.so was not built")
 try:
+    import h5py
     import numpy as np
     from vtkmodules.util.numpy_support import vtk_to_numpy
     from vtkmodules.vtkIOImage import vtkPNGReader
@@ -189,6 +190,22 @@ def contiguous_bricks_are_not_copied(screen):
         assert least < times < most, (way, run.peaks, data)
 
 
+def what_no_rank_has_is_the_fill_value_in_a_file(screen):
+    if not HAS_PLUGIN:
+        return
+    run = Run(screen, ["save_hdf5"], 2, "partial:20,slabs,empty", 1, BEAMCAST_CATALYST_DRAW="0", BEAMCAST_EVERY="1")
+    assert run.said == [], run.out
+    partial, whole, alone = (read_volume(os.path.join(run.folder, "step_%06d.h5" % step)) for step in range(3))
+    here = [z in (0, 1, 8, 9) for z in range(16)]  # the first two planes of each rank's eight
+    assert (partial[~np.array(here)] == -7).all() and (whole != -7).all() and (whole == alone).all()
+    assert (partial[here] == whole[here]).all()
+
+
+def read_volume(path):
+    with h5py.File(path) as file:
+        return file["entry/data/density"][()]
+
+
 def a_script_with_an_error_is_named_once(screen):
     scripts = {
         "name.py": "import sys\ndef catalyst_execute(info):\n    print('hello'); print('oh', file=sys.stderr)\n"
@@ -241,7 +258,8 @@ def main():
         if os.path.exists(os.path.join(BUILD, "bin", "beamcast-viewer")):
             a_server_runs_the_scripts_alike(one)
             print("passed: a server runs the scripts alike", flush=True)
-        for test in (contiguous_bricks_are_not_copied, a_script_with_an_error_is_named_once, what_can_not_be_is_said):
+        for test in (contiguous_bricks_are_not_copied, what_no_rank_has_is_the_fill_value_in_a_file,
+                     a_script_with_an_error_is_named_once, what_can_not_be_is_said):
             test(screen)
             print("passed: " + test.__name__, flush=True)
     finally:
