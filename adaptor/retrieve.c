@@ -5,6 +5,7 @@
 #include "beamcast.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 #include "fetch.h"
 #include "memory.h"
@@ -18,8 +19,16 @@ static int find_wanted(const bc_fetch_info *info, const char *name, beamcast_err
       return (int)i;
     }
   }
-  beamcast_fail(error, BEAMCAST_ERR_ARGUMENT, "the step has no array called %.100s",
-                name ? name : "");
+  char there[400] = "";
+  for (uint32_t i = 0; i < info->plan->arrays; i++) {
+    size_t at = strlen(there);
+    if ((info->arrays >> i & 1) != 0 && at < sizeof there - 1) {
+      (void)snprintf(there + at, sizeof there - at, "%s%.100s", at > 0 ? ", " : "",
+                     info->plan->array[i].name);
+    }
+  }
+  beamcast_fail(error, BEAMCAST_ERR_ARGUMENT, "the step has no array called %.100s; it has %s",
+                name ? name : "", there[0] != '\0' ? there : "none");
   return -1;
 }
 

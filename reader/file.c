@@ -18,7 +18,8 @@ static int check_file(const char *path, beamcast_error *error) {
     return beamcast_fail(error, BEAMCAST_ERR_IO, "%s can't be opened (%s)", path, strerror(errno));
   }
   if (!S_ISREG(status.st_mode)) {
-    return beamcast_fail(error, BEAMCAST_ERR_IO, "%s is no ordinary file", path);
+    return beamcast_fail(error, BEAMCAST_ERR_IO, "%s is no ordinary file%s", path,
+                         S_ISDIR(status.st_mode) ? ": name one in it; of a TIFF stack any" : "");
   }
   if (status.st_size == 0) {
     return beamcast_fail(error, BEAMCAST_ERR_IO, "%s is empty", path);
@@ -82,7 +83,10 @@ static int open_hdf5(beamcast_hdf5_file *file, int *listed, beamcast_error *erro
   const uint64_t before = file_stamp(file->path);
   char reason[240], ignored[240];
   if (H5Fis_hdf5(file->path) <= 0) {
-    return beamcast_fail(error, BEAMCAST_ERR_IO, "%s is no HDF5 file", file->path);
+    return beamcast_fail(error, BEAMCAST_ERR_IO,
+                         "%s is no HDF5 file; TIFF and raw files are known by their names (.tif, "
+                         ".tiff; .raw, .vol, .mhd)",
+                         file->path);
   }
   if (!file->options.trusted) {
     int result = trial_open(file, listed, error);

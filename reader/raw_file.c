@@ -218,8 +218,9 @@ int inspect_raw(beamcast_hdf5_file *file, beamcast_error *error) {
   if (!(voxels >= 1) || voxels > 1e18 || voxel_type_size(raw.type) == 0) {
     return beamcast_fail(
         error, BEAMCAST_ERR_ARGUMENT,
-        "The size and type of the raw file %s are not known; give them, or put them "
-        "into its name (bone_512x512x300_uint16.raw) or a sidecar (.mhd, .info, .json)",
+        "the size and type of the raw file %s are not known: put them into its name "
+        "(bone_512x512x300_uint16.raw) or a sidecar (.mhd, .info, .json), or give them (`beamcast "
+        "push` with --size X,Y,Z and --type T)",
         file->path);
   }
   const double bytes = voxels * (double)voxel_type_size(raw.type);

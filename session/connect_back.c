@@ -78,6 +78,12 @@ int beamcast_connect_back(beamcast_session *session, const char *client, int por
         error, BEAMCAST_ERR_ARGUMENT,
         "at which port does the ParaView client listen? Name it, 1 to 65535 (--port)");
   }
+  if (info.state == BEAMCAST_SESSION_RUNNING && info.paraview[0] == '\0') {
+    return beamcast_fail(error, BEAMCAST_ERR_UNSUPPORTED,
+                         "session %s is a headless viewer, which no ParaView client can use: start "
+                         "one with --paraview",
+                         info.id);
+  }
   if (info.login[0] != '\0') {
     return beamcast_fail(
         error, BEAMCAST_ERR_UNSUPPORTED,

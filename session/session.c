@@ -2,6 +2,7 @@
 #include "beamcast_session.h"
 
 #include <dirent.h>
+#include <errno.h>
 #include <math.h>
 #include <stdlib.h>
 #include <sys/stat.h>
@@ -110,10 +111,14 @@ static int take_client(const beamcast_start_options *o, bs_record *record, beamc
 
 /* Its path from anywhere, since the viewer runs elsewhere. */
 static int take_script(bs_record *record, const char *script, beamcast_error *error) {
+  struct stat state;
   char *path = realpath(script, NULL);
-  if (path == NULL || access(path, R_OK) != 0 || strlen(path) >= sizeof record->script) {
+  bool good = path != NULL && access(path, R_OK) == 0 && stat(path, &state) == 0;
+  int why = good ? 0 : errno;
+  if (!good || S_ISDIR(state.st_mode) || strlen(path) >= sizeof record->script) {
     free(path);
-    return beamcast_fail(error, BEAMCAST_ERR_ARGUMENT, "the script %.300s can't be read", script);
+    return beamcast_fail(error, BEAMCAST_ERR_ARGUMENT, "the script %.300s can't be read: %s",
+                         script, !good ? strerror(why) : "it is no file, or its path is too long");
   }
   (void)snprintf(record->script, sizeof record->script, "%s", path);
   free(path);

@@ -239,7 +239,8 @@ static int submit(const bs_record *record, const char *folder, const char *optio
   result.out[strcspn(result.out, ";\n")] = '\0'; /* NUMBER or NUMBER;CLUSTER */
   if (result.status != 0 || !isdigit((unsigned char)result.out[0])) {
     bs_last_line(result.err, line, sizeof line);
-    return beamcast_fail(error, BEAMCAST_ERR_REFUSED, "Slurm did not take the job: %s", line);
+    return beamcast_fail(error, BEAMCAST_ERR_REFUSED,
+                         "Slurm did not take the job: %s; `sinfo` shows what there is", line);
   }
   return write_job(folder, result.out, "", error);
 }

@@ -375,7 +375,7 @@ uint64_t bc_root_pick(bc_receiver *r, bc_stream_state *stream, bc_step *step);
 /* The complete step of the producers' number, the newest of several runs; NULL if there is none. */
 bc_step *bc_step_kept(bc_stream_state *stream, uint64_t number);
 /* Why there is no such step; any: the newest was asked for. stream may be NULL. */
-void bc_say_no_step(const bc_stream_state *stream, const char *name, bool any, uint64_t number,
+void bc_say_no_step(bc_stream_state *stream, const char *name, bool any, uint64_t number,
                     char sentence[BC_SENTENCE_MAX]);
 /* Slots may have become free: serves steps that wait. */
 void bc_root_slots_changed(bc_receiver *r, bc_stream_state *stream);

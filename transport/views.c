@@ -113,12 +113,13 @@ bc_step *bc_step_kept(bc_stream_state *s, uint64_t number) {
   return found;
 }
 
-void bc_say_no_step(const bc_stream_state *s, const char *name, bool any, uint64_t number,
+void bc_say_no_step(bc_stream_state *s, const char *name, bool any, uint64_t number,
                     char sentence[BC_SENTENCE_MAX]) {
   char there[256] = "";
-  for (const bc_step *step = s ? s->steps : NULL; step != NULL; step = step->next) {
+  for (bc_step *step = s ? s->steps : NULL; step != NULL; step = step->next) {
     size_t at = strlen(there);
-    if (step->state == BC_STEP_COMPLETE && at < sizeof there - 24) {
+    /* of several runs with the same number one counts */
+    if (bc_step_kept(s, step->step) == step && at < sizeof there - 24) {
       (void)snprintf(there + at, sizeof there - at, "%s%llu", at > 0 ? ", " : "",
                      (unsigned long long)step->step);
     }

@@ -44,7 +44,7 @@ bool read_list(const char *text, char separator, int count, double *numbers) {
 bool read_voxels(const char *text, void *to) {
   uint64_t *size = to;
   double numbers[3];
-  bool good = read_list(text, ',', 3, numbers);
+  bool good = read_list(text, ',', 3, numbers) || read_list(text, 'x', 3, numbers);
   for (int axis = 0; axis < 3 && good; axis++) {
     good = numbers[axis] >= 1 && numbers[axis] <= 1 << 20 && numbers[axis] == floor(numbers[axis]);
     size[axis] = good ? (uint64_t)numbers[axis] : 0;

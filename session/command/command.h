@@ -54,7 +54,7 @@ int next_option(int argc, char **argv, const struct option *options);
 /* Values of options. */
 bool read_text(const char *text, void *to);    /* const char * */
 bool read_seconds(const char *text, void *to); /* double */
-bool read_voxels(const char *text, void *to);  /* uint64_t[3] from X,Y,Z */
+bool read_voxels(const char *text, void *to);  /* uint64_t[3] from X,Y,Z or XxYxZ */
 extern const char a_number_of_seconds[];
 bool read_number(const char *text, double low, double high, double *number);
 bool read_whole(const char *text, long low, long high, int *number);

@@ -60,12 +60,16 @@ int find_contact(const char *given, char path[CONTACT_LIMIT]) {
     (void)snprintf(path, CONTACT_LIMIT, "%s", given);
     return DONE;
   }
-  beamcast_session *session =
-      strchr(given, '/') == NULL ? beamcast_session_open(given, NULL) : NULL;
+  int why = errno;
+  bool is_path = strchr(given, '/') != NULL;
+  beamcast_session *session = !is_path ? beamcast_session_open(given, NULL) : NULL;
+  if (session == NULL && why != ENOENT) {
+    return say_failed("the contact file %s can't be read: %s", given, strerror(why));
+  }
   if (session == NULL) {
-    return say_failed("there is no contact file %s: is the session still running? `beamcast "
-                      "status` shows the contacts of yours",
-                      given);
+    return say_failed("there is no %scontact file %s: is the session still running? `beamcast "
+                      "status` shows yours",
+                      is_path ? "" : "session and no ", given);
   }
   int code = beamcast_status(session, &info, &error);
   beamcast_session_close(session);

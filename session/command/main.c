@@ -128,6 +128,21 @@ static int say_unknown(const char *given) {
   return WRONG_USAGE;
 }
 
+/* The verb first. */
+static int run_verb(int argc, char **argv) {
+  for (size_t i = 0; i < VERBS; i++) {
+    if (strcmp(argv[0], verbs[i].name) == 0) {
+      return verbs[i].run(argc, argv);
+    }
+  }
+  return say_unknown(argv[0]);
+}
+
+/* beamcast help VERB */
+static int help_on(char *verb) {
+  return run_verb(2, (char *[]){verb, (char[]){"--help"}, NULL});
+}
+
 int main(int argc, char **argv) {
   (void)signal(SIGPIPE, SIG_IGN);
   if (argc < 2) {
@@ -136,15 +151,10 @@ int main(int argc, char **argv) {
   }
   if (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0 ||
       strcmp(argv[1], "help") == 0) {
-    return fputs(help, stdout) >= 0 ? DONE : FAILED;
+    return argc > 2 ? help_on(argv[2]) : fputs(help, stdout) >= 0 ? DONE : FAILED;
   }
   if (strcmp(argv[1], "--version") == 0) {
     return printf("beamcast %s\n", beamcast_version()) > 0 ? DONE : FAILED;
   }
-  for (size_t i = 0; i < VERBS; i++) {
-    if (strcmp(argv[1], verbs[i].name) == 0) {
-      return verbs[i].run(argc - 1, argv + 1);
-    }
-  }
-  return say_unknown(argv[1]);
+  return run_verb(argc - 1, argv + 1);
 }

@@ -291,9 +291,21 @@ char *source_describe(const char *path, int json, beamcast_error *error) {
 
 /* --- writing --------------------------------------------------------------------------------- */
 
+/* Before much is fetched for it. */
+static int folder_check(const char *path, beamcast_error *error) {
+  const char *slash = strrchr(path, '/');
+  char *folder = slash == NULL ? strdup(".") : strndup(path, (size_t)(slash - path) + 1);
+  int why = folder == NULL ? ENOMEM : access(folder, W_OK) != 0 ? errno : 0;
+  free(folder);
+  return why == 0 ? BEAMCAST_OK
+                  : beamcast_fail(error, BEAMCAST_ERR_IO, "%.300s can't be written: %s", path,
+                                  strerror(why));
+}
+
 int target_check(const char *path, beamcast_error *error) {
-  if (ends_with(path, ".npy")) {
-    return BEAMCAST_OK;
+  int code = folder_check(path, error);
+  if (code != BEAMCAST_OK || ends_with(path, ".npy")) {
+    return code;
   }
   if (ends_with(path, ".h5") || ends_with(path, ".hdf5") || ends_with(path, ".nxs")) {
 #ifdef BEAMCAST_HAS_READER

@@ -4,6 +4,7 @@
  */
 #include <errno.h>
 #include <stdlib.h>
+#include <strings.h>
 #include <unistd.h>
 
 #include "command.h"
@@ -71,6 +72,12 @@ static bool read_slice(const char *text, void *to) {
   return true;
 }
 
+/* Whether the name says another kind of file. */
+static bool is_no_png(const char *path) {
+  const char *slash = strrchr(path, '/'), *dot = strrchr(slash != NULL ? slash : path, '.');
+  return dot != NULL && strcasecmp(dot, ".png") != 0;
+}
+
 static int write_file(const char *path, const beamcast_picture *picture) {
   FILE *file = fopen(path, "wbe");
   bool good = file != NULL && fwrite(picture->data, 1, picture->size, file) == picture->size;
@@ -106,6 +113,9 @@ int verb_screenshot(int argc, char **argv) {
   if (from == NULL || to == NULL) {
     return say_wrong(argv[0], from == NULL ? "of what? --from CONTACT is missing"
                                            : "where to? -o FILE.png is missing");
+  }
+  if (is_no_png(to)) {
+    return say_wrong(argv[0], "pictures are PNG: -o FILE.png, not \"%s\"", to);
   }
   char contact[CONTACT_LIMIT];
   beamcast_error error = {0};
@@ -159,6 +169,12 @@ static bool split(const char *given, char **path, char **dataset) {
   return *path != NULL && *dataset != NULL;
 }
 
+/* What the reader does not know, but `push` does. */
+static bool is_npy(const char *path) {
+  size_t length = strlen(path);
+  return length > 4 && strcasecmp(path + length - 4, ".npy") == 0;
+}
+
 static int open_file(const char *given, const char *to, const double stride[3], double limit,
                      bool json) {
   char contact[CONTACT_LIMIT], *path, *dataset, *answer = NULL;
@@ -172,6 +188,11 @@ static int open_file(const char *given, const char *to, const double stride[3], 
     free(dataset);
     return say_failed("there is no file %s here; of a file on the server give the whole path",
                       given);
+  }
+  if (is_npy(path)) {
+    free(path);
+    free(dataset);
+    return say_failed("servers read no .npy files: `beamcast push %s` sends it", given);
   }
   json_t *call =
       json_pack("{s:s, s:s, s:s, s:[I, I, I]}", "verb", "open", "path", path, "dataset", dataset,

@@ -139,13 +139,18 @@ def refusals(home, contact):
                   ("screenshot", "--from", "none.json", "-o", "no.png"),
                   ("open", "/none.h5", "--to", contact), ("open", "none.h5", "--to", contact),
                   ("open", os.path.join(home.path, "ct.h5:/none"), "--to", contact),
-                  ("open", os.path.join(home.path, "ct.npy"), "--to", contact)):
+                  ("connect-back", contact, "--port", "4")):
         out, err = home.run(*words, status=1)
         assert out == "" and err.startswith("beamcast: ") and err.count("\n") == 1, (words, out, err)
+    os.link(os.path.join(home.path, "ct.raw"), os.path.join(home.path, "bare.raw"))
+    for hint, name in (("beamcast push", "ct.npy"), ("size and type", "bare.raw"), ("no HDF5 file", "view.json")):
+        err = home.run("open", os.path.join(home.path, name), "--to", contact, status=1)[1]
+        assert hint in err and err.count("\n") == 1, err
     for words in (("screenshot", "--from", contact), ("screenshot", "-o", "no.png"), ("open", "--to", contact),
                   ("screenshot", "--from", contact, "-o", "no.png", "--size", "9x9"),
                   ("screenshot", "--from", contact, "-o", "no.png", "--camera", "1,2"),
                   ("screenshot", "--from", contact, "-o", "no.png", "--window", "2,1"),
+                  ("screenshot", "--from", contact, "-o", "no.jpg"),
                   ("screenshot", "--from", contact, "-o", "no.png", "--slice", "w=1")):
         out, err = home.run(*words, status=2)
         assert out == "" and err.count("\n") == 1, (words, out, err)

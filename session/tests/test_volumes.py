@@ -65,7 +65,7 @@ def what_files_lack(home, contact):
     import h5py
     array = np.load(os.path.join(home.path, "int16.npy"))
     array.tofile(os.path.join(home.path, "raw.bin"))
-    home.run("push", "raw.bin", "--to", contact, "--size", "51,40,30", "--type", "int16", "--spacing", "1,2,3.5",
+    home.run("push", "raw.bin", "--to", contact, "--size", "51x40x30", "--type", "int16", "--spacing", "1,2,3.5",
              "--length-unit", "um", "--unit", "HU", "--as", "my density")
     got = home.json("retrieve", "--from", contact, "-o", "back.h5")
     assert (got["array"], got["type"], got["unit"], got["length_unit"]) == ("my density", "int16", "HU", "um"), got
@@ -118,6 +118,20 @@ def typed_wrong(home, contact):
             (1, "stop", "; touch gone"), (1, "info", "none.h5")):
         out, err = home.run(*words, status=status)
         assert out == "" and err.startswith("beamcast") and err.count("\n") == 1, (words, out, err)
+    for hint, *words in (
+            ("did you mean `beamcast push`?", "psh"), ("`beamcast --help` lists them", "nonsense"),
+            ("name one in it", "push", home.path, "--to", contact), ("no .npy file", "push", "no.npy", "--to", contact),
+            (".raw, .vol, .mhd", "push", "raw.bin", "--to", contact),
+            ("`beamcast status` shows", "push", "int16.npy", "--to", "none.json"),
+            ("`beamcast status` shows", "push", "int16.npy", "--to", "abcdefgh"),
+            ("it has int16", "retrieve", "--from", contact, "-o", "x.npy", "--array", "none"),
+            ("it has 0 (", "retrieve", "--from", contact, "-o", "x.npy", "--step", "77"),
+            ("no/x.h5 can't be written: No such", "retrieve", "--from", contact, "-o", "no/x.h5"),
+            ("uint8, int16, float32", "start", "--type", "flaot"),
+            ("script", "start", "--script", home.path)):
+        err = home.popen(*words).communicate(timeout=sessions.LIMIT)[1]
+        assert hint in err and err.count("\n") == 1, (words, err)
+    assert home.run("help", "push")[0] == home.run("push", "--help")[0]
 
 
 def draws_nothing(home, contact):

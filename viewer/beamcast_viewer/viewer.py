@@ -37,7 +37,6 @@ class Viewer:
         self.used_window = (0.0, 1.0)
         self.camera = {}  # as turn() takes it
         self.time = None  # of the kept step that is shown; None: the newest is
-        self.warnings = []
         self._sampled = self._seen = None  # the window, and the bounds that the camera was placed for
         self._listeners, self._data_listeners = [], []
         self._changes = 0
@@ -102,17 +101,16 @@ class Viewer:
         reader.UpdatePipeline()
         extent = reader.GetDataInformation().GetExtent()
         if extent[0] > extent[1]:
+            reader.UpdatePropertyInformation()
+            why = _text(reader, "Notice") or "%s holds no volume that can be read" % path
             simple.Delete(reader)
-            raise errors.Refused(errors.IO, "%s can't be shown: %s" % (path, self._last_warning()))
+            raise errors.Refused(errors.IO, why)
         self._show(reader)
         self.path, self.dataset = os.path.abspath(path), _text(reader, "Dataset")
         self._sampled = None
         self.adopt(True)
         self.changed()
         return self.state()["shown"]
-
-    def _last_warning(self):
-        return self.warnings[-1] if self.warnings else "it holds no volume that can be read"
 
     def _show(self, source):
         old, old_display = self.source, self.display
