@@ -241,12 +241,6 @@ static int make_file(writing *w, hid_t access, beamcast_error *error) {
   }
   put_process(w, entry);
   w->dataset = make_dataset(w, data, name);
-  if (w->dataset >= 0 && o->name != NULL && o->name[0] != 0) {
-    put_text(w->dataset, "long_name", o->name);
-  }
-  if (w->dataset >= 0 && o->value_unit != NULL && o->value_unit[0] != 0) {
-    put_text(w->dataset, "units", o->value_unit);
-  }
   if (w->dataset >= 0) {
     if (o->value_unit != NULL && o->value_unit[0] != 0) {
       put_text(w->dataset, "units", o->value_unit);

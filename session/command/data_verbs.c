@@ -350,7 +350,11 @@ static int write_private(const char *path, const char *text) {
   if (file != NULL && fclose(file) != 0) {
     good = false;
   }
-  return good ? DONE : say_failed("%s can't be written: %m", path);
+  int why = errno;
+  if (!good && fd >= 0) {
+    (void)unlink(path);
+  }
+  return good ? DONE : say_failed("%s can't be written: %s", path, strerror(why));
 }
 
 int verb_contact(int argc, char **argv) {

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <strings.h>
 #include <sys/stat.h>
+#include <sys/statvfs.h>
 #include <unistd.h>
 
 #include "command.h"
@@ -291,19 +292,29 @@ char *source_describe(const char *path, int json, beamcast_error *error) {
 
 /* --- writing --------------------------------------------------------------------------------- */
 
-/* Before much is fetched for it. */
-static int folder_check(const char *path, beamcast_error *error) {
+/* Whether a file of so many bytes can be written there. */
+static int folder_check(const char *path, uint64_t bytes, beamcast_error *error) {
   const char *slash = strrchr(path, '/');
   char *folder = slash == NULL ? strdup(".") : strndup(path, (size_t)(slash - path) + 1);
+  struct statvfs room;
   int why = folder == NULL ? ENOMEM : access(folder, W_OK) != 0 ? errno : 0;
+  bool known = why == 0 && statvfs(folder, &room) == 0 && room.f_blocks > 0;
   free(folder);
-  return why == 0 ? BEAMCAST_OK
-                  : beamcast_fail(error, BEAMCAST_ERR_IO, "%.300s can't be written: %s", path,
-                                  strerror(why));
+  if (why != 0) {
+    return beamcast_fail(error, BEAMCAST_ERR_IO, "%.300s can't be written: %s", path,
+                         strerror(why));
+  }
+  if (known && bytes / room.f_frsize >= room.f_bavail) {
+    return beamcast_fail(error, BEAMCAST_ERR_IO,
+                         "%.300s can't be written: it takes %.1f MiB, and there are %.1f left",
+                         path, (double)bytes / (1 << 20),
+                         (double)room.f_bavail * (double)room.f_frsize / (1 << 20));
+  }
+  return BEAMCAST_OK;
 }
 
 int target_check(const char *path, beamcast_error *error) {
-  int code = folder_check(path, error);
+  int code = folder_check(path, 0, error); /* before much is fetched for it */
   if (code != BEAMCAST_OK || ends_with(path, ".npy")) {
     return code;
   }
@@ -320,7 +331,10 @@ int target_check(const char *path, beamcast_error *error) {
 
 int target_write(const char *path, const beamcast_volume_data *volume, const char *from,
                  const char *about, beamcast_error *error) {
+  uint64_t bytes = beamcast_type_size(volume->type) * (uint64_t)volume->components *
+                   volume->shape[0] * volume->shape[1] * volume->shape[2];
   int code = target_check(path, error);
+  code = code == BEAMCAST_OK ? folder_check(path, bytes, error) : code;
   if (code != BEAMCAST_OK || ends_with(path, ".npy")) {
     return code == BEAMCAST_OK ? npy_write(path, volume, error) : code;
   }

@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <strings.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "command.h"
@@ -85,6 +86,10 @@ static int write_file(const char *path, const beamcast_picture *picture) {
   if (file != NULL && fclose(file) != 0) {
     good = false;
     why = errno;
+  }
+  struct stat state;
+  if (!good && file != NULL && stat(path, &state) == 0 && S_ISREG(state.st_mode)) {
+    (void)unlink(path); /* half of it is no picture */
   }
   return good ? DONE : say_failed("%s can't be written: %s", path, strerror(why));
 }

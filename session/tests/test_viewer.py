@@ -93,7 +93,8 @@ def kept_steps(home, contact):
     with beamcast.connect(home.json("status", contact)["contact"]) as stream:
         for step in itertools.count():  # a step that is dropped is gone: the next one has the next number
             array = np.full((6, 7, 8), step, "u2")
-            if stream.begin_step(step) and stream.put(array, name="density") and stream.end_step() and stream.wait():
+            if stream.begin_step(step) and stream.put(array, name="density") and stream.put(array + 1000, name="other") \
+                    and stream.end_step() and stream.wait():
                 arrays[step] = array
             if len(arrays) == 9:
                 break
@@ -102,6 +103,10 @@ def kept_steps(home, contact):
         got = home.json("retrieve", "--from", contact, "-o", "step.npy", "--step", step, "--roi", "1:,,2:3")
         assert got["step"] == step and got["array"] == "density", got
         assert np.array_equal(np.load(os.path.join(home.path, "step.npy")), arrays[step][2:3, :, 1:])
+    for step in ([], ["--step", one]):
+        got = home.json("retrieve", "--from", contact, "-o", "other.npy", "--array", "other", *step)
+        assert got["array"] == "other", got
+        assert np.array_equal(np.load(os.path.join(home.path, "other.npy")), arrays[one if step else newest] + 1000)
     message = home.run("retrieve", "--from", contact, "-o", "step.npy", "--step", 99999, status=1)[1]
     assert "step 99999" in message and ", %d (" % newest in message and message.count("\n") == 1, message
 

@@ -134,6 +134,28 @@ def typed_wrong(home, contact):
     assert home.run("help", "push")[0] == home.run("push", "--help")[0]
 
 
+def full_disk(home, contact):
+    """What can't be written whole is not there at all, and one line says why."""
+    full = os.path.join(home.path, "full")
+    os.mkdir(full)
+    if subprocess.run(["mount", "-t", "tmpfs", "-o", "size=64k", "tmpfs", full], capture_output=True).returncode != 0:
+        return  # it takes root
+    try:
+        with open(os.path.join(full, "fill"), "wb") as fill:
+            os.posix_fallocate(fill.fileno(), 0, 1 << 16)
+        for words in (("retrieve", "--from", contact, "-o", "full/a.npy"), ("retrieve", "--from", contact, "-o", "full/a.h5"),
+                      ("contact", contact, "--view-only", "-o", "full/a.json")):
+            err = home.run(*words, status=1)[1]
+            assert " can't be written: " in err and err.count("\n") == 1, err
+        home.environment["XDG_STATE_HOME"] = full
+        err = home.run("start", "--paraview", status=1)[1]
+        assert "No space left" in err and err.count("\n") == 1, err
+        assert sorted(os.listdir(full)) == ["beamcast", "fill"] and os.listdir(os.path.join(full, "beamcast")) == ["lock"]
+    finally:
+        home.environment.pop("XDG_STATE_HOME", None)
+        subprocess.run(["umount", full], check=True)
+
+
 def draws_nothing(home, contact):
     """A session for ParaView clients says in one sentence that it draws nothing."""
     for words in (("screenshot", "--from", contact, "-o", "no.png"), ("open", "/etc/hostname", "--to", contact)):
@@ -215,6 +237,7 @@ def main():
         what_files_lack(home, session["id"])
         rights(home, session["contact"])
         typed_wrong(home, session["contact"])
+        full_disk(home, session["contact"])
         draws_nothing(home, session["id"])
         stock_clients(home, session)
         home.run("stop", session["id"])
