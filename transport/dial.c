@@ -54,13 +54,15 @@ bool bc_dial_is_local(const bc_dialer *d, const bc_place *place) {
   return place->unix_name[0] != '\0' && strcmp(place->host_id, d->host_id) == 0;
 }
 
-/* The rank gives a handshake a few seconds, which a link that loses packets may take: then it is
- * tried again. */
+/* The rank gives a handshake a few seconds, which a link that loses packets may take, and turns a
+ * crowd away: then it is tried again. */
 static int dial_tcp(const bc_dialer *d, const char *host, int port, uint32_t rank, bc_role role,
                     int64_t deadline, beamcast_error *error) {
   beamcast_error why = {0};
   int fd = -1;
   for (int i = 0; i < TRIES && fd < 0 && bc_now() < deadline; i++) {
+    const struct timespec pause = {.tv_nsec = i * 20000000L};
+    (void)nanosleep(&pause, NULL);
     fd = bc_connect_tcp(host, port, deadline, &why);
     if (fd >= 0 && bc_handshake(fd, role, rank, &d->contact.token, deadline, &why) != BEAMCAST_OK) {
       bc_close_fd(&fd);

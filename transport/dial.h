@@ -6,13 +6,15 @@
 #ifndef BEAMCAST_DIAL_H
 #define BEAMCAST_DIAL_H
 
+#include <stdatomic.h>
+
 #include "contact.h"
 #include "socket.h"
 
 typedef struct bc_dialer {
   bc_contact contact; /* of the root, as it was reached */
   char host_id[96];   /* of this process */
-  bool relay;         /* go through the root: direct ways were tried in vain, or $BEAMCAST_RELAY */
+  atomic_bool relay;  /* go through the root: direct ways were tried in vain, or $BEAMCAST_RELAY */
 } bc_dialer;
 
 /* Reads the contact and connects to the root in a role; tries again until the deadline while the
@@ -20,7 +22,8 @@ typedef struct bc_dialer {
 int bc_dial_root(bc_dialer *dialer, const char *contact, const char *token, bc_role role,
                  int64_t deadline, beamcast_error *error);
 
-/* Connects to a rank. local: over its Unix socket. relayed tells which way it went. */
+/* Connects to a rank. local: over its Unix socket. relayed tells which way it went. From any
+ * thread, several at once. */
 int bc_dial_rank(bc_dialer *dialer, const bc_place *place, uint32_t rank, bc_role role, bool local,
                  bool *relayed, int64_t deadline, beamcast_error *error);
 

@@ -2,12 +2,16 @@
  * Voxels back from a server; see fetch.h. */
 #include "fetch.h"
 
+#include <pthread.h>
 #include <stdlib.h>
 #include <sys/mman.h>
 
 #include "attach.h"
+#include "copiers.h"
 #include "dial.h"
 #include "memory.h"
+
+enum { DIALLED_AT_ONCE = 16 };
 
 typedef struct fetch_rank {
   bc_place place;
@@ -113,6 +117,53 @@ static int connect_rank(bc_fetch *f, uint32_t i, const char *wire, int64_t deadl
   return rank->fd < 0 ? BEAMCAST_ERR_CONNECTION : BEAMCAST_OK;
 }
 
+typedef struct dialling {
+  bc_fetch *fetch;
+  const bc_box *box;
+  const char *wire;
+  int64_t deadline;
+  pthread_mutex_t lock;
+  int code;
+  beamcast_error error;
+} dialling;
+
+static void dial_job(void *context, size_t rank) {
+  dialling *d = context;
+  beamcast_error error = {0};
+  bc_box part;
+  if (!bc_box_intersect(d->box, &d->fetch->ranks[rank].own, &part)) {
+    return;
+  }
+  int code = connect_rank(d->fetch, (uint32_t)rank, d->wire, d->deadline, &error);
+  if (code != BEAMCAST_OK) {
+    pthread_mutex_lock(&d->lock);
+    d->code = code;
+    d->error = error;
+    pthread_mutex_unlock(&d->lock);
+  }
+}
+
+/* Several ranks at once: each takes some round trips, and the way may be long. */
+static int connect_ranks(bc_fetch *f, const bc_box *box, const char *wire, int64_t deadline,
+                         beamcast_error *error) {
+  dialling d = {.fetch = f,
+                .box = box,
+                .wire = wire,
+                .deadline = deadline,
+                .lock = PTHREAD_MUTEX_INITIALIZER};
+  uint32_t beside = f->info.ranks < DIALLED_AT_ONCE ? f->info.ranks - 1 : DIALLED_AT_ONCE - 1;
+  bc_copiers *threads = bc_copiers_new((int)beside);
+  if (threads == NULL) {
+    return beamcast_fail(error, BEAMCAST_ERR_MEMORY, "out of memory");
+  }
+  bc_copiers_run(threads, f->info.ranks, dial_job, &d);
+  bc_copiers_free(threads);
+  if (d.code != BEAMCAST_OK && error != NULL) {
+    *error = d.error;
+  }
+  return d.code;
+}
+
 /* A part of the box, from one rank into the caller's array. */
 typedef struct part {
   bc_span span;
@@ -186,7 +237,7 @@ int bc_fetch_read(bc_fetch *f, uint32_t array, const bc_box *box, void *data, co
   }
   part p = {.voxel = bc_plan_voxel_bytes(&f->plan, array)};
   bc_strides_of(box->shape, p.voxel, p.stride);
-  int code = BEAMCAST_OK;
+  int code = connect_ranks(f, box, wire, deadline, error);
   for (uint32_t i = 0; i < f->info.ranks && code == BEAMCAST_OK; i++) {
     p.span = (bc_span){.serial = f->info.serial, .array = array};
     if (!bc_box_intersect(box, &f->ranks[i].own, &p.span.box)) {
@@ -194,10 +245,7 @@ int bc_fetch_read(bc_fetch *f, uint32_t array, const bc_box *box, void *data, co
     }
     p.memory = &f->ranks[i].box;
     p.to = (unsigned char *)data + bc_offset_of(box, &p.span.box, p.voxel);
-    code = connect_rank(f, i, wire, deadline, error);
-    if (code == BEAMCAST_OK) {
-      code = (f->ranks[i].local ? read_shared : read_stream)(f->ranks[i].fd, &p, deadline, error);
-    }
+    code = (f->ranks[i].local ? read_shared : read_stream)(f->ranks[i].fd, &p, deadline, error);
   }
   return code;
 }

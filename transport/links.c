@@ -5,6 +5,7 @@
 #include <stdlib.h>
 
 #include "attach.h"
+#include "copiers.h"
 
 enum { CONNECTIONS_BETWEEN_HOSTS = 4 };
 
@@ -31,13 +32,58 @@ static int bind_lane(int fd, uint64_t session, int64_t deadline, beamcast_error 
   return code;
 }
 
+typedef struct opening {
+  bc_link *link;
+  bc_dialer *dialer;
+  uint64_t session;
+  int64_t deadline;
+  struct {
+    bool relayed;
+    int code;
+    beamcast_error error;
+  } lane[BC_LANES_MAX];
+} opening;
+
+static void open_lane(void *context, size_t i) {
+  opening *o = context;
+  bc_link *link = o->link;
+  beamcast_error *error = &o->lane[i].error;
+  link->fd[i] =
+      bc_dial_rank(o->dialer, &link->place, link->rank, BC_ROLE_WRITER,
+                   link->wire->kind == BC_WIRE_SHM, &o->lane[i].relayed, o->deadline, error);
+  o->lane[i].code = link->fd[i] < 0 ? BEAMCAST_ERR_CONNECTION
+                                    : bind_lane(link->fd[i], o->session, o->deadline, error);
+}
+
+/* All at once: each takes some round trips, and the way may be long. */
+static int open_lanes(bc_link *link, bc_dialer *dialer, uint64_t session, int64_t deadline,
+                      beamcast_error *error) {
+  opening o = {.link = link, .dialer = dialer, .session = session, .deadline = deadline};
+  bc_copiers *threads = bc_copiers_new(link->sockets - 1);
+  if (threads == NULL) {
+    return beamcast_fail(error, BEAMCAST_ERR_MEMORY, "out of memory");
+  }
+  bc_copiers_run(threads, (size_t)link->sockets, open_lane, &o);
+  bc_copiers_free(threads);
+  for (int i = 0; i < link->sockets; i++) {
+    if (o.lane[i].code != BEAMCAST_OK) {
+      if (error != NULL) {
+        *error = o.lane[i].error;
+      }
+      return o.lane[i].code;
+    }
+    link->relayed = link->relayed || o.lane[i].relayed;
+  }
+  return BEAMCAST_OK;
+}
+
 /* After a failure the link is to be closed. */
 static int open_over(bc_link *link, const bc_wire *wire, bc_dialer *dialer,
                      const bc_link_options *o, int64_t deadline, beamcast_error *error) {
   bool shm = wire->kind == BC_WIRE_SHM, tcp = wire->kind == BC_WIRE_TCP;
-  int code = BEAMCAST_OK;
   link->wire = wire;
   link->sockets = 1;
+  link->relayed = false;
   if (tcp) {
     link->sockets = o->connections > 0                       ? o->connections
                     : bc_dial_is_local(dialer, &link->place) ? 1
@@ -48,12 +94,7 @@ static int open_over(bc_link *link, const bc_wire *wire, bc_dialer *dialer,
     link->fd[i] = -1;
     link->synced[i] = true;
   }
-  for (int i = 0; i < link->sockets && code == BEAMCAST_OK; i++) {
-    link->fd[i] = bc_dial_rank(dialer, &link->place, link->rank, BC_ROLE_WRITER, shm,
-                               &link->relayed, deadline, error);
-    code = link->fd[i] < 0 ? BEAMCAST_ERR_CONNECTION
-                           : bind_lane(link->fd[i], o->session, deadline, error);
-  }
+  int code = open_lanes(link, dialer, o->session, deadline, error);
   if (code == BEAMCAST_OK && wire->open != NULL) {
     code = wire->open(link, deadline, error);
   }

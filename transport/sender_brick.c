@@ -17,6 +17,7 @@ typedef struct put_job {
 } put_job;
 
 typedef struct put_work {
+  bc_sender *sender;
   put_job *jobs;
   size_t count, capacity;
   int64_t deadline;
@@ -26,17 +27,35 @@ typedef struct put_work {
   beamcast_error error;
 } put_work;
 
+/* Keeps a failure; from any thread. */
+static void note(put_work *work, int code, const beamcast_error *error) {
+  if (code != BEAMCAST_OK) {
+    pthread_mutex_lock(&work->lock);
+    work->code = code;
+    work->error = *error;
+    pthread_mutex_unlock(&work->lock);
+  }
+}
+
 static void do_job(void *context, size_t index) {
   put_work *work = context;
   put_job *job = &work->jobs[index];
   beamcast_error error = {0};
-  int code = job->link->wire->write(job->link, job->lane, &job->piece, work->deadline, &error);
-  if (code != BEAMCAST_OK) {
-    pthread_mutex_lock(&work->lock);
-    work->code = code;
-    work->error = error;
-    pthread_mutex_unlock(&work->lock);
+  note(work, job->link->wire->write(job->link, job->lane, &job->piece, work->deadline, &error),
+       &error);
+}
+
+static put_job *add_job(put_work *work) {
+  if (work->count == work->capacity) {
+    size_t capacity = work->capacity ? 2 * work->capacity : 16;
+    put_job *jobs = realloc(work->jobs, capacity * sizeof *jobs);
+    if (jobs == NULL) {
+      return NULL;
+    }
+    work->jobs = jobs;
+    work->capacity = capacity;
   }
+  return &work->jobs[work->count++];
 }
 
 /* Cuts what goes to one rank into a piece for each lane, along the longest axis from the outside
@@ -50,16 +69,10 @@ static bool add_jobs(put_work *work, bc_link *link, const bc_piece *whole) {
   parts = parts < length ? parts : length;
   for (uint64_t part = 0; part < parts; part++) {
     uint64_t from = length * part / parts, to = length * (part + 1) / parts;
-    if (work->count == work->capacity) {
-      size_t capacity = work->capacity ? 2 * work->capacity : 16;
-      put_job *jobs = realloc(work->jobs, capacity * sizeof *jobs);
-      if (jobs == NULL) {
-        return false;
-      }
-      work->jobs = jobs;
-      work->capacity = capacity;
+    put_job *job = add_job(work);
+    if (job == NULL) {
+      return false;
     }
-    put_job *job = &work->jobs[work->count++];
     *job = (put_job){.link = link, .lane = (int)part, .piece = *whole};
     job->piece.box.start[axis] += from;
     job->piece.box.shape[axis] = to - from;
@@ -68,30 +81,64 @@ static bool add_jobs(put_work *work, bc_link *link, const bc_piece *whole) {
   return true;
 }
 
-/* Connects the link where it is not yet, and has the rank's memory ready. A wire that nobody asked
- * for and that can't have its memory (too little may be locked or mapped) gives way to tcp. */
+static bc_link_options options_of(const bc_sender *s) {
+  return (bc_link_options){.wire = s->options.wire,
+                           .connections = s->options.connections,
+                           .copiers = s->copier_count,
+                           .session = s->session};
+}
+
+static void open_link(void *context, size_t index) {
+  put_work *work = context;
+  const bc_link_options options = options_of(work->sender);
+  beamcast_error error = {0};
+  note(
+      work,
+      bc_link_open(work->jobs[index].link, &work->sender->dialer, &options, work->deadline, &error),
+      &error);
+}
+
+/* Connects the ranks that the brick goes to and that are not connected yet; several at once. */
+static int open_links(put_work *work, const bc_piece *brick, beamcast_error *error) {
+  bc_sender *s = work->sender;
+  for (uint32_t rank = 0; rank < s->server_ranks; rank++) {
+    bc_box part;
+    if (s->links[rank].wire == NULL && bc_box_intersect(&brick->box, &s->boxes[rank], &part)) {
+      put_job *job = add_job(work);
+      if (job == NULL) {
+        return beamcast_fail(error, BEAMCAST_ERR_MEMORY, "out of memory");
+      }
+      job->link = &s->links[rank];
+    }
+  }
+  if (work->count > 0) {
+    bc_copiers_run(s->copiers, work->count, open_link, work);
+    work->count = 0;
+  }
+  if (work->code != BEAMCAST_OK && error != NULL) {
+    *error = work->error;
+  }
+  return work->code;
+}
+
+/* Has the rank's memory ready. A wire that nobody asked for and that can't have its memory (too
+ * little may be locked or mapped) gives way to tcp. */
 static int prepare_link(bc_sender *s, bc_link *link, uint32_t array, int64_t deadline,
                         beamcast_error *error) {
-  const bc_link_options options = {.wire = s->options.wire,
-                                   .connections = s->options.connections,
-                                   .copiers = s->copier_count,
-                                   .session = s->session};
-  int code = BEAMCAST_OK;
-  if (link->wire == NULL) {
-    code = bc_link_open(link, &s->dialer, &options, deadline, error);
+  if (link->wire->prepare == NULL) {
+    return BEAMCAST_OK;
   }
-  if (code != BEAMCAST_OK || link->wire->prepare == NULL) {
-    return code;
-  }
-  code = link->wire->prepare(link, s->serial, s->slot, array, deadline, error);
-  if (code == BEAMCAST_ERR_MEMORY && options.wire == NULL) {
+  int code = link->wire->prepare(link, s->serial, s->slot, array, deadline, error);
+  if (code == BEAMCAST_ERR_MEMORY && s->options.wire == NULL) {
+    const bc_link_options options = options_of(s);
     code = bc_link_fall_back(link, &s->dialer, &options, deadline, error);
   }
   return code;
 }
 
-static int prepare_rank(bc_sender *s, put_work *work, uint32_t rank, const bc_piece *brick,
+static int prepare_rank(put_work *work, uint32_t rank, const bc_piece *brick,
                         beamcast_error *error) {
+  bc_sender *s = work->sender;
   bc_link *link = &s->links[rank];
   bc_piece piece = *brick;
   if (!bc_box_intersect(&brick->box, &s->boxes[rank], &piece.box)) {
@@ -124,10 +171,10 @@ int bc_sender_send_brick(bc_sender *s, const bc_piece *brick, int64_t deadline,
 
 int bc_sender_send_direct(bc_sender *s, const bc_piece *brick, bool *unread, int64_t deadline,
                           beamcast_error *error) {
-  put_work work = {.deadline = deadline, .lock = PTHREAD_MUTEX_INITIALIZER};
-  int code = BEAMCAST_OK;
+  put_work work = {.sender = s, .deadline = deadline, .lock = PTHREAD_MUTEX_INITIALIZER};
+  int code = open_links(&work, brick, error);
   for (uint32_t rank = 0; rank < s->server_ranks && code == BEAMCAST_OK && !work.unread; rank++) {
-    code = prepare_rank(s, &work, rank, brick, error);
+    code = prepare_rank(&work, rank, brick, error);
   }
   *unread = work.unread;
   if (code == BEAMCAST_OK && !work.unread) {
