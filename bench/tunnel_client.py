@@ -142,7 +142,7 @@ def main(build):
     for round_trip in ("0", "50", "100"):
         with tempfile.TemporaryDirectory() as folder:
             sides = [shlex.join(mine + [side, build, folder, *more]) for side, more in (("far", ()), ("near", (round_trip,)))]
-            out = subprocess.run([os.path.join(build, "bin", "bench_web_link"), round_trip, *sides], check=True,
+            out = subprocess.run([os.path.join(build, "bin", "bench_web_link"), round_trip, "0", *sides], check=True,
                                  stdout=subprocess.PIPE, text=True).stdout
             took = json.loads(out.strip().splitlines()[-1])
         first = first or took
