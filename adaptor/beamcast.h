@@ -180,6 +180,8 @@ typedef struct beamcast_volume_data {
   char name[128];       /* of the array */
   char unit[64];        /* of its values; "" if unknown */
   char length_unit[64]; /* of spacing and origin; "" if unknown */
+  char *header;         /* what its producer said of the step (beamcast_annotate), a JSON object;
+                           freed by beamcast_volume_free; NULL: it is no step */
 } beamcast_volume_data;
 
 /* Fetches a box of the newest complete step of a stream from a running server. Needs the right to

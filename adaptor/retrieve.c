@@ -78,6 +78,7 @@ static int fetch_into(bc_fetch *fetch, const char *array, const uint64_t start[3
   (void)snprintf(out->name, sizeof out->name, "%s", spec->name);
   (void)snprintf(out->unit, sizeof out->unit, "%s", spec->unit);
   (void)snprintf(out->length_unit, sizeof out->length_unit, "%s", grid->length_unit);
+  out->header = strdup(info.header);
   return BEAMCAST_OK;
 }
 
@@ -110,6 +111,7 @@ int beamcast_stream_retrieve(const char *contact, const char *stream, const char
 void beamcast_volume_free(beamcast_volume_data *volume) {
   if (volume != NULL) {
     free(volume->data);
+    free(volume->header);
     memset(volume, 0, sizeof *volume);
   }
 }

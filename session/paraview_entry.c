@@ -148,6 +148,8 @@ void bs_remove_paraview_entry(const char *id) {
   if (document != NULL && remove_entry(document, name)) {
     if (xmlChildElementCount(xmlDocGetRootElement(document)) == 0) {
       (void)unlink(path);
+      *strrchr(path, '/') = '\0';
+      (void)rmdir(path); /* ParaView's folder, if nothing else is in it */
     } else {
       write_list(document, path);
     }

@@ -106,8 +106,10 @@ int main(int argc, char **argv) {
   receiver.Announce = false;
   BeamcastReceiver::SetOptions(receiver);
   char offscreen[] = "--force-offscreen-rendering";
-  char *arguments[] = {argv[0], offscreen, nullptr};
-  if (!vtkInitializationHelper::Initialize(2, arguments, vtkProcessModule::PROCESS_BATCH)) {
+  /* the user's settings are for programs with a window: not read, and not written at the end */
+  char plain[] = "--disable-registry";
+  char *arguments[] = {argv[0], offscreen, plain, nullptr};
+  if (!vtkInitializationHelper::Initialize(3, arguments, vtkProcessModule::PROCESS_BATCH)) {
     return vtkInitializationHelper::GetExitCode();
   }
   const int status = Run(argc, argv);

@@ -329,6 +329,31 @@ int target_check(const char *path, beamcast_error *error) {
                        "%.300s: the file's ending says its format, .h5 or .npy", path);
 }
 
+#ifdef BEAMCAST_HAS_READER
+/* What the viewer says of what it shows, if there is one, with what is known of this step: it may
+ * be an older one than that, or another array. */
+static char *tell_origin(const beamcast_volume_data *volume, const char *from, const char *about) {
+  json_t *all = about != NULL ? json_loads(about, 0, NULL) : NULL;
+  all = json_is_object(all)
+            ? all
+            : json_pack("{s:{}, s:{s:s}}", "shown", "versions", "beamcast", beamcast_version());
+  json_t *shown = json_object_get(all, "shown");
+  json_t *header = volume->header != NULL ? json_loads(volume->header, 0, NULL) : NULL;
+  (void)json_object_set_new(all, "session", json_string(from));
+  (void)json_object_set_new(shown, "array", json_string(volume->name));
+  if (json_is_object(header)) {
+    (void)json_object_set_new(shown, "step", json_integer((json_int_t)volume->step));
+    (void)json_object_set_new(shown, "time", json_real(volume->time));
+    (void)json_object_set(shown, "source", json_object_get(header, "source"));
+    (void)json_object_set(shown, "header", header);
+  }
+  json_decref(header);
+  char *text = json_dumps(all, JSON_COMPACT);
+  json_decref(all);
+  return text;
+}
+#endif
+
 int target_write(const char *path, const beamcast_volume_data *volume, const char *from,
                  const char *about, beamcast_error *error) {
   uint64_t bytes = beamcast_type_size(volume->type) * (uint64_t)volume->components *
@@ -339,12 +364,13 @@ int target_write(const char *path, const beamcast_volume_data *volume, const cha
     return code == BEAMCAST_OK ? npy_write(path, volume, error) : code;
   }
 #ifdef BEAMCAST_HAS_READER
+  char *origin = tell_origin(volume, from, about);
   beamcast_hdf5_output output = {.name = volume->name,
                                  .unit = volume->length_unit,
                                  .value_unit = volume->unit,
                                  .type = volume->type,
                                  .components = volume->components,
-                                 .source = about != NULL ? about : from,
+                                 .source = origin,
                                  .step = (int64_t)volume->step,
                                  .time = volume->time};
   for (int axis = 0; axis < 3; axis++) {
@@ -353,7 +379,9 @@ int target_write(const char *path, const beamcast_volume_data *volume, const cha
     output.origin[axis] =
         volume->origin[axis] + (double)volume->start[axis] * volume->spacing[axis];
   }
-  return beamcast_hdf5_write(path, &output, volume->data, error);
+  code = beamcast_hdf5_write(path, &output, volume->data, error);
+  free(origin);
+  return code;
 #else
   (void)from;
   (void)about;

@@ -131,8 +131,7 @@ class Home:
         for folder in (self.state, self.temporary, self.shared_memory):
             if os.path.isdir(folder):
                 left += [name for name in os.listdir(folder) if name != "lock"]
-        if os.path.exists(self.servers):
-            left.append(self.servers)
+        left += [name for _, _, names in os.walk(os.path.join(self.path, ".config")) for name in names]
         return left
 
     def check_nothing_left(self):

@@ -107,6 +107,10 @@ def kept_steps(home, contact):
         got = home.json("retrieve", "--from", contact, "-o", "other.npy", "--array", "other", *step)
         assert got["array"] == "other", got
         assert np.array_equal(np.load(os.path.join(home.path, "other.npy")), arrays[one if step else newest] + 1000)
+    home.run("retrieve", "--from", contact, "-o", "kept.h5", "--array", "other", "--step", one)
+    with h5py.File(os.path.join(home.path, "kept.h5")) as file:  # it says its own origin, not that of what is shown
+        about = json.loads(file["entry/process/source"][()])["shown"]
+    assert (about["step"], about["array"]) == (one, "other") and about["step"] != newest, about
     message = home.run("retrieve", "--from", contact, "-o", "step.npy", "--step", 99999, status=1)[1]
     assert "step 99999" in message and ", %d (" % newest in message and message.count("\n") == 1, message
 

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """Volumes go into a session and come back equal: from .npy and HDF5, whole and in part, by full and
 lesser contacts; stock ParaView clients see them. What is typed wrong gets one line."""
+import json
 import os
 import socket
 import subprocess
@@ -75,6 +76,9 @@ def what_files_lack(home, contact):
         assert np.array_equal(values[()], array)
         assert (values.attrs["units"], values.attrs["long_name"], data["z"].attrs["units"]) == ("HU", "my density", "um")
         assert data["z"][2] == 7 and data["x"][2] == 2
+        about = json.loads(file["entry/process/source"][()])
+    assert about["shown"]["source"] == "raw.bin" and about["shown"]["array"] == "my density", about
+    assert about["session"] == contact and about["versions"]["beamcast"], about
     home.run("push", "back.h5", "--to", contact, "--spacing", "3,2,1")  # its um were of its own spacing
     home.run("retrieve", "--from", contact, "-o", "part.h5", "--roi", ":9,,1:")
     with h5py.File(os.path.join(home.path, "part.h5")) as file:
