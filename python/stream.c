@@ -93,9 +93,10 @@ PyObject *core_connect(PyObject *module, PyObject *arguments) {
   PyObject *contact = NULL;
   unsigned long long run_id;
   int overlap;
-  if (!PyArg_ParseTuple(arguments, "O&siiKdzzip:connect", PyUnicode_FSConverter, &contact,
+  if (!PyArg_ParseTuple(arguments, "O&siiKdzzipzzi:connect", PyUnicode_FSConverter, &contact,
                         &options.name, &options.rank, &options.ranks, &run_id, &options.time_limit,
-                        &options.token, &options.wire, &options.connections, &overlap)) {
+                        &options.token, &options.wire, &options.connections, &overlap,
+                        &options.backend, &options.scripts, &options.mpi_comm)) {
     return NULL;
   }
   options.run_id = run_id;
@@ -267,6 +268,13 @@ static PyObject *ending(PyObject *object, int (*call)(beamcast_stream *, beamcas
   code = call(self->stream, &error);
   Py_END_ALLOW_THREADS
   self->busy = false;
+  if (code == BEAMCAST_ERR_SCRIPT) { /* one rank's alone; all go on */
+    code = BEAMCAST_OK;
+    if (PyErr_WarnEx(PyExc_RuntimeWarning, error.message, 2) != 0) {
+      release_held(self);
+      return NULL;
+    }
+  }
   if (code == BEAMCAST_OK || code == BEAMCAST_DROPPED) {
     release_held(self); /* after a failure, close does it */
   }

@@ -8,6 +8,7 @@
 #include "Brick.h"
 #include "BrickArray.h"
 #include "Engine.h"
+#include "OwnPython.h"
 #include "StepData.h"
 
 #include "vtkDataArray.h"
@@ -140,6 +141,9 @@ int End(bc_catalyst *c, const char *header, beamcast_error *error) {
     return beamcast_fail(error, BEAMCAST_ERR_ARGUMENT, "end_step needs a step that was begun");
   }
   c->Open = false;
+  if (!Engine::Runs()) {
+    return beamcast_fail(error, BEAMCAST_ERR_UNSUPPORTED, "ParaView has ended in this process");
+  }
   MPI_Comm communicator = c->ParaView->Communicator();
   int rank = 0;
   MPI_Comm_rank(communicator, &rank);
@@ -184,7 +188,9 @@ int End(bc_catalyst *c, const char *header, beamcast_error *error) {
 }
 
 void Close(bc_catalyst *c) {
-  c->ParaView->RemoveChannel(c->Name);
+  if (Engine::Runs()) {
+    c->ParaView->RemoveChannel(c->Name);
+  }
   delete c;
 }
 
@@ -258,6 +264,7 @@ bc_catalyst *Open(const bc_catalyst_options *options, beamcast_error *error) {
 
 // No exception leaves this library: memory is what runs out.
 template <class Call> int Guarded(beamcast_error *error, Call call) {
+  const PythonLock lock;
   try {
     return call();
   } catch (const std::exception &problem) {

@@ -2,6 +2,7 @@
 #include "Engine.h"
 
 #include "Output.h"
+#include "OwnPython.h"
 #include "Scripts.h"
 
 #include "vtkImageData.h"
@@ -63,7 +64,7 @@ bool CanDraw() {
 
 Engine *Engine::Get(MPI_Comm communicator, const char *scripts, beamcast_error *error) {
   if (Ended) {
-    beamcast_fail(error, BEAMCAST_ERR_UNSUPPORTED, "ParaView ended with MPI in this process");
+    beamcast_fail(error, BEAMCAST_ERR_UNSUPPORTED, "ParaView has ended in this process");
     return nullptr;
   }
   if (TheEngine == nullptr) {
@@ -107,11 +108,12 @@ int Engine::Start(MPI_Comm communicator, beamcast_error *error) {
   int rank = 0;
   MPI_Comm_rank(this->Comm, &rank);
   CatchOutput(rank);
+  KeepPythonOutput();
   struct sigaction interrupt;
   sigaction(SIGINT, nullptr, &interrupt); // VTK puts the default in its place
   vtkInSituInitializationHelper::Initialize(static_cast<vtkTypeUInt64>(MPI_Comm_c2f(this->Comm)));
   CatchOutput(rank); // ParaView has put its own window in the place of ours
-  const bool fine = PreparePython();
+  const bool fine = PreparePython() && (!OwnPython() || AtEndOfPython(&Engine::Stop));
   sigaction(SIGINT, &interrupt, nullptr);
   if (!All(this->Comm, fine)) {
     return beamcast_fail(error, BEAMCAST_ERR_UNSUPPORTED,
@@ -133,6 +135,7 @@ int Engine::AtEndOfMpi(MPI_Comm, int, void *, void *) {
 }
 
 void Engine::Stop() {
+  const PythonLock lock;
   Ended = true;
   if (TheEngine != nullptr) {
     TheEngine->Pipelines->End();
@@ -140,6 +143,10 @@ void Engine::Stop() {
     delete TheEngine;
     TheEngine = nullptr;
   }
+}
+
+bool Engine::Runs() {
+  return TheEngine != nullptr;
 }
 
 bool Engine::AddChannel(const std::string &name) {

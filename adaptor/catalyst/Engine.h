@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: BSD-3-Clause
 //
 // ParaView's in-situ engine: one per process, started by the first stream that wants it, ended when
-// MPI ends. What ParaView and scripts print is caught here; nothing reaches the producer's output.
+// MPI ends, or before that the producer's own Python. What ParaView and scripts print is caught
+// here; nothing reaches the producer's output.
 #ifndef BeamcastCatalystEngine_h
 #define BeamcastCatalystEngine_h
 
@@ -25,6 +26,9 @@ public:
   // come with one of the same ranks. Scripts that are not there yet are added. NULL and an error on
   // all ranks when it fails on one.
   static Engine *Get(MPI_Comm communicator, const char *scripts, beamcast_error *error);
+
+  // False once MPI, or the producer's Python, has come to its end: no engine is left.
+  static bool Runs();
 
   MPI_Comm Communicator() const {
     return this->Comm;

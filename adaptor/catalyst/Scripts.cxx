@@ -53,7 +53,7 @@ def _beamcast_guard():
             own = [f for f in frames if not any(h in f.filename for h in helpers)]
             where = (own or frames)[-1]
             place = '%s:%d: ' % (where.filename, where.lineno)
-        text = ' '.join(str(error).split())
+        text = ' '.join(str(error.msg if isinstance(error, SyntaxError) else error).split())
         return '%s%s%s' % (place, type(error).__name__, ': ' + text if text else '')
 
     def guarded(function):
@@ -87,10 +87,18 @@ bool IsFolder(const std::string &path) {
   return stat(path.c_str(), &info) == 0 && S_ISDIR(info.st_mode);
 }
 
-// A path as it is, or the path of one of ours; empty when there is neither.
+// The whole path, as Python names the file in what it says; empty when there is none.
+std::string WholePath(const std::string &path) {
+  char *real = realpath(path.c_str(), nullptr);
+  std::string whole = real ? real : "";
+  std::free(real);
+  return whole;
+}
+
+// The path of a file, or of one of ours; empty when there is neither.
 std::string FindScript(const std::string &name) {
   if (IsFile(name)) {
-    return name;
+    return WholePath(name);
   }
   if (name.find('/') == std::string::npos) {
     for (const char *end : {"", ".py"}) {
@@ -131,10 +139,8 @@ std::string ScriptFolder() {
   const std::string folder = slash == std::string::npos ? "." : file.substr(0, slash);
   for (const char *up : {BEAMCAST_LIB_TO_PREFIX, ".."}) {
     const std::string path = folder + "/" + up + "/share/beamcast/catalyst_scripts";
-    if (char *real = IsFolder(path) ? realpath(path.c_str(), nullptr) : nullptr) {
-      std::string found = real;
-      std::free(real);
-      return found;
+    if (IsFolder(path)) {
+      return WholePath(path);
     }
   }
   return "";

@@ -24,12 +24,14 @@ class StreamInfo(NamedTuple):
     wire: str  #: "verbs", "shm", "tcp", "tcp (relayed)"; the slowest in use; "none" before the first put
 
 
-def connect(contact: Contact, name: str = "volume", rank: int = 0, ranks: int = 1, *, run_id: int = 0,
+def connect(contact: Optional[Contact], name: str = "volume", rank: int = 0, ranks: int = 1, *, run_id: int = 0,
             time_limit: float = 30.0, token: Optional[str] = None, wire: Optional[str] = None,
-            connections: int = 0, overlap: bool = False) -> "Stream":
+            connections: int = 0, overlap: bool = False, backend: Optional[str] = None,
+            scripts: Union[str, Sequence[Contact], None] = None, mpi_comm: int = 0) -> "Stream":
     """Connects to a server, and waits for one that is not there yet.
 
-    contact: the server's contact file, or "beamcast://host:port" with the token in $BEAMCAST_TOKEN.
+    contact: the server's contact file, or "beamcast://host:port" with the token in $BEAMCAST_TOKEN. Not
+        looked at by the back ends catalyst and none: None will do.
     name: the stream's; the server shows each stream by its name.
     rank, ranks: this producer's number among those that make one step together.
     run_id: the same on all producers of a run, another for the next run. 0: drawn at random for one
@@ -41,9 +43,15 @@ def connect(contact: Contact, name: str = "volume", rank: int = 0, ranks: int = 
     connections: tcp connections to each server rank; 0: chosen.
     overlap: end_step returns as soon as the arrays are the caller's again, and what went wrong after
         that is raised by the next call.
+    backend: "stream" to the server, "catalyst" to ParaView's scripts in this process, "both", "none"; None:
+        $BEAMCAST_BACKEND, else "stream".
+    scripts: for catalyst: paths, or names of Beamcast's own, in a list or with ":" between them; None:
+        $BEAMCAST_CATALYST_SCRIPTS.
+    mpi_comm: for catalyst: comm.py2f() of mpi4py's communicator of the producers; 0: MPI_COMM_WORLD.
     """
-    return Stream(_core.connect(contact, name, rank, ranks, unsigned("run_id", run_id), time_limit, token,
-                                wire, connections, overlap))
+    listed = scripts if scripts is None or isinstance(scripts, str) else ":".join(map(os.fspath, scripts))
+    return Stream(_core.connect("" if contact is None else contact, name, rank, ranks, unsigned("run_id", run_id),
+                                time_limit, token, wire, connections, overlap, backend, listed, mpi_comm))
 
 
 class Stream:
@@ -112,7 +120,8 @@ class Stream:
 
     def end_step(self) -> bool:
         """Ends the step: its bytes are in the server's memory, and the arrays are the caller's again. It is
-        shown once all producers have ended it. False: the step was dropped, see begin_step."""
+        shown once all producers have ended it. False: the step was dropped, see begin_step.
+        With catalyst it runs the scripts; an error in one is a RuntimeWarning, once, on one rank."""
         with self._lock:
             return self._core.end_step()
 

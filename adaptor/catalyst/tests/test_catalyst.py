@@ -221,14 +221,62 @@ def a_script_with_an_error_is_named_once(screen):
         paths.append(os.path.join(WORK, name))
         with open(paths[-1], "w") as file:
             file.write(text)
+    paths[0] = os.path.relpath(paths[0])
     run = Run(screen, paths, 2, "slabs:20", 3)
     plain = Run(screen, [], 2, "slabs:20", 3, backend="none")
     assert run.checksum == plain.checksum and run.code == 0
     assert run.file("steps").split() == ["0", "1", "2"]
     assert run.err == "" and "hello" not in run.out and "oh" not in run.out, (run.out, run.err)
     for place in ("name.py:5: NameError", "syntax.py:2: SyntaxError", "leaves.py:4: SystemExit: 3"):
-        assert run.out.count(place) == 1, (place, run.out)
+        assert run.out.count(place) == run.out.count(place.split(":")[0]) == 1, (place, run.out)
     assert len(run.said) == 2 and "step 0" in run.said[0] and "step 1" in run.said[1], run.said
+
+
+PYTHON_PRODUCER = """
+import sys, threading
+import beamcast, numpy
+from mpi4py import MPI
+comm = MPI.COMM_WORLD
+atexit = ctypes = "mine"
+whole = numpy.random.default_rng(5).normal(size=(8, 9, 20)).astype("float32")
+first, end = 8 * comm.rank // comm.size, 8 * (comm.rank + 1) // comm.size
+stream = beamcast.connect(None, rank=comm.rank, ranks=comm.size, backend="catalyst", scripts=sys.argv[1:],
+                          mpi_comm=comm.py2f())
+def make(step):
+    stream.begin_step(step)
+    stream.put(whole[first:end, :, ::2] + step, start=(first, 0, 0), shape=(8, 9, 10))
+    stream.end_step()
+make(0)
+make(1)
+other = threading.Thread(target=make, args=(2,))
+other.start()
+other.join()
+print("mine", atexit, ctypes, flush=True) if comm.rank == 0 else None
+sys.exit(3)  # with the stream open
+"""
+
+
+def a_python_producer_keeps_its_interpreter(_):
+    """Scripts run in it; what it prints, its names, its exit status stay its own, and a script's error is a warning."""
+    modules = os.path.join(BUILD, "python")
+    if not glob.glob(modules + "/beamcast/_core*.so"):
+        return
+    folder, broken = tempfile.mkdtemp(dir=WORK), os.path.join(WORK, "broken.py")
+    with open(broken, "w") as file:
+        file.write("def catalyst_execute(info):\n    print('not for others')\n    nowhere()\n")
+    env = dict(os.environ, BEAMCAST_OUTPUT=folder, BEAMCAST_CATALYST_DRAW="0", HWLOC_COMPONENTS="-gl",
+               PYTHONPATH=modules)
+    done = subprocess.run(["mpiexec", "-n", "2", "/usr/bin/python3", "-c", PYTHON_PRODUCER, broken, "statistics_csv"],
+                          env=env, capture_output=True, text=True, timeout=LIMIT)
+    assert done.returncode == 3 and done.stdout == "mine mine mine\n", (done.stdout, done.stderr)
+    assert done.stderr.count("RuntimeWarning: %s:3: NameError" % broken) == 1, done.stderr
+    volume = np.random.default_rng(5).normal(size=(8, 9, 20)).astype("float32")[:, :, ::2]
+    rows = Files(folder).file("statistics.csv").splitlines()[1:]
+    assert len(rows) == 3, rows
+    for step, row in enumerate(rows):
+        data = (volume + step).astype(float)
+        wanted = [data.size, data.min(), data.max(), data.mean(), data.std()]
+        assert np.allclose([float(x) for x in row.split(",")[2:]], wanted, rtol=1e-8), (row, wanted)
 
 
 def what_can_not_be_is_said(screen):
@@ -259,7 +307,8 @@ def main():
             a_server_runs_the_scripts_alike(one)
             print("passed: a server runs the scripts alike", flush=True)
         for test in (contiguous_bricks_are_not_copied, what_no_rank_has_is_the_fill_value_in_a_file,
-                     a_script_with_an_error_is_named_once, what_can_not_be_is_said):
+                     a_script_with_an_error_is_named_once, a_python_producer_keeps_its_interpreter,
+                     what_can_not_be_is_said):
             test(screen)
             print("passed: " + test.__name__, flush=True)
     finally:
