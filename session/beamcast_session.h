@@ -45,7 +45,8 @@ typedef struct beamcast_start_options {
                           otherwise. Steps of more bytes are refused when they come */
   int type;            /* their type, one of beamcast_type; 0: float32 */
   double time_limit;   /* seconds until a session on this machine has to run; 120 */
-  const char *script;  /* the headless viewer runs this Python script at each step; NULL: none */
+  const char *script;  /* the headless viewer runs these Python scripts at each step: paths or names
+                          of  Beamcast's own, ':' between them; NULL: none */
   int keep;            /* steps that the headless viewer keeps beside the newest, to go back to:
                           beamcast_retrieve_from; 0: none */
   int web;             /* not 0: the headless viewer has a web page; its address is in `url` */

@@ -166,3 +166,27 @@ bool bs_find_program(const char *name, char *path, size_t size) {
   }
   return false;
 }
+
+static bool is_script(const char *path) {
+  struct stat state;
+  return stat(path, &state) == 0 && !S_ISDIR(state.st_mode) && access(path, R_OK) == 0;
+}
+
+bool bs_find_script(const char *name, char *path) {
+  static const char *const places[] = {"/..", "/../.."}, *const ends[] = {"", ".py"};
+  char folder[PATH_MAX], place[PATH_MAX];
+  if (is_script(name)) {
+    return realpath(name, path) != NULL;
+  }
+  if (strchr(name, '/') != NULL || name[0] == '\0' || !own_folder(folder)) {
+    return false;
+  }
+  for (int i = 0; i < 4; i++) {
+    if (bs_join(place, sizeof place, "%s%s/share/beamcast/catalyst_scripts/%s%s", folder,
+                places[i / 2], name, ends[i % 2]) &&
+        is_script(place)) {
+      return realpath(place, path) != NULL;
+    }
+  }
+  return false;
+}

@@ -35,4 +35,8 @@ void bs_remove_folder(const char *path);
  */
 bool bs_find_program(const char *name, char *path, size_t size);
 
+/* A script's whole path, [PATH_MAX]: that of a file, or of one of Beamcast's own by its name, with
+ * or without ".py". */
+bool bs_find_script(const char *name, char *path);
+
 #endif

@@ -3,6 +3,7 @@
 
 #include <dirent.h>
 #include <errno.h>
+#include <limits.h>
 #include <math.h>
 #include <stdlib.h>
 #include <sys/stat.h>
@@ -109,19 +110,27 @@ static int take_client(const beamcast_start_options *o, bs_record *record, beamc
   return BEAMCAST_OK;
 }
 
-/* Its path from anywhere, since the viewer runs elsewhere. */
-static int take_script(bs_record *record, const char *script, beamcast_error *error) {
-  struct stat state;
-  char *path = realpath(script, NULL);
-  bool good = path != NULL && access(path, R_OK) == 0 && stat(path, &state) == 0;
-  int why = good ? 0 : errno;
-  if (!good || S_ISDIR(state.st_mode) || strlen(path) >= sizeof record->script) {
-    free(path);
-    return beamcast_fail(error, BEAMCAST_ERR_ARGUMENT, "the script %.300s can't be read: %s",
-                         script, !good ? strerror(why) : "it is no file, or its path is too long");
+/* The paths of a list of scripts, ':' between them, from anywhere: the viewer runs elsewhere. */
+static int take_scripts(bs_record *record, const char *list, beamcast_error *error) {
+  char name[BEAMCAST_SESSION_PATH_MAX], path[PATH_MAX];
+  size_t used = 0;
+  for (const char *rest = list; *rest != '\0' || rest == list;) {
+    const size_t length = strcspn(rest, ":");
+    (void)snprintf(name, sizeof name, "%.*s", (int)length, rest);
+    rest += length + (rest[length] == ':');
+    if (!bs_find_script(name, path)) {
+      return beamcast_fail(error, BEAMCAST_ERR_ARGUMENT,
+                           "the script %.300s can't be read: it is neither a file nor one of "
+                           "Beamcast's own",
+                           name);
+    }
+    const int more = snprintf(record->script + used, sizeof record->script - used, "%s%s",
+                              used > 0 ? ":" : "", path);
+    used += (size_t)more;
+    if (used >= sizeof record->script) {
+      return beamcast_fail(error, BEAMCAST_ERR_ARGUMENT, "the scripts' paths are too long");
+    }
   }
-  (void)snprintf(record->script, sizeof record->script, "%s", path);
-  free(path);
   return BEAMCAST_OK;
 }
 
@@ -143,7 +152,7 @@ beamcast_session *beamcast_start(const beamcast_start_options *options, beamcast
   record.keep = o.keep;
   int code = check_options(&o, error);
   if (code == BEAMCAST_OK && o.script != NULL && o.host == NULL) {
-    code = take_script(&record, o.script, error);
+    code = take_scripts(&record, o.script, error);
   }
   code = code == BEAMCAST_OK ? take_client(&o, &record, error) : code;
   code = code == BEAMCAST_OK ? estimate(&o, &record, error) : code;

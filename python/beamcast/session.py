@@ -55,7 +55,8 @@ def start(ranks: int = 0, *, paraview: bool = False, idle: float = 60, slurm: Op
     slurm: run as a Slurm job with these options for sbatch, such as "--partition=gpu"; "" for none.
     shape, dtype: of the volumes that are going to come, to estimate memory and ranks.
     time_limit: seconds until a session on this machine has to run.
-    script: a Python file that the headless viewer runs at each step.
+    script: a Python file that the headless viewer runs at each step; several, and Beamcast's own by their
+        names, with ":" between them.
     web: with a web page, whose address is in status().url.
     host: on another machine, a login for ssh such as "user@host", there locally or by slurm; its ports come to this
         one. script is a path there.

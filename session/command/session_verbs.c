@@ -18,7 +18,7 @@ static const char start_help[] =
     "                      tunnel); in a Slurm job it connects back to a client on this machine\n"
     "  --client HOST       connects back, to this machine by this name; none: does not\n"
     "  --web               with a web page\n"
-    "  --script FILE       runs a Python script at each step, see viewer/README.md\n"
+    "  --script FILE[:...] runs Python scripts at each step; Beamcast's own by their names\n"
     "  --keep N            keeps N steps beside the newest, for `beamcast retrieve --step`\n"
     "  --ranks N           processes of the server; 1, or what --size needs\n"
     "  --idle MIN          ends by itself, unused for so many minutes; 60; 0: never\n"

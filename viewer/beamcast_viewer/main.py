@@ -31,7 +31,8 @@ def parse(arguments):
     parser.add_argument("--front", action="append", default=[], metavar="MODULE",
                         help="a Python module with start(viewer, loop), for front ends")
     parser.add_argument("--keep", type=int, default=0, metavar="N", help="steps to keep beside the newest")
-    parser.add_argument("--script", metavar="FILE", help="a Python script that is run at each step")
+    parser.add_argument("--script", metavar="FILE[:...]", default="",
+                        help="Python scripts that are run at each step")
     parser.add_argument("--json", action="store_true", help="print where it is as a JSON object")
     return parser.parse_args(arguments)
 
@@ -47,9 +48,7 @@ class Loop:
         self.options = options
         self.viewer = viewer
         self.calls = calls
-        self.script = None
-        if options.script:
-            self.script = script.Script(options.script, viewer.live, say)
+        self.scripts = [script.Script(path, viewer.live, say) for path in options.script.split(":") if path]
         self._used = time.monotonic()
         self._activity = 0
         self._ended = asyncio.Event()
@@ -85,16 +84,16 @@ class Loop:
                 await asyncio.wait_for(finish(), FINISH)
             except Exception as wrong:  # it ends all the same
                 say("a front end does not end well: %s" % (wrong or type(wrong).__name__))
-        if self.script is not None:
-            self.script.end()
+        for one in self.scripts:
+            one.end()
 
     def _take_step(self):
         try:
             if self.viewer.poll():
                 self.used()
-                if self.script is not None:
+                for one in self.scripts:
                     shown = receiver.step(self.options.stream)
-                    self.script.step(shown["step"], shown["time"])
+                    one.step(shown["step"], shown["time"])
         except Exception as wrong:  # a step that can't be shown must not end the session
             say("a step can't be shown: %s" % wrong)
 

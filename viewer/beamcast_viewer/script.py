@@ -5,6 +5,16 @@ import sys
 import traceback
 
 
+def own_folder():
+    """Where Beamcast's own scripts are, and what they share; None if they are not installed."""
+    here = os.path.dirname(os.path.realpath(__file__))
+    for up in ("../../../..", "../../../../.."):
+        folder = os.path.normpath(os.path.join(here, up, "share/beamcast/catalyst_scripts"))
+        if os.path.isdir(folder):
+            return folder
+    return None
+
+
 class Info:
     """What catalyst_execute is given, as ParaView's Catalyst gives it."""
 
@@ -27,6 +37,8 @@ class Script:
         self.code = None
         self.begun = self.failed = False
         sys.path.insert(1, os.path.dirname(path))
+        if own_folder() not in [None, *sys.path]:
+            sys.path.append(own_folder())  # for scripts elsewhere that import beamcast_catalyst
 
     def step(self, step, time):
         self._attempt(self._step, Info(step, time))
