@@ -72,8 +72,9 @@ static void forward(const char *folder, int port) {
   daemon_pid = spawn(command);
   wait_for_port(NETWORK_NEAR, SSH_PORT);
   (void)snprintf(command, sizeof command,
-                 "cd '%s' && exec ssh -N -F none -i user -o StrictHostKeyChecking=no -o "
-                 "UserKnownHostsFile=/dev/null -p %d -L 127.0.0.1:%d:%s:%d %s 2>ssh.log",
+                 "cd '%s' && exec ssh -tt -F none -i user -o StrictHostKeyChecking=no -o "
+                 "UserKnownHostsFile=/dev/null -p %d -L 127.0.0.1:%d:%s:%d %s sleep 3600 "
+                 "</dev/null >ssh.log 2>&1",
                  folder, SSH_PORT, FORWARDED, NETWORK_NEAR, port, NETWORK_NEAR);
   network_go_far();
   client = spawn(command);

@@ -4,9 +4,9 @@
 connection: what a picture takes at 0, 50 and 100 ms round trip.
 usage: tunnel_client.py BUILD
 
-Prints a line of JSON for each: seconds to connect; from the beginning of a push of 16 MiB to its picture, 800 x 600 pixels
-drawn at the server (the first time, and then); from a turned camera to the picture, still and while one turns; and how much
-longer than at 0 ms.
+Prints a line of JSON for each, with a session beside what ssh forwards and without one (-N): seconds to connect; from the
+beginning of a push of 16 MiB to its picture, 800 x 600 pixels drawn at the server (the first time, and then); from a turned
+camera to the picture, still and while one turns; and how much longer than at 0 ms.
 """
 import json
 import math
@@ -63,7 +63,7 @@ def far(build, folder):
     daemon.wait(LIMIT)
 
 
-def near(build, folder, round_trip):
+def near(build, folder, round_trip, *no_session):
     tools = harness(build)
     while not os.path.exists(f"{folder}/ready"):
         time.sleep(0.1)
@@ -71,23 +71,25 @@ def near(build, folder, round_trip):
         place = json.load(stream)
     listens(FAR, SSH_PORT)
     forwards = ["-L", f"7001:127.0.0.1:{place['paraview']}", "-L", f"7002:{FAR}:{place['port']}"]
-    tunnel = subprocess.Popen(["ssh", "-N", "-F", "none", "-i", f"{folder}/user", "-o", "StrictHostKeyChecking=no", "-o",
-                               "UserKnownHostsFile=/dev/null", "-o", "LogLevel=ERROR", "-p", str(SSH_PORT), *forwards, FAR])
+    tunnel = subprocess.Popen(["ssh", "-F", "none", "-i", f"{folder}/user", "-o", "StrictHostKeyChecking=no", "-o",
+                               "UserKnownHostsFile=/dev/null", "-o", "LogLevel=ERROR", "-p", str(SSH_PORT), *forwards,
+                               *(no_session or ("-tt",)), FAR, *(() if no_session else ("sleep", "3600"))],
+                              stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL)
     listens("127.0.0.1", 7002)
     with tools.Screen() as screen:
-        subprocess.run([PYTHON, os.path.abspath(__file__), "client", build, round_trip], check=True, timeout=2 * LIMIT,
+        subprocess.run([PYTHON, os.path.abspath(__file__), "client", build, round_trip, *no_session], check=True, timeout=2 * LIMIT,
                        env=tools.environment(screen, BEAMCAST_TOKEN=place["token"], BEAMCAST_RELAY="1"))
     tunnel.terminate()
     tunnel.wait(LIMIT)
     os.remove(f"{folder}/ready")
 
 
-def client(build, round_trip):
+def client(build, round_trip, *no_session):
     tools = harness(build)
     from paraview import simple
     begun = time.monotonic()
     simple.Connect("127.0.0.1", 7001)
-    took = {"round_trip_ms": int(round_trip), "connect_s": time.monotonic() - begun}
+    took = {"round_trip_ms": int(round_trip), "ssh": " ".join(["-L", *no_session]), "connect_s": time.monotonic() - begun}
     simple.GetSettingsProxy("RenderViewSettings").RemoteRenderThreshold = 0
     view = simple.CreateView("RenderView")
     view.ViewSize = [800, 600]
@@ -101,11 +103,11 @@ def client(build, round_trip):
     def shown(step):
         while tools.refresh(source) != step:
             pass
-        source.UpdatePipeline()
 
     begun = time.monotonic()
     push(1)
     shown(1)
+    source.UpdatePipeline()
     cut = simple.Slice(Input=source, SliceType="Plane")
     cut.SliceType.Origin, cut.SliceType.Normal = [63.5, 63.5, 63.5], [0, 0, 1]
     simple.ColorBy(simple.Show(cut, view), ("POINTS", "volume"))
@@ -139,15 +141,17 @@ def main(build):
             print(f"tunnel_client.py: left out, {tool} is missing", file=sys.stderr)
             return
     mine = [PYTHON, os.path.abspath(__file__)]
-    for round_trip in ("0", "50", "100"):
+    for round_trip, no_session in [(trip, way) for trip in ("0", "50", "100") for way in ((), ("-N",))]:
         with tempfile.TemporaryDirectory() as folder:
-            sides = [shlex.join(mine + [side, build, folder, *more]) for side, more in (("far", ()), ("near", (round_trip,)))]
+            ends = (("far", ()), ("near", (round_trip, *no_session)))
+            sides = [shlex.join(mine + [side, build, folder, *more]) for side, more in ends]
             out = subprocess.run([os.path.join(build, "bin", "bench_web_link"), round_trip, "0", *sides], check=True,
                                  stdout=subprocess.PIPE, text=True).stdout
             took = json.loads(out.strip().splitlines()[-1])
         first = first or took
         ratios = {name: round(took[name] / first[name], 2) for name in took if name.endswith("_s")}
-        print(json.dumps({name: round(value, 3) for name, value in took.items()} | {"times_0_ms": ratios}), flush=True)
+        rounded = {name: round(value, 3) if name in ratios else value for name, value in took.items()}
+        print(json.dumps(rounded | {"times_0_ms": ratios}), flush=True)
 
 
 if __name__ == "__main__":

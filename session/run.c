@@ -7,6 +7,7 @@
 #include <signal.h>
 #include <spawn.h>
 #include <stdlib.h>
+#include <sys/mman.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -126,6 +127,20 @@ static bool converse(int own[3], speech *s, double deadline, bs_result *result) 
   return true;
 }
 
+/* bad: why it could not be run, or 0. too_long: seconds after which it was ended, or 0. */
+static int judge(const char *program, int bad, int status, double too_long, bs_result *result,
+                 beamcast_error *error) {
+  if (bad != 0) {
+    return beamcast_fail(error, BEAMCAST_ERR_UNSUPPORTED, "%.300s can't be run: %s", program,
+                         strerror(bad));
+  }
+  result->status = WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
+  return too_long == 0
+             ? BEAMCAST_OK
+             : beamcast_fail(error, BEAMCAST_ERR_TIMEOUT, "%.300s did not answer within %g seconds",
+                             program, too_long);
+}
+
 static int run(char *const argv[], speech *s, const char *extra, double seconds, bs_result *result,
                beamcast_error *error) {
   int own[3] = {-1, -1, -1}, theirs[3] = {-1, -1, -1}, bad = 0, status = 0;
@@ -157,14 +172,7 @@ static int run(char *const argv[], speech *s, const char *extra, double seconds,
       (void)close(own[i]);
     }
   }
-  if (bad != 0) {
-    return beamcast_fail(error, BEAMCAST_ERR_UNSUPPORTED, "%.300s can't be run: %s", argv[0],
-                         strerror(bad));
-  }
-  result->status = WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
-  return in_time ? BEAMCAST_OK
-                 : beamcast_fail(error, BEAMCAST_ERR_TIMEOUT,
-                                 "%.300s did not answer within %g seconds", argv[0], seconds);
+  return judge(argv[0], bad, status, in_time ? 0 : seconds, result, error);
 }
 
 int bs_run_program(char *const argv[], const char *input, const char *extra, double seconds,
@@ -177,6 +185,39 @@ int bs_run_and_confirm(char *const argv[], double seconds, bs_heard heard, void 
                        bs_result *result, beamcast_error *error) {
   speech s = {.text = "", .heard = heard, .context = context};
   return run(argv, &s, NULL, seconds, result, error);
+}
+
+int bs_run_to_background(char *const argv[], const char *extra, double seconds, bs_result *result,
+                         beamcast_error *error) {
+  enum { LOOK_AGAIN_MS = 10 };
+  const double deadline = bs_now() + seconds;
+  int ends[3] = {open("/dev/null", O_RDONLY | O_CLOEXEC), memfd_create("out", MFD_CLOEXEC),
+                 memfd_create("err", MFD_CLOEXEC)};
+  int bad = ends[0] < 0 || ends[1] < 0 || ends[2] < 0 ? errno : 0, status = 0;
+  double too_long = 0;
+  memset(result, 0, sizeof *result);
+  pid_t child = bad == 0 ? spawn(argv, extra, ends, &bad) : 0;
+  for (pid_t ended = 0; child > 0 && ended == 0;) {
+    ended = waitpid(child, &status, too_long > 0 ? 0 : WNOHANG);
+    if (ended < 0 && errno == EINTR) {
+      ended = 0;
+    } else if (ended == 0 && bs_now() > deadline) {
+      (void)kill(child, SIGKILL);
+      too_long = seconds;
+    } else if (ended == 0) {
+      bs_sleep_ms(LOOK_AGAIN_MS);
+    }
+  }
+  char *texts[3] = {NULL, result->out, result->err};
+  for (int i = 0; i < 3; i++) {
+    if (texts[i] != NULL && ends[i] >= 0) {
+      (void)!pread(ends[i], texts[i], BS_OUTPUT_MAX - 1, 0);
+    }
+    if (ends[i] >= 0) {
+      (void)close(ends[i]);
+    }
+  }
+  return judge(argv[0], bad, status, too_long, result, error);
 }
 
 void bs_last_line(const char *text, char *line, size_t size) {

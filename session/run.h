@@ -28,6 +28,11 @@ typedef bool (*bs_heard)(void *context, const char *line);
 int bs_run_and_confirm(char *const argv[], double seconds, bs_heard heard, void *context,
                        bs_result *result, beamcast_error *error);
 
+/* The same without input, for a program that ends once it has left another in the background, which
+ * may keep its outputs. */
+int bs_run_to_background(char *const argv[], const char *extra, double seconds, bs_result *result,
+                         beamcast_error *error);
+
 /* The last line of a text that says something: programs end with their reason. */
 void bs_last_line(const char *text, char *line, size_t size);
 

@@ -203,10 +203,16 @@ int bs_free_port(void) {
   return port;
 }
 
+/* What runs there beside the forwarding. Without a session (ssh -N) sshd holds small packets back
+ * until what went before is acknowledged: what ParaView says in two pieces would take two round
+ * trips. It ends with its terminal, which goes with the connection; where it was given none, within
+ * a minute. */
+static char beside[] = "exec sh -c 'while kill -0 $PPID; do sleep 60; done'";
+
 /* Runs ssh, which goes into the background once it listens here. */
 static int try_tunnel(const bs_record *record, const far_state *far, bs_result *result,
                       beamcast_error *error) {
-  const char *options[12] = {"-f", "-N", "-o", "ExitOnForwardFailure=yes"};
+  const char *options[12] = {"-f", "-tt", "-o", "ExitOnForwardFailure=yes"};
   char forwards[ENDS][320], mark[64];
   size_t count = 4;
   ssh_line line;
@@ -220,8 +226,8 @@ static int try_tunnel(const bs_record *record, const far_state *far, bs_result *
     }
   }
   (void)snprintf(mark, sizeof mark, "BEAMCAST_SESSION=%s", record->info.id);
-  int code = make_line(&line, record->login, options, NULL, error);
-  return code == BEAMCAST_OK ? bs_run_program(line.argv, "", mark, answer_seconds, result, error)
+  int code = make_line(&line, record->login, options, beside, error);
+  return code == BEAMCAST_OK ? bs_run_to_background(line.argv, mark, answer_seconds, result, error)
                              : code;
 }
 

@@ -203,6 +203,8 @@ def life(home, machine):
     assert contact["token"] not in every + machine.log() and session["id"] not in machine.log()
 
     address = page(session["url"])
+    # sshd sends small packets at once only where a session runs beside what it forwards
+    sessions.wait_until(lambda: any("kill -0 $PPID" in line for line in machine.processes().values()), machine.processes)
 
     array = np.arange(60000, dtype="i4").reshape(30, 40, 50)
     np.save(os.path.join(home.path, "a.npy"), array)
