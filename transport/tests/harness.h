@@ -152,6 +152,12 @@ answer producer_connect(child *c, const server *s, const char *stream, int rank,
 /* `count` of them, all of one run; fails the test if one can't connect. */
 void producers_connect(child *producers, int count, const server *s, const char *stream,
                        uint64_t run);
+/* Connects started producers, of run *run or a later one, with a time limit (seconds) that a step
+ * of the scene fits into: a test that waits for its end wants a short one, but this machine may be
+ * slow. Returns the limit; *run and *step are of the step, which is complete. */
+double producers_connect_in_time(child *producers, int count, server *s, const char *stream,
+                                 double limit, const test_scene *scene, uint64_t *run,
+                                 uint64_t *step);
 int producer_begin(child *c, uint64_t step, double time);
 int producer_put(child *c, const test_scene *scene); /* its bricks of the scene */
 int producer_end(child *c);

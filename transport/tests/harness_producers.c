@@ -29,6 +29,42 @@ void producers_connect(child *producers, int count, const server *s, const char 
   }
 }
 
+/* The first that went wrong; 0 if none did. */
+static int connect_all(child *producers, int count, const server *s, const char *stream,
+                       uint64_t run, double limit) {
+  int code = BEAMCAST_OK;
+  for (int i = 0; i < count && code == BEAMCAST_OK; i++) {
+    order o = {.kind = P_CONNECT, .rank = i, .ranks = count, .run = run, .limit = limit};
+    (void)snprintf(o.stream, sizeof o.stream, "%s", stream);
+    (void)snprintf(o.contact, sizeof o.contact, "%s", s->contact);
+    code = ask(&producers[i], &o).code;
+  }
+  return code;
+}
+
+double producers_connect_in_time(child *producers, int count, server *s, const char *stream,
+                                 double limit, const test_scene *scene, uint64_t *run,
+                                 uint64_t *step) {
+  enum { LONG = 200 };
+  for (; limit < LONG; limit *= 2, ++*run) {
+    int code = connect_all(producers, count, s, stream, *run, limit);
+    uint64_t received = server_status(s, stream).steps_received;
+    *step = 0;
+    while (code == BEAMCAST_OK || code == BEAMCAST_DROPPED) {
+      code = producers_step(producers, count, scene, ++*step);
+      if (code == BEAMCAST_OK) {
+        server_wait_received(s, stream, received + 1);
+        return limit;
+      }
+      nap(0.01);
+    }
+    for (int i = 0; i < count; i++) {
+      (void)ask(&producers[i], &(order){.kind = P_CLOSE});
+    }
+  }
+  fail_test("no step is through within %d s", LONG);
+}
+
 int producer_begin(child *c, uint64_t step, double time) {
   return ask(c, &(order){.kind = P_BEGIN, .step = step, .time = time}).code;
 }

@@ -159,15 +159,15 @@ static void expect_given_up(const answer *a, order_kind kind) {
 static void a_cut_link_ends_in_an_error_in_every_phase(void **state) {
   (void)state;
   static const order_kind phases[] = {P_CONNECT, P_BEGIN, P_PUT, P_END};
-  const double limit = 1.5;
   server s = server_start(2, 0);
   test_scene scene = scene_plain(72, 1, middling, BEAMCAST_UINT16);
   uint64_t run = 0;
   answer before[2];
   for (size_t phase = 0; phase < sizeof phases / sizeof phases[0]; phase++) {
-    child producer[1];
-    connect_far(producer, 1, &s, ++run, limit);
-    uint64_t step = push_one(&s, producer, 1, &scene, 1);
+    child producer[1] = {producer_start_far()};
+    uint64_t step;
+    ++run;
+    double limit = producers_connect_in_time(producer, 1, &s, "volume", 1.5, &scene, &run, &step);
     order o = {.kind = phases[phase],
                .stream = "volume",
                .ranks = 1,
