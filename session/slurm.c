@@ -12,7 +12,7 @@
 #include "paraview_entry.h"
 #include "run.h"
 
-static const double answer_seconds = 60, end_seconds = 90;
+static const double answer_seconds = 60, end_seconds = 90, gentle_seconds = 15;
 enum { OPTIONS_MAX = 64, OPTIONS_BYTES = 4096, HALF_STARTED_SECONDS = 120 };
 
 static int find_slurm(const char *name, char *path, size_t size, beamcast_error *error) {
@@ -359,8 +359,9 @@ static void set_alive(bs_record *record, const char *state, const char *reason, 
   if (!runs) {
     info->state = BEAMCAST_SESSION_PENDING;
     info->start_time = start;
-    (void)snprintf(info->reason, sizeof info->reason, "the job waits in Slurm's queue (%s, %s)",
-                   state, reason);
+    bool known = strcmp(reason, "None") != 0; /* a scheduler has looked at it */
+    (void)snprintf(info->reason, sizeof info->reason, "the job waits in Slurm's queue (%s%s%s)",
+                   state, known ? ", " : "", known ? reason : "");
   } else if (info->state == BEAMCAST_SESSION_PENDING) {
     info->state = BEAMCAST_SESSION_STARTING;
   }
@@ -401,7 +402,8 @@ int bs_slurm_status(bs_record *record, const char *folder, beamcast_error *error
 
 /* --- stop ------------------------------------------------------------------------------------ */
 
-static int cancel(const char *job, const char *id, beamcast_error *error) {
+/* gently: tells the keeper alone, which ends the others in good order. */
+static int cancel(const char *job, const char *id, bool gently, beamcast_error *error) {
   char scancel[BEAMCAST_SESSION_PATH_MAX], which[80], line[320];
   int code = find_slurm("scancel", scancel, sizeof scancel, error);
   if (code != BEAMCAST_OK) {
@@ -409,7 +411,8 @@ static int cancel(const char *job, const char *id, beamcast_error *error) {
   }
   (void)snprintf(which, sizeof which, job[0] != '\0' ? "%s" : "--name=beamcast-%s",
                  job[0] != '\0' ? job : id);
-  char *const argv[] = {scancel, which, NULL};
+  char batch[] = "--batch", signal[] = "--signal=TERM";
+  char *const argv[] = {scancel, which, gently ? batch : NULL, signal, NULL};
   bs_result result;
   code = bs_run_program(argv, "", NULL, answer_seconds, &result, error);
   if (code == BEAMCAST_OK && result.status != 0 && strstr(result.err, "Invalid job id") == NULL &&
@@ -426,12 +429,20 @@ int bs_slurm_stop(bs_record *record, const char *folder, beamcast_error *error) 
   char job[32], final[32], state[32], reason[128];
   int64_t start;
   read_job(folder, job, final);
-  int code = final[0] != '\0' ? BEAMCAST_OK : cancel(job, record->info.id, error);
-  double deadline = bs_now() + end_seconds;
+  double begun = bs_now(), deadline = begun + end_seconds;
+  bool gently = false, cancelled = false;
+  int code = BEAMCAST_OK;
   while (code == BEAMCAST_OK && final[0] == '\0') {
     code = ask(job, record->info.id, state, reason, &start, error);
     if (code != BEAMCAST_OK || state[0] == '\0' || set_end(record, state)) {
       break;
+    }
+    if (!gently && job[0] != '\0' && strcmp(state, "RUNNING") == 0) {
+      gently = true;
+      code = cancel(job, record->info.id, true, error);
+    } else if (!cancelled && (!gently || bs_now() > begun + gentle_seconds)) {
+      cancelled = true;
+      code = cancel(job, record->info.id, false, error);
     }
     if (bs_now() > deadline) {
       return beamcast_fail(error, BEAMCAST_ERR_TIMEOUT,

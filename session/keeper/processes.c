@@ -34,12 +34,11 @@ pid_t bs_run(const bs_keeper *keeper, char *const argv[], int output, int spare,
   }
   sigset_t held;
   sigemptyset(&held);
-  if (spare >=
-      0) { /* Slurm ends all of a job's processes at once: the screen outlives the others */
-    sigaddset(&held, SIGTERM);
-  }
+  /* Slurm ends all of a job's processes at once: the screen outlives the server, and mpiexec, which
+   * takes long when it has to end the ranks, sees them end by themselves */
+  sigaddset(&held, SIGTERM);
   (void)sigprocmask(SIG_SETMASK, &held, NULL);
-  (void)prctl(PR_SET_PDEATHSIG, spare >= 0 ? SIGINT : SIGTERM);
+  (void)prctl(PR_SET_PDEATHSIG, SIGINT);
   int nowhere = open("/dev/null", O_RDONLY);
   if (getppid() != parent || nowhere < 0 || dup2(nowhere, 0) < 0 ||
       dup2(output >= 0 ? output : keeper->log, 1) < 0 || dup2(keeper->log, 2) < 0) {
@@ -298,7 +297,7 @@ void bs_end_all(bs_keeper *keeper) {
     wait_for(keeper, &keeper->mpiexec, SERVER_SECONDS);
   }
   if (keeper->mpiexec != 0) {
-    (void)kill(keeper->mpiexec, SIGTERM);
+    (void)kill(keeper->mpiexec, SIGINT);
     wait_for(keeper, &keeper->mpiexec, MPIEXEC_SECONDS);
   }
   /* the server's processes are gone before their X server goes */
