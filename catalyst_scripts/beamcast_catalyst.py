@@ -143,13 +143,17 @@ bins = np.zeros(BINS)
 for p in planes() if count else ():
     bins += np.histogram(p, BINS, (low, high if high > low else low + 1))[0]
 bins = reduce(bins, vtkCommunicator.SUM_OP)
+edges = np.linspace(low, high, BINS + 1) if count else np.zeros(BINS + 1)
+below = np.cumsum(bins)  # all but a thousandth at either end; all where nearly everything has one value
+ends = [edges[np.searchsorted(below, part * count) + more] for part, more in ((0.001, 0), (0.999, 1))]
+most = ends if ends[1] - ends[0] > 0.02 * (high - low) else [low, high]
 out = self.GetOutputDataObject(0)
 out.Initialize()
-for name, values in (("count", [count]), ("sum", [total]), ("squares", [squares]), ("range", [low, high])):
+for name, values in (("count", [count]), ("sum", [total]), ("squares", [squares]), ("range", [low, high]),
+                     ("most", most)):
     fields = numpy_to_vtk(np.asarray(values, float), deep=True)
     fields.SetName(name)
     out.GetFieldData().AddArray(fields)
-edges = np.linspace(low, high, BINS + 1) if count else np.zeros(BINS + 1)
 for name, values in (("value", (edges[1:] + edges[:-1]) / 2), ("voxels", bins)):
     column = numpy_to_vtk(values if rank == 0 else values[:0], deep=True)
     column.SetName(name)
@@ -165,15 +169,15 @@ def histogram(data, bins=256):
 
 
 def statistics(table):
-    """What histogram()'s proxy says of this step: count, minimum, maximum, mean, deviation, and a function
-    percentile(part). The same on every rank of a producer."""
+    """What histogram()'s proxy says of this step: voxels, minimum, maximum, mean, deviation, and most, the values
+    between which all but a thousandth at either end lie. The same on every rank of a producer."""
     table.UpdatePipeline()
     result = table.GetClientSideObject().GetOutputDataObject(0)
     fields = result.GetFieldData()
     count, total, squares = (fields.GetArray(n).GetValue(0) for n in ("count", "sum", "squares"))
-    low, high = fields.GetArray("range").GetValue(0), fields.GetArray("range").GetValue(1)
+    (low, high), most = ([fields.GetArray(n).GetValue(i) for i in (0, 1)] for n in ("range", "most"))
     mean = total / count if count else 0.0
-    return {"voxels": int(count), "minimum": low, "maximum": high, "mean": mean,
+    return {"voxels": int(count), "minimum": low, "maximum": high, "mean": mean, "most": most,
             "deviation": max(squares / count - mean * mean, 0.0) ** 0.5 if count else 0.0}
 
 
@@ -181,29 +185,31 @@ _windows = {}
 
 
 def window(data, shown):
-    """The values at the ends of the colours: BEAMCAST_WINDOW=LO,HI, else those of the first step whose values
-    differ (nothing may be there yet of a volume that grows), kept for as long as shown, a view or layout, is."""
+    """The values at the ends of the colours: BEAMCAST_WINDOW=LO,HI, else those between which nearly all of the first
+    step lies whose values differ (nothing may be there yet of a volume that grows), kept for as long as shown, a
+    view or layout, is."""
     key = shown.SMProxy.GetGlobalIDAsString()
     if key not in _windows:
-        low, high = option("WINDOW", []) or extremes(data)
+        low, high = option("WINDOW", []) or most_values(data)
         if high <= low:
             return low, low + 1.0
         _windows[key] = low, high
     return _windows[key]
 
 
-def extremes(data):
-    """The least and the largest value of this step."""
-    table = histogram(data, 1)
-    figures = statistics(table)
+def most_values(data):
+    """The values between which nearly all of this step lies."""
+    table = histogram(data, 1024)
+    most = statistics(table)["most"]
     simple.Delete(table)
-    return figures["minimum"], figures["maximum"]
+    return most
 
 
 def show_volume(data, view):
     """Shows the volume in a view, at each step anew: XAC Volume where the plugin is, else ParaView's own. Grey to
     bone over the window, opacity from nothing at its lower end; BEAMCAST_KERNEL is XAC Volume's kernel, or stock."""
-    xac = option("KERNEL", "local") != "stock" and load_plugin()  # before anything is shown: what is shown knows the representations of its time
+    # Before anything is shown: what is shown knows the representations of its time.
+    xac = option("KERNEL", "local") != "stock" and load_plugin()
     low, high = window(data, view)
     name = array_name(data)
     middle = (low + high) / 2
@@ -254,14 +260,14 @@ def new_view(data, size=(800, 600), azimuth=30.0, elevation=25.0):
 
 
 def look(data, view, azimuth, elevation):
-    """Turns a view around the middle of the volume."""
+    """Turns a view around the middle of the volume, which is in it whole; BEAMCAST_ZOOM (1) goes nearer."""
     from math import cos, radians, sin
     b = whole_bounds(data)
     middle = [(b[2 * a] + b[2 * a + 1]) / 2 for a in range(3)]
-    radius = sum((b[2 * a + 1] - b[2 * a]) ** 2 for a in range(3)) ** 0.5
+    distance = 1.9 * sum((b[2 * a + 1] - b[2 * a]) ** 2 for a in range(3)) ** 0.5 / option("ZOOM", 1.0)
     u, v = radians(azimuth), radians(elevation)
     to = [sin(u) * cos(v), -cos(u) * cos(v), sin(v)]
-    view.CameraPosition = [middle[a] + 1.9 * radius * to[a] for a in range(3)]
+    view.CameraPosition = [middle[a] + distance * to[a] for a in range(3)]
     view.CameraFocalPoint = middle
     view.CameraViewUp = [0, 0, 1]
     view.CameraViewAngle = 30

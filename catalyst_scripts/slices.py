@@ -1,12 +1,13 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""Three slices through the middle and the histogram of all values, in one picture: slices_<step>.png.
+"""Three slices and the histogram of all values: slices_<step>.png. In the plane of z, y goes down.
 
 BEAMCAST_EVERY (1), BEAMCAST_SLICES (0.5,0.5,0.5): where, as parts of the whole in x, y, z,
-BEAMCAST_WINDOW (the first step's range), BEAMCAST_BINS (128), BEAMCAST_OUTPUT (.).
+BEAMCAST_WINDOW (nearly all of the first step), BEAMCAST_BINS (128), BEAMCAST_OUTPUT (.).
 """
 from paraview.simple import *
 from paraview import catalyst
-from beamcast_catalyst import array_name, due, histogram, option, output, set_colours, volume, whole_bounds, window
+from beamcast_catalyst import (array_name, due, histogram, new_view, option, output, set_colours, volume, whole_bounds,
+                               window)
 
 options = catalyst.Options()
 data = volume()
@@ -35,10 +36,10 @@ def make_layout():
     made.SplitVertical(2, 0.5)
     bounds, parts, name = whole_bounds(data), option("SLICES", [0.5, 0.5, 0.5]), array_name(data)
     middle = [bounds[2 * a] + parts[a] * (bounds[2 * a + 1] - bounds[2 * a]) for a in range(3)]
-    for axis, cell, side in ((2, 3, 1), (0, 6, 1), (1, 4, -1)):
-        view = CreateView("RenderView")
+    for axis, cell, side in ((2, 3, -1), (0, 6, 1), (1, 4, -1)):
+        view = new_view(data)
         made.AssignView(cell, view)
-        view.OrientationAxesVisibility, view.InteractionMode = 0, "2D"
+        view.InteractionMode, view.UseFXAA = "2D", 1
         cut = Slice(Input=data, SliceType="Plane")
         cut.SliceType.Origin, cut.SliceType.Normal = middle, [float(a == axis) for a in range(3)]
         display = Show(cut, view)
@@ -47,7 +48,7 @@ def make_layout():
         reach = max(bounds[2 * a + 1] - bounds[2 * a] for a in range(3))
         view.CameraFocalPoint = [(bounds[2 * a] + bounds[2 * a + 1]) / 2 for a in range(3)]
         view.CameraPosition = [c + (2 * reach * side if a == axis else 0) for a, c in enumerate(view.CameraFocalPoint)]
-        view.CameraViewUp, view.CameraParallelScale = [0, 1, 0] if axis == 2 else [0, 0, 1], reach * 0.55
+        view.CameraViewUp, view.CameraParallelScale = [0, -1, 0] if axis == 2 else [0, 0, 1], reach * 0.55
     chart = CreateView("XYBarChartView")
     made.AssignView(5, chart)
     chart.ChartTitle, chart.ChartTitleFontSize, chart.ShowLegend = "voxels", 12, 0

@@ -2,7 +2,8 @@
 """A picture of the volume at every step: volume_<step>.png, with XAC Volume where the plugin is.
 
 BEAMCAST_EVERY (1): steps from picture to picture. BEAMCAST_SIZE (800,600), BEAMCAST_KERNEL (local),
-BEAMCAST_WINDOW (the first step's range), BEAMCAST_OUTPUT (.), BEAMCAST_AZIMUTH (30), BEAMCAST_ELEVATION (25).
+BEAMCAST_WINDOW (nearly all of the first step), BEAMCAST_OUTPUT (.), BEAMCAST_AZIMUTH (30), BEAMCAST_ELEVATION (25),
+BEAMCAST_ZOOM (1).
 """
 from paraview.simple import *
 from paraview import catalyst
