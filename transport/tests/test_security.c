@@ -154,6 +154,32 @@ static void a_pusher_reaches_no_other_stream(void **state) {
   server_stop(&s);
 }
 
+/* A whole step's voxels, all bytes of this value, over tcp. */
+static void send_forged(const forger *f, int value) {
+  unsigned char voxels[1024];
+  memset(voxels, value, sizeof voxels);
+  forger_span(f, 0, &(bc_box){.shape = {8, 8, 8}}, sizeof voxels);
+  (void)bc_send_all(f->data, voxels, sizeof voxels, bc_deadline(60), NULL);
+}
+
+/* A complete step. */
+static void push_forged(server *s, const forger *f, int value) {
+  uint64_t received = server_status(s, "forged").steps_received;
+  send_forged(f, value);
+  forger_end(f, 1, 2, 0, 1024);
+  server_wait_received(s, "forged", received + 1);
+}
+
+static void expect_forged(const server *s, int value) {
+  beamcast_volume_data got;
+  assert_int_equal(beamcast_stream_retrieve(s->contact, "forged", NULL, NULL, NULL, 60, &got, NULL),
+                   BEAMCAST_OK);
+  for (int i = 0; i < 1024; i++) {
+    assert_int_equal(((unsigned char *)got.data)[i], value);
+  }
+  beamcast_volume_free(&got);
+}
+
 /* Not protected: what a pusher has attached it can write as long as it is connected, also while it
  * is shown; a later run has other memory. */
 static void what_a_pusher_has_attached_stays_writable_for_it(void **state) {
@@ -179,17 +205,34 @@ static void what_a_pusher_has_attached_stays_writable_for_it(void **state) {
   forger_end(&f, 1, 2, 0, at.size);
   server_wait_received(&s, "forged", 1);
   for (int round = 1; round <= 2; round++) {
-    beamcast_volume_data got;
     memset(slot, round, at.size); /* in the second round it is shown already */
-    assert_int_equal(
-        beamcast_stream_retrieve(s.contact, "forged", NULL, NULL, NULL, 60, &got, NULL),
-        BEAMCAST_OK);
-    assert_int_equal(((unsigned char *)got.data)[0], round);
-    beamcast_volume_free(&got);
+    expect_forged(&s, round);
   }
+  forger later = forger_open(&contact, 10);
+  push_forged(&s, &later, 7);
+  memset(slot, 3, at.size); /* of the run that was put out: this is shown no more */
+  expect_forged(&s, 7);
+  forger_close(&later);
   bc_close_fd(&local);
   forger_close(&f);
   (void)munmap(slot, at.size);
+  server_stop(&s);
+}
+
+static void over_tcp_nothing_is_written_after_the_end_of_a_step(void **state) {
+  (void)state;
+  server s = server_start(1, 0);
+  bc_contact contact = forger_contact(&s);
+  forger f = forger_open(&contact, 9);
+  push_forged(&s, &f, 7);
+  send_forged(&f, 8);
+  bc_writer writer = {0};
+  bc_put_number(&writer, BC_SYNC, 1);
+  forger_send(f.data, &writer);
+  bc_message message = forger_receive(f.data, BC_SYNCED); /* they have been read, to no place */
+  bc_message_free(&message);
+  expect_forged(&s, 7);
+  forger_close(&f);
   server_stop(&s);
 }
 
@@ -306,6 +349,7 @@ int main(int argc, char **argv) {
       TEST(a_listener_learns_no_token_and_can_repeat_nothing),
       TEST(a_pusher_reaches_no_other_stream),
       TEST(what_a_pusher_has_attached_stays_writable_for_it),
+      TEST(over_tcp_nothing_is_written_after_the_end_of_a_step),
       TEST(a_viewer_cannot_write),
       TEST(viewers_that_hold_on_cost_steps_and_no_time),
       TEST(streams_are_limited),
