@@ -91,7 +91,8 @@ typedef struct beamcast_session_info {
   char reason[300];                        /* why it is pending, ended or crashed; "" */
   char contact[BEAMCAST_SESSION_PATH_MAX]; /* the contact file; "" until it runs */
   char paraview[300]; /* where ParaView clients connect, "cs://localhost:PORT"; "" until it runs */
-  char connect_id_file[BEAMCAST_SESSION_PATH_MAX]; /* holds the number that they must know */
+  char connect_id_file[BEAMCAST_SESSION_PATH_MAX]; /* holds the number that they must know; "" for a
+                                                      viewer */
   char log[BEAMCAST_SESSION_PATH_MAX];
   char host[256];     /* where rank 0 runs, or the session was started */
   char slurm_job[32]; /* "" if it is none */

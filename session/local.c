@@ -155,8 +155,6 @@ int bs_stop_here(const bs_record *record, beamcast_error *error) {
     }
     bs_sleep_ms(50);
   }
-  if (record->scratch[0] != '\0') { /* the keeper was killed */
-    bs_remove_folder(record->scratch);
-  }
+  bs_remove_scratch(record); /* the keeper may have been killed */
   return BEAMCAST_OK;
 }

@@ -78,7 +78,7 @@ static void add_command(xmlNodePtr startup, const bs_record *record) {
   const char *const words[] = {program, "connect-back", record->info.id, "--port", port};
   xmlNodePtr command = xmlNewChild(startup, NULL, BAD_CAST "Command", NULL);
   xmlNewProp(command, BAD_CAST "exec", BAD_CAST "env");
-  xmlNewProp(command, BAD_CAST "timeout", BAD_CAST "0");
+  xmlNewProp(command, BAD_CAST "process_wait", BAD_CAST "0");
   xmlNewProp(command, BAD_CAST "delay", BAD_CAST "0");
   xmlNodePtr arguments = xmlNewChild(command, NULL, BAD_CAST "Arguments", NULL);
   for (size_t i = 0; i < sizeof words / sizeof words[0]; i++) {

@@ -112,6 +112,15 @@ void bs_record_paths(bs_record *record, const char *folder) {
   put_path(record->info.connect_id_file, folder, "connect-id");
 }
 
+void bs_remove_scratch(const bs_record *record) {
+  const char *const folders[] = {record->scratch, record->shared};
+  for (size_t i = 0; i < sizeof folders / sizeof folders[0]; i++) {
+    if (folders[i][0] != '\0') {
+      bs_remove_folder(folders[i]);
+    }
+  }
+}
+
 int bs_record_write(const bs_record *record, const char *folder, beamcast_error *error) {
   char path[BEAMCAST_SESSION_PATH_MAX];
   const beamcast_session_info *info = &record->info;
@@ -122,7 +131,7 @@ int bs_record_write(const bs_record *record, const char *folder, beamcast_error 
   json_t *json = json_pack(
       "{s:s, s:s, s:s, s:s, s:b, s:b, s:b, s:i, s:s, s:i, s:s, s:s, s:s, s:s, s:s, s:[i, i, i], "
       "s:i, s:f, s:i, "
-      "s:I, s:I, s:I, s:s, s:{s:I, s:s, s:s, s:s}}",
+      "s:I, s:I, s:I, s:s, s:s, s:{s:I, s:s, s:s, s:s}}",
       "id", info->id, "state", beamcast_session_state_name(info->state), "reason", info->reason,
       "host", info->host, "slurm", (int)record->slurm, "paraview", (int)record->paraview, "web",
       (int)record->web, "keep", record->keep, "client", record->client, "client_port",
@@ -131,8 +140,8 @@ int bs_record_write(const bs_record *record, const char *folder, beamcast_error 
       record->near[2], "ranks", info->ranks, "idle_minutes", record->idle_minutes, "port",
       record->port, "step_limit", (json_int_t)record->step_limit, "created",
       (json_int_t)info->created, "start_time", (json_int_t)info->start_time, "scratch",
-      record->scratch, "keeper", "pid", (json_int_t)keeper->pid, "ticks", ticks, "boot",
-      keeper->boot, "host", keeper->host);
+      record->scratch, "shared", record->shared, "keeper", "pid", (json_int_t)keeper->pid, "ticks",
+      ticks, "boot", keeper->boot, "host", keeper->host);
   if (json == NULL) {
     return beamcast_fail(error, BEAMCAST_ERR_MEMORY, "the record could not be made");
   }
@@ -173,6 +182,7 @@ bool bs_record_read(bs_record *record, const char *id, const char *folder) {
   }
   take_text(record->script, sizeof record->script, json, "script");
   take_text(record->scratch, sizeof record->scratch, json, "scratch");
+  take_text(record->shared, sizeof record->shared, json, "shared");
   record->slurm = json_is_true(json_object_get(json, "slurm"));
   record->paraview = json_is_true(json_object_get(json, "paraview"));
   record->web = json_is_true(json_object_get(json, "web"));

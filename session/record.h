@@ -22,6 +22,7 @@ typedef struct bs_record {
   int keep;                                /* steps that the viewer keeps beside the newest */
   char script[BEAMCAST_SESSION_PATH_MAX];  /* that the viewer runs; "" for none */
   char scratch[BEAMCAST_SESSION_PATH_MAX]; /* mpiexec's folder, on its host; "" for none */
+  char shared[BEAMCAST_SESSION_PATH_MAX];  /* that of the ranks' shared memory, likewise */
   uint64_t step_limit; /* bytes of one step as announced, more is refused; 0: no limit */
   uint64_t memory;     /* bytes on each node for what was announced, 0: unknown; not in the file */
   int gpus, nodes;     /* that they need; not in the file */
@@ -47,6 +48,9 @@ int bs_draw_connect_id(char connect_id[16], beamcast_error *error);
 
 /* Puts the paths of the session's files into record->info. */
 void bs_record_paths(bs_record *record, const char *folder);
+
+/* Removes scratch and shared, which are on this host. */
+void bs_remove_scratch(const bs_record *record);
 
 /* The state of a name, as beamcast_session_state_name gives it; 0 if it is none. */
 int bs_state_of_name(const char *name);

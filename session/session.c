@@ -224,8 +224,11 @@ static int look(bs_record *record, const char *id, const char *folder, beamcast_
                    "its processes are gone: killed, or the machine was restarted");
   }
   if (info->state != BEAMCAST_SESSION_RUNNING) {
-    info->contact[0] = info->paraview[0] = info->connect_id_file[0] = info->url[0] = '\0';
-  } else if (!record->paraview) {
+    info->contact[0] = info->paraview[0] = info->url[0] = '\0';
+  }
+  bool over = info->state == BEAMCAST_SESSION_ENDED || info->state == BEAMCAST_SESSION_CRASHED;
+  if (over ||
+      access(info->connect_id_file, F_OK) != 0) { /* a client may listen before a job runs */
     info->connect_id_file[0] = '\0';
   }
   return code;

@@ -144,7 +144,8 @@ static void print_session(const beamcast_session_info *info) {
     printf("ParaView  %s, connect id in %s\n", info->paraview, info->connect_id_file);
   }
   if (info->client[0] != '\0') {
-    printf("          or it connects to a client that listens at %s\n", info->client);
+    printf("%s it connects to a client that listens at %s\n",
+           info->paraview[0] != '\0' ? "          or" : "ParaView ", info->client);
   }
   if (info->paraview[0] != '\0' || info->client[0] != '\0') {
     printf("          in the Connect dialog it is \"Beamcast %s\"\n", info->id);

@@ -107,19 +107,26 @@ static int make_folder(bs_keeper *keeper, beamcast_error *error) {
   return code;
 }
 
-/* A folder for what mpiexec makes while it runs: one that is killed as it starts leaves it. Not on
- * several nodes: nobody would remove it on the others. */
-static void make_scratch(bs_record *record) {
-  const char *temporary = getenv("TMPDIR"), *nodes = getenv("SLURM_JOB_NUM_NODES");
-  if ((record->slurm && nodes != NULL && strcmp(nodes, "1") != 0) ||
-      !bs_join(record->scratch, sizeof record->scratch, "%s/beamcast-%s",
-               temporary != NULL && temporary[0] == '/' ? temporary : "/tmp", record->info.id) ||
-      mkdir(record->scratch, 0700) != 0) {
-    record->scratch[0] = '\0';
+static void make_folder_in(const char *given, const char *usual, const char *id, char *path) {
+  if (!bs_join(path, BEAMCAST_SESSION_PATH_MAX, "%s/beamcast-%s",
+               given != NULL && given[0] == '/' ? given : usual, id) ||
+      mkdir(path, 0700) != 0) {
+    path[0] = '\0';
   }
 }
 
-/* The record, the log, the connect id and the scratch folder. */
+/* Folders for what mpiexec and Open MPI's ranks make while they run: who is killed leaves it. Not
+ * on several nodes: nobody would remove them on the others. */
+static void make_scratch(bs_record *record) {
+  const char *nodes = getenv("SLURM_JOB_NUM_NODES");
+  if (!record->slurm || nodes == NULL || strcmp(nodes, "1") == 0) {
+    make_folder_in(getenv("TMPDIR"), "/tmp", record->info.id, record->scratch);
+    make_folder_in(getenv("OMPI_MCA_btl_vader_backing_directory"), "/dev/shm", record->info.id,
+                   record->shared);
+  }
+}
+
+/* The record, the log, the connect id and the scratch folders. */
 static int prepare(bs_keeper *keeper, char connect_id[16], beamcast_error *error) {
   bs_record *record = &keeper->record;
   bs_process_self(&record->keeper);

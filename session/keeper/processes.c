@@ -144,6 +144,25 @@ void bs_use_screen(const bs_keeper *keeper) {
 
 /* --- the server ------------------------------------------------------------------------------ */
 
+/* mpiexec gives ranks that have to end this time twice, and waits for all of it. */
+static void set_mpi_patience(const char *seconds) {
+  (void)setenv("OMPI_MCA_odls_base_sigkill_timeout", seconds, 0);
+  (void)setenv("PRTE_MCA_odls_base_sigkill_timeout", seconds, 0);
+}
+
+/* Where what ranks leave is removed, they may be killed; else they need time to remove it. */
+static void set_mpi_folders(const bs_record *record) {
+  if (record->scratch[0] != '\0') {
+    (void)setenv("OMPI_MCA_orte_tmpdir_base", record->scratch, 1);
+    (void)setenv("PRTE_MCA_prte_tmpdir_base", record->scratch, 1);
+  }
+  if (record->shared[0] != '\0') {
+    (void)setenv("OMPI_MCA_btl_vader_backing_directory", record->shared, 1);
+    (void)setenv("OMPI_MCA_btl_sm_backing_directory", record->shared, 1);
+  }
+  set_mpi_patience(record->scratch[0] != '\0' && record->shared[0] != '\0' ? "2" : "10");
+}
+
 /* Open MPI 4 and 5: as root too, more ranks than cores, ranks that share a machine with others;
  * what the user has set stays. */
 static void set_mpi_defaults(void) {
@@ -151,10 +170,6 @@ static void set_mpi_defaults(void) {
       {"OMPI_MCA_rmaps_base_oversubscribe", "1"},
       {"OMPI_MCA_hwloc_base_binding_policy", "none"},
       {"OMPI_MCA_mpi_yield_when_idle", "1"},
-      /* SIGTERM is the order to end, which takes longer than the usual second: who is killed leaves
-       * his shared memory */
-      {"OMPI_MCA_odls_base_sigkill_timeout", "10"},
-      {"PRTE_MCA_odls_base_sigkill_timeout", "10"},
       {"PRTE_MCA_rmaps_default_mapping_policy", ":oversubscribe"},
       {"PRTE_MCA_hwloc_default_binding_policy", "none"}};
   for (size_t i = 0; i < sizeof defaults / sizeof defaults[0]; i++) {
@@ -216,13 +231,10 @@ int bs_launch(bs_keeper *keeper, beamcast_error *error) {
   if (code != BEAMCAST_OK) {
     return code;
   }
-  set_mpi_defaults();
   forget_callers_job();
+  set_mpi_folders(record);
+  set_mpi_defaults();
   bs_use_screen(keeper);
-  if (record->scratch[0] != '\0') {
-    (void)setenv("OMPI_MCA_orte_tmpdir_base", record->scratch, 1);
-    (void)setenv("PRTE_MCA_prte_tmpdir_base", record->scratch, 1);
-  }
   (void)setenv("BEAMCAST_SESSION", info->id, 1);
   if (record->step_limit > 0) {
     (void)snprintf(limit, sizeof limit, "%llu", (unsigned long long)record->step_limit);
@@ -310,8 +322,6 @@ void bs_end_all(bs_keeper *keeper) {
     (void)kill(keeper->screen, SIGKILL);
   }
   (void)bs_reap(keeper);
-  if (keeper->record.scratch[0] != '\0') {
-    bs_remove_folder(keeper->record.scratch);
-    keeper->record.scratch[0] = '\0';
-  }
+  bs_remove_scratch(&keeper->record);
+  keeper->record.scratch[0] = keeper->record.shared[0] = '\0';
 }

@@ -79,6 +79,7 @@ def see(home, screen, session, want, keep=None):
             sessions.wait_until(seen, messages)
             with open(report) as stream:
                 assert stream.read().strip() == want, messages()
+            assert "deprecated" not in messages(), messages()  # it would open a window of messages
             if keep:
                 time.sleep(2)
                 subprocess.run(["import", "-window", "root", keep], env=environment, check=True)

@@ -43,6 +43,8 @@ def busy_machine(home, cluster):
     assert session["created"] and session["client"].startswith("csrc://" + os.uname().nodename + ":"), session
     entry = xml.parse(home.servers).getroot().find("Server[@name='Beamcast %s']" % session["id"])
     assert entry.get("resource") == "csrc://localhost:" + session["client"].rsplit(":", 1)[1]  # ParaView can listen already
+    with open(session["connect_id_file"]) as stream:
+        assert entry.find("CommandStartup/Options/Option[@name='PV_CONNECT_ID']/Range").get("default") == stream.read()
     sessions.wait_until(lambda: home.json("status", session["id"])["start_time"])  # the scheduler's guess
     message = home.run("push", "a.npy", "--to", session["id"], status=1)[1]
     assert "pending" in message and message.count("\n") == 1, message
