@@ -62,6 +62,7 @@ static pid_t spawn(char *const argv[], const char *extra, const int ends[3], int
   for (int i = 0; i < 3; i++) {
     posix_spawn_file_actions_adddup2(&files, ends[i], i);
   }
+  posix_spawn_file_actions_addclosefrom_np(&files, 3); /* what it leaves behind keeps nothing */
   posix_spawnattr_init(&attributes);
   posix_spawnattr_setsigmask(&attributes, &none);
   posix_spawnattr_setsigdefault(&attributes, &usual);
