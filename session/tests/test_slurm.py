@@ -5,6 +5,7 @@ import datetime
 import json
 import os
 import re
+import subprocess
 import sys
 import xml.etree.ElementTree as xml
 
@@ -67,6 +68,7 @@ def busy_machine(home, cluster):
     home.run("push", "a.npy", "--to", running["contact"])
     home.run("retrieve", "--from", session["id"], "-o", "back.npy")
     assert np.array_equal(np.load(os.path.join(home.path, "back.npy")), np.load(os.path.join(home.path, "a.npy")))
+    connected_back(home, running)
     with open(running["contact"]) as stream:
         token = json.load(stream)["token"]
     with open(running["connect_id_file"]) as stream:
@@ -82,6 +84,19 @@ def busy_machine(home, cluster):
     home.run("stop", session["id"])
     assert cluster.job_state(session["slurm_job"]) in ("CANCELLED", "COMPLETED", "")
     return second
+
+
+def connected_back(home, session):
+    """A stock client listens here, and the job connects to it."""
+    with open(session["connect_id_file"]) as stream:
+        connect_id = stream.read()
+    port = str(slurm_cluster.free_port())
+    script = os.path.join(os.path.dirname(os.path.abspath(__file__)), "test_volumes.py")
+    listening = subprocess.Popen([sys.executable, script, "listen", port, connect_id], env=home.environment,
+                                 stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    home.run("connect-back", session["id"], "--port", port)
+    out, err = listening.communicate(timeout=sessions.LIMIT)
+    assert "sees (0, 49, 0, 39, 0, 29) (0.0, 59999.0)" in out, (out, err)
 
 
 def cancelled_from_outside(home, cluster, session):
