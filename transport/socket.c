@@ -184,7 +184,10 @@ int bc_connect_tcp(const char *host, int port, int64_t deadline, beamcast_error 
   }
   freeaddrinfo(found);
   if (fd < 0) {
-    beamcast_fail(error, why.code, "no connection to %s port %d: %.300s", host, port, why.message);
+    beamcast_fail(error, why.code,
+                  "no connection to %s port %d: %.300s; is the server still running, and its port "
+                  "open to this machine?",
+                  host, port, why.message);
   } else {
     tune(fd);
   }
