@@ -14,7 +14,7 @@ import glob
 import os
 
 from paraview import servermanager, simple
-from paraview.catalyst.detail import IsInsituInput
+from paraview.catalyst.detail import IsInsitu, IsInsituInput
 from vtkmodules.vtkCommonExecutionModel import vtkStreamingDemandDrivenPipeline
 
 
@@ -73,7 +73,7 @@ def load_plugin():
 def volume():
     """The volume's proxy: the stream or channel BEAMCAST_STREAM, by default "volume"."""
     name = option("STREAM", "volume")
-    if IsInsituInput(name):
+    if IsInsitu() and IsInsituInput(name):
         return simple.TrivialProducer(registrationName=name)
     for source in simple.GetSources().values():
         if source.GetXMLName() == "BeamcastStream" and source.StreamName == name:

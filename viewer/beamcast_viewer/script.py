@@ -1,8 +1,12 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """A user's Python script, run at each step that is shown."""
+import contextlib
 import os
 import sys
 import traceback
+
+from paraview import servermanager, simple
+from paraview.catalyst import detail
 
 
 def own_folder():
@@ -23,15 +27,36 @@ class Info:
         self.time = time
 
 
+@contextlib.contextmanager
+def stream_as_producer(name, source):
+    """Meanwhile a source that a script makes under the stream's name, whatever it is, is the stream, as it is a
+    producer's channel in Catalyst: scripts that ParaView exports ask for their data in this way."""
+    def create(_):
+        proxy = servermanager.filters.PassThrough(no_update=True)
+        proxy.IgnoreUnknownSetRequests = True  # such as the file's name of a reader
+        simple.SetActiveSource(source)  # the input of what is made without one
+        return proxy
+
+    before = detail.IsInsituInput, detail.CreateProducer
+    detail.IsInsituInput, detail.CreateProducer = (lambda wanted: wanted == name), create
+    try:
+        yield
+    finally:
+        detail.IsInsituInput, detail.CreateProducer = before
+
+
 class Script:
     """A script of ParaView's Catalyst (version 2) has catalyst_execute(info), and may have
-    catalyst_initialize() and catalyst_finalize(). A file without it is run as a whole at each step,
-    with `info` among its names. `volume` is the stream's proxy in both. After an error, which is told
-    once with file and line, a script is not run again; the viewer goes on."""
+    catalyst_initialize() and catalyst_finalize(), or makes extractors, which are then triggered at
+    each step. A file without either is run as a whole at each step, with `info` among its names.
+    `volume` is the stream's proxy in all. After an error, which is told once with file and line, a
+    script is not run again; the viewer goes on."""
 
     def __init__(self, path, source, tell):
         self.path = path
         self.tell = tell
+        self.source = source
+        self.extractors = []
         self.names = {"__name__": os.path.splitext(os.path.basename(path))[0], "__file__": path,
                       "volume": source}
         self.code = None
@@ -53,12 +78,25 @@ class Script:
                 self.code = compile(stream.read(), self.path, "exec")
         if not self.begun:
             self.names["info"] = info
-            exec(self.code, self.names)  # the user's own script, with the user's rights
-            self.begun = "catalyst_execute" in self.names
+            before = simple.GetExtractors()
+            with stream_as_producer(self.source.StreamName, self.source):
+                exec(self.code, self.names)  # the user's own script, with the user's rights
+            self.extractors = [each for each in simple.GetExtractors() if each not in before]
+            self.begun = "catalyst_execute" in self.names or bool(self.extractors)
             if self.begun:
                 self._call("catalyst_initialize")
         if self.begun:
             self._call("catalyst_execute", info)
+            self._extract(info)
+
+    def _extract(self, info):
+        controller = servermanager.vtkSMExtractsController()
+        controller.SetTimeStep(info.timestep)
+        controller.SetTime(info.time)
+        options = self.names.get("options")
+        controller.SetExtractsOutputDirectory(getattr(options, "ExtractsOutputDirectory", "."))
+        for extractor in self.extractors:
+            controller.Extract(extractor.SMProxy)
 
     def _call(self, name, *arguments):
         if name in self.names:

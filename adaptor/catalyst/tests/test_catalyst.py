@@ -43,6 +43,25 @@ OPTIONS = {"BEAMCAST_SIZE": "240,180", "BEAMCAST_VIEWS": "1", "BEAMCAST_ELEVATIO
            "BEAMCAST_ABOVE": "0", "BEAMCAST_MOST": "1"}
 
 
+# As ParaView exports them: the data under their name, by whatever reader the state had, and extractors.
+EXPORTED = """
+from paraview.simple import *
+view = CreateView('RenderView')
+view.UseFXAA = 0
+view.CameraPosition, view.CameraFocalPoint, view.CameraViewUp = [40, -30, 30], [11, 11, 10], [0, 0, 1]
+volume = XMLImageDataReader(registrationName='volume', FileName=['none.vti'])
+contour = Contour(registrationName='Contour1', Input=volume)
+contour.ContourBy, contour.Isosurfaces = ['POINTS', 'density'], [150.0]
+Show(contour, view, 'GeometryRepresentation').ColorArrayName = [None, '']
+png = CreateExtractor('PNG', view, registrationName='PNG1')
+png.Trigger = 'TimeStep'
+png.Writer.FileName, png.Writer.ImageResolution = 'exported_{timestep:06d}.png', [240, 180]
+from paraview import catalyst
+options = catalyst.Options()
+options.ExtractsOutputDirectory = __import__('os').environ['BEAMCAST_OUTPUT']
+"""
+
+
 class Files:
     """What scripts have written."""
 
@@ -101,7 +120,10 @@ def same(one, many, step, how):
 def any_number_of_ranks_gives_the_same(screen):
     """However the volume is cut, also where the cut changes from step to step, and where the first step shows
     nothing yet: the colours are then those of the second. All scripts."""
-    one = Run(screen, SCRIPTS[:4], 1, "slabs:40", 1)
+    exported = os.path.join(WORK, "exported.py")
+    with open(exported, "w") as file:
+        file.write(EXPORTED)
+    one = Run(screen, [*SCRIPTS[:4], exported], 1, "slabs:40", 1)
     assert one.said == [] and one.err == "" and one.code == 0, (one.out, one.err)
     shown = one.picture("volume_000000.png")
     assert shown.max() > 100 and (shown.max(axis=1) > 40).mean() > 0.1
@@ -149,7 +171,7 @@ def a_server_runs_the_scripts_alike(one):
             assert "not run again" not in text and time.monotonic() < until, text
             time.sleep(0.1)
 
-    session = beamcast("start", "--ranks", "2", "--script", ":".join([*SCRIPTS, mine]))
+    session = beamcast("start", "--ranks", "2", "--script", ":".join([*SCRIPTS, os.path.join(WORK, "exported.py"), mine]))
     try:
         # Its last script has written a file of the first step, before the other two come.
         producer = subprocess.Popen(["mpiexec", "-n", "2", PRODUCE, "slabs:40,blank,slabs", "1"],
@@ -164,6 +186,9 @@ def a_server_runs_the_scripts_alike(one):
         beamcast("stop", session["id"])
     for step in (0, 2):
         same(one, done, step, "a server of 2 ranks")
+        quality = psnr(one.picture("exported_000000.png"), done.picture("exported_%06d.png" % step))
+        print("a server of 2 ranks, an exported script: %.1f dB" % quality)
+        assert quality >= 45, quality
     assert len(done.file("orbit.cdb/data.csv").splitlines()) == 1 + 2
     found = done.names("*.h5") + done.names("volume*.png")
     assert found == ["event_000000.h5", "step_000000.h5", "step_000002.h5", "volume_000000.png", "volume_000002.png"], \
