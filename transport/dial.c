@@ -7,7 +7,7 @@
 
 #include "handshake.h"
 
-enum { DIRECT_SECONDS = 3, TRIES = 3 };
+enum { DIRECT_SECONDS = 3, TRIES = 3, PAUSE_LEAST = 5000000, PAUSE_MOST = 160000000 /* ns */ };
 
 static int dial_once(bc_dialer *d, const char *contact, const char *token, bc_role role,
                      int64_t deadline, beamcast_error *error) {
@@ -54,26 +54,37 @@ bool bc_dial_is_local(const bc_dialer *d, const bc_place *place) {
   return place->unix_name[0] != '\0' && strcmp(place->host_id, d->host_id) == 0;
 }
 
+/* Where a rank listens: a Unix socket, or, where that is NULL, a host's port. */
+typedef struct door {
+  const char *unix_name, *host;
+  int port;
+  uint32_t rank;
+} door;
+
 /* The rank gives a handshake a few seconds, which a link that loses packets may take, and turns a
- * crowd away: then it is tried again. */
-static int dial_tcp(const bc_dialer *d, const char *host, int port, uint32_t rank, bc_role role,
-                    int64_t deadline, beamcast_error *error) {
-  beamcast_error why = {0};
-  int fd = -1;
-  for (int i = 0; i < TRIES && fd < 0 && bc_now() < deadline; i++) {
-    const struct timespec pause = {.tv_nsec = i * 20000000L};
-    (void)nanosleep(&pause, NULL);
-    fd = bc_connect_tcp(host, port, deadline, &why);
-    if (fd >= 0 && bc_handshake(fd, role, rank, &d->contact.token, deadline, &why) != BEAMCAST_OK) {
+ * crowd away: then it is tried again, later and later. What can't be connected is given up soon. */
+static int dial(const bc_dialer *d, const door *at, bc_role role, int64_t deadline,
+                beamcast_error *error) {
+  beamcast_error why = {.code = BEAMCAST_ERR_CONNECTION};
+  int fd = -1, unreached = 0;
+  int64_t pause = PAUSE_LEAST;
+  while (fd < 0 && why.code == BEAMCAST_ERR_CONNECTION && unreached < TRIES &&
+         bc_now() < deadline) {
+    fd = at->unix_name != NULL ? bc_connect_unix(at->unix_name, deadline, &why)
+                               : bc_connect_tcp(at->host, at->port, deadline, &why);
+    if (fd < 0) {
+      unreached++;
+    } else if (bc_handshake(fd, role, at->rank, &d->contact.token, deadline, &why) != BEAMCAST_OK) {
+      const struct timespec wait = {.tv_nsec = pause + bc_now() % pause}; /* not all at once */
       bc_close_fd(&fd);
-    }
-    if (fd < 0 && why.code != BEAMCAST_ERR_CONNECTION) {
-      break;
+      (void)nanosleep(&wait, NULL);
+      pause = pause < PAUSE_MOST ? 2 * pause : pause;
     }
   }
   if (fd < 0) {
-    beamcast_fail(error, why.code == BEAMCAST_OK ? BEAMCAST_ERR_TIMEOUT : why.code, "%s",
-                  why.code == BEAMCAST_OK ? "the time limit was over" : why.message);
+    bool late = why.message[0] == '\0';
+    beamcast_fail(error, late ? BEAMCAST_ERR_TIMEOUT : why.code, "%s",
+                  late ? "the time limit was over" : why.message);
   }
   return fd;
 }
@@ -81,23 +92,23 @@ static int dial_tcp(const bc_dialer *d, const char *host, int port, uint32_t ran
 int bc_dial_rank(bc_dialer *d, const bc_place *place, uint32_t rank, bc_role role, bool local,
                  bool *relayed, int64_t deadline, beamcast_error *error) {
   *relayed = false;
+  door at = {.unix_name = local ? place->unix_name : NULL,
+             .host = place->host,
+             .port = (int)place->port,
+             .rank = rank};
   if (local) {
-    int fd = bc_connect_unix(place->unix_name, deadline, error);
-    if (fd >= 0 &&
-        bc_handshake(fd, role, rank, &d->contact.token, deadline, error) != BEAMCAST_OK) {
-      bc_close_fd(&fd);
-    }
-    return fd;
+    return dial(d, &at, role, deadline, error);
   }
   if (rank != 0 && !d->relay) {
     int64_t soon = bc_deadline(DIRECT_SECONDS);
-    int fd = dial_tcp(d, place->host, (int)place->port, rank, role,
-                      soon < deadline ? soon : deadline, error);
+    int fd = dial(d, &at, role, soon < deadline ? soon : deadline, error);
     if (fd >= 0) {
       return fd;
     }
     d->relay = true; /* what can't be reached once is not tried for every connection */
   }
   *relayed = rank != 0;
-  return dial_tcp(d, d->contact.host, d->contact.port, rank, role, deadline, error);
+  at.host = d->contact.host;
+  at.port = d->contact.port;
+  return dial(d, &at, role, deadline, error);
 }

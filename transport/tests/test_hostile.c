@@ -183,6 +183,39 @@ static void hundreds_that_say_nothing_take_no_memory(void **state) {
   scenery_tear_down(&c);
 }
 
+/* Many producers that make their connections at once are such a crowd. */
+static void who_is_turned_away_tries_again(void **state) {
+  (void)state;
+  enum { FULL = 256 };
+  static int fds[FULL];
+  unsigned char hello[BC_HELLO_BYTES];
+  scenery c = scenery_set_up(2);
+  bc_contact contact = forger_contact(&c.s);
+  child producer = producer_start();
+  assert_int_equal(producer_connect(&producer, &c.s, "volume", 0, 1, 9).code, BEAMCAST_OK);
+  assert_int_equal(producer_begin(&producer, 1, 0), BEAMCAST_OK);
+  for (int i = 0; i < FULL; i++) {
+    fds[i] = forger_dial(&contact);
+    assert_int_equal(bc_receive_all(fds[i], hello, sizeof hello, bc_deadline(60), NULL),
+                     BEAMCAST_OK);
+  }
+  assert_int_equal(server_logged(&c.s, "more are turned away"), 0);
+  tell(&producer, &(order){.kind = P_PUT, .scene = c.scene}); /* connects to the ranks */
+  server_wait_logged(&c.s, "more are turned away", 1);
+  for (int i = 0; i < FULL; i++) {
+    bc_close_fd(&fds[i]);
+  }
+  answer a = hear(&producer);
+  if (a.code != BEAMCAST_OK) {
+    fail_test("put: %s", a.text);
+  }
+  assert_int_equal(producer_end(&producer), BEAMCAST_OK);
+  server_wait_received(&c.s, "volume", 1);
+  expect_logged(&c.s, "more are turned away", 1);
+  producer_exit(&producer);
+  scenery_tear_down(&c);
+}
+
 #define TEST(NAME) cmocka_unit_test_teardown(NAME, harness_clean)
 
 int main(int argc, char **argv) {
@@ -194,6 +227,7 @@ int main(int argc, char **argv) {
       TEST(random_bytes_are_refused),
       TEST(a_slow_handshake_holds_nobody_up),
       TEST(hundreds_that_say_nothing_take_no_memory),
+      TEST(who_is_turned_away_tries_again),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }
