@@ -45,8 +45,8 @@ static int connect_all(child *producers, int count, const server *s, const char 
 double producers_connect_in_time(child *producers, int count, server *s, const char *stream,
                                  double limit, const test_scene *scene, uint64_t *run,
                                  uint64_t *step) {
-  enum { LONG = 200 };
-  for (; limit < LONG; limit *= 2, ++*run) {
+  enum { TRIES = 8 };
+  for (int i = 0; i < TRIES; i++) {
     int code = connect_all(producers, count, s, stream, *run, limit);
     uint64_t received = server_status(s, stream).steps_received;
     *step = 0;
@@ -58,11 +58,13 @@ double producers_connect_in_time(child *producers, int count, server *s, const c
       }
       nap(0.01);
     }
-    for (int i = 0; i < count; i++) {
-      (void)ask(&producers[i], &(order){.kind = P_CLOSE});
+    for (int k = 0; k < count; k++) {
+      (void)ask(&producers[k], &(order){.kind = P_CLOSE});
     }
+    limit *= 2;
+    ++*run;
   }
-  fail_test("no step is through within %d s", LONG);
+  fail_test("no step is through within %g s", limit);
 }
 
 int producer_begin(child *c, uint64_t step, double time) {

@@ -202,6 +202,7 @@ static void who_is_turned_away_tries_again(void **state) {
   assert_int_equal(server_logged(&c.s, "more are turned away"), 0);
   tell(&producer, &(order){.kind = P_PUT, .scene = c.scene}); /* connects to the ranks */
   server_wait_logged(&c.s, "more are turned away", 1);
+  nap(0.2); /* and is turned away more than once */
   for (int i = 0; i < FULL; i++) {
     bc_close_fd(&fds[i]);
   }
