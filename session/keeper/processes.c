@@ -209,11 +209,13 @@ static int find_server(const bs_keeper *keeper, char *path, size_t size, beamcas
   const char *name = keeper->record.paraview ? "beamcast-server" : "beamcast-viewer";
   const char *given = getenv("BEAMCAST_SERVER");
   bool found = given != NULL ? bs_join(path, size, "%s", given) : bs_find_program(name, path, size);
-  return found ? BEAMCAST_OK
-               : beamcast_fail(error, BEAMCAST_ERR_UNSUPPORTED,
-                               "%s is missing: Beamcast was built without ParaView (see "
-                               "cmake/packages/paraview.txt)",
-                               name);
+  return found
+             ? BEAMCAST_OK
+             : beamcast_fail(error, BEAMCAST_ERR_UNSUPPORTED,
+                             "%s is missing: it comes with a Beamcast that was built with ParaView "
+                             "(cmake/packages/paraview.txt), not with a Python wheel; its folder "
+                             "belongs in PATH",
+                             name);
 }
 
 int bs_launch(bs_keeper *keeper, beamcast_error *error) {
