@@ -2,7 +2,9 @@
  * Reaching the ranks of a server; see dial.h. */
 #include "dial.h"
 
+#include <netinet/in.h>
 #include <stdlib.h>
+#include <sys/socket.h>
 #include <time.h>
 
 #include "handshake.h"
@@ -26,6 +28,16 @@ static int dial_once(bc_dialer *d, const char *contact, const char *token, bc_ro
   return fd;
 }
 
+static bool is_looped(int fd) {
+  struct sockaddr_storage peer = {0};
+  socklen_t size = sizeof peer;
+  const struct sockaddr_in *v4 = (const struct sockaddr_in *)(const void *)&peer;
+  const struct sockaddr_in6 *v6 = (const struct sockaddr_in6 *)(const void *)&peer;
+  return getpeername(fd, (struct sockaddr *)&peer, &size) == 0 &&
+         ((peer.ss_family == AF_INET && ntohl(v4->sin_addr.s_addr) >> 24 == IN_LOOPBACKNET) ||
+          (peer.ss_family == AF_INET6 && IN6_IS_ADDR_LOOPBACK(&v6->sin6_addr)));
+}
+
 int bc_dial_root(bc_dialer *d, const char *contact, const char *token, bc_role role,
                  int64_t deadline, beamcast_error *error) {
   memset(d, 0, sizeof *d);
@@ -37,6 +49,7 @@ int bc_dial_root(bc_dialer *d, const char *contact, const char *token, bc_role r
     beamcast_error why = {0};
     int fd = dial_once(d, contact, token, role, deadline, &why);
     if (fd >= 0) {
+      d->looped = is_looped(fd);
       return fd;
     }
     if (why.code != BEAMCAST_ERR_CONNECTION || bc_now() + pause.tv_nsec >= deadline) {
@@ -47,6 +60,12 @@ int bc_dial_root(bc_dialer *d, const char *contact, const char *token, bc_role r
     }
     (void)nanosleep(&pause, NULL);
     pause.tv_nsec = pause.tv_nsec < 250000000 ? 2 * pause.tv_nsec : pause.tv_nsec;
+  }
+}
+
+void bc_dial_found_root(bc_dialer *d, const bc_place *root) {
+  if (getenv("BEAMCAST_RELAY") == NULL && d->looped && !bc_dial_is_local(d, root)) {
+    d->relay = true;
   }
 }
 

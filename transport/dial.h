@@ -14,6 +14,7 @@
 typedef struct bc_dialer {
   bc_contact contact; /* of the root, as it was reached */
   char host_id[96];   /* of this process */
+  bool looped;        /* the root was reached over the loopback interface */
   atomic_bool relay;  /* go through the root: direct ways were tried in vain, or $BEAMCAST_RELAY */
 } bc_dialer;
 
@@ -21,6 +22,11 @@ typedef struct bc_dialer {
  * server is not there. Returns the socket, or -1. */
 int bc_dial_root(bc_dialer *dialer, const char *contact, const char *token, bc_role role,
                  int64_t deadline, beamcast_error *error);
+
+/* What the root says of where it is. On another host though it was reached over the loopback
+ * interface: then a tunnel leads there, and to the other ranks through the root alone. Where
+ * $BEAMCAST_RELAY is set that counts instead. */
+void bc_dial_found_root(bc_dialer *dialer, const bc_place *root);
 
 /* Connects to a rank. local: over its Unix socket. relayed tells which way it went. From any
  * thread, several at once. */

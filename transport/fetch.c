@@ -56,6 +56,7 @@ static int take_found(bc_fetch *f, const bc_message *message, beamcast_error *er
   if (f->header == NULL) {
     return beamcast_fail(error, BEAMCAST_ERR_PROTOCOL, "the server's answer makes no sense");
   }
+  bc_dial_found_root(&f->dialer, &f->ranks[0].place);
   f->info.header = f->header;
   f->info.plan = &f->plan;
   return BEAMCAST_OK;

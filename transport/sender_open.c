@@ -28,6 +28,7 @@ static int take_welcome(bc_sender *s, const bc_message *message, beamcast_error 
       return beamcast_fail(error, BEAMCAST_ERR_PROTOCOL, "the server's welcome makes no sense");
     }
   }
+  bc_dial_found_root(&s->dialer, &s->links[0].place);
   return BEAMCAST_OK;
 }
 

@@ -10,12 +10,10 @@
 
 #include <cmocka.h>
 
-#include <poll.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
-#include "forger.h"
+#include "passage.h"
 
 /* Where a slot can't be mapped. */
 static void shared_memory_gives_way_to_tcp(void **state) {
@@ -82,51 +80,7 @@ static void a_wire_that_does_not_exist_is_an_error(void **state) {
   server_stop(&s);
 }
 
-enum { RANKS = 2, LANES = 4, CONTROL = 1, ALL = CONTROL + RANKS * LANES };
-
-/* A door in front of the server's. Control goes through at once; connections for voxels hear
- * nothing before all of them are there. */
-typedef struct held_door {
-  bc_contact contact;
-  int listener, count, dialled;
-  int fd[ALL][2]; /* of the producer, and of the server once it is dialled */
-} held_door;
-
-static void admit(held_door *door) {
-  assert_true(door->count < ALL);
-  door->fd[door->count++][0] = bc_accept(door->listener);
-  while (door->dialled < door->count && (door->dialled < CONTROL || door->count == ALL)) {
-    door->fd[door->dialled++][1] = forger_dial(&door->contact);
-  }
-}
-
-/* Passes bytes on until the producer has an answer for us. */
-static answer held_ask(held_door *door, child *producer, const order *o) {
-  tell(producer, o);
-  for (;;) {
-    struct pollfd items[2 + 2 * ALL] = {{.fd = producer->fd, .events = POLLIN},
-                                        {.fd = door->listener, .events = POLLIN}};
-    for (int i = 0; i < 2 * door->dialled; i++) {
-      items[2 + i] = (struct pollfd){.fd = door->fd[i / 2][i % 2], .events = POLLIN};
-    }
-    assert_true(poll(items, 2 + 2 * (nfds_t)door->dialled, 60000) > 0);
-    if (items[0].revents != 0) {
-      return hear(producer);
-    }
-    for (int i = 0; i < 2 * door->dialled; i++) {
-      unsigned char bytes[4096];
-      ssize_t size = items[2 + i].revents ? read(items[2 + i].fd, bytes, sizeof bytes) : 0;
-      if (size > 0) {
-        assert_int_equal(
-            bc_send_all(door->fd[i / 2][1 - i % 2], bytes, (size_t)size, bc_deadline(60), NULL),
-            BEAMCAST_OK);
-      }
-    }
-    if (items[1].revents != 0) {
-      admit(door);
-    }
-  }
-}
+enum { RANKS = 2, LANES = 4, ALL = 1 + RANKS * LANES };
 
 static void a_rank_is_not_waited_for_before_the_next_is_dialled(void **state) {
   (void)state;
@@ -137,9 +91,7 @@ static void a_rank_is_not_waited_for_before_the_next_is_dialled(void **state) {
   test_scene scene = scene_plain(53, 1, volume, BEAMCAST_UINT8);
   server s = server_start(RANKS, 0);
   child producer = producer_start();
-  held_door door = {.contact = forger_contact(&s)};
-  int port = 0;
-  door.listener = bc_listen_tcp("127.0.0.1", 0, &port, NULL);
+  passage way = passage_open(&s, ALL);
   order connect = {.kind = P_CONNECT,
                    .stream = "volume",
                    .ranks = 1,
@@ -147,26 +99,22 @@ static void a_rank_is_not_waited_for_before_the_next_is_dialled(void **state) {
                    .limit = 60,
                    .connections = LANES,
                    .relay = true};
-  bc_token_text(&door.contact.token, connect.text);
-  (void)snprintf(connect.contact, sizeof connect.contact, "beamcast://127.0.0.1:%d", port);
+  passage_contact(&way, &connect);
   const order orders[] = {connect,
                           {.kind = P_BEGIN, .step = 1},
                           {.kind = P_PUT, .scene = scene},
                           {.kind = P_END},
                           {.kind = P_CLOSE}};
   for (size_t i = 0; i < sizeof orders / sizeof orders[0]; i++) {
-    answer a = held_ask(&door, &producer, &orders[i]);
+    answer a = passage_ask(&way, &producer, &orders[i]);
     if (a.code != BEAMCAST_OK) {
       fail_test("order %zu: %s", i, a.text);
     }
   }
-  assert_int_equal(door.count, ALL);
+  assert_int_equal(way.count, ALL);
   server_wait_received(&s, "volume", 1);
   server_check_newest(&s, "volume", &scene, 1);
-  for (int i = 0; i < 2 * door.dialled; i++) {
-    bc_close_fd(&door.fd[i / 2][i % 2]);
-  }
-  bc_close_fd(&door.listener);
+  passage_close(&way);
   producer_exit(&producer);
   server_stop(&s);
 }
