@@ -209,6 +209,41 @@ static PyObject *session_render_volume(PyObject *object, PyObject *arguments) {
   return core_raise(&error);
 }
 
+/* xyz: a contiguous array [n, 3]; values: one of n, or None. Python has seen to that. */
+static PyObject *session_render_points(PyObject *object, PyObject *arguments) {
+  session_object *self = (session_object *)object;
+  beamcast_points points = {0};
+  beamcast_error error = {0};
+  const char *type, *values_type;
+  double limit;
+  Py_buffer xyz = {0}, values = {0};
+  int code;
+  if (!PyArg_ParseTuple(arguments, "y*sz*zszzd:render_points", &xyz, &type, &values, &values_type,
+                        &points.name, &points.unit, &points.length_unit, &limit)) {
+    return NULL;
+  }
+  points.type = beamcast_type_from_name(type);
+  points.values_type = values_type != NULL ? beamcast_type_from_name(values_type) : 0;
+  points.xyz = xyz.buf;
+  points.values = values.buf;
+  points.count = (uint64_t)xyz.len / 3 / (beamcast_type_size(points.type) + (points.type == 0));
+  if (!claim(self)) {
+    PyBuffer_Release(&xyz);
+    PyBuffer_Release(&values);
+    return NULL;
+  }
+  Py_BEGIN_ALLOW_THREADS
+  code = beamcast_render_points(self->session, &points, limit, &error);
+  Py_END_ALLOW_THREADS
+  self->busy = false;
+  PyBuffer_Release(&xyz);
+  PyBuffer_Release(&values);
+  if (code == BEAMCAST_OK || code == BEAMCAST_DROPPED) {
+    return PyBool_FromLong(code == BEAMCAST_OK);
+  }
+  return core_raise(&error);
+}
+
 PyObject *core_call_viewer(PyObject *module, PyObject *arguments) {
   PyObject *contact = NULL;
   beamcast_error error = {0};
@@ -279,6 +314,7 @@ static PyMethodDef methods[] = {{"status", session_status, METH_NOARGS, NULL},
                                 {"stop", session_stop, METH_NOARGS, NULL},
                                 {"connect_back", session_connect_back, METH_VARARGS, NULL},
                                 {"render_volume", session_render_volume, METH_VARARGS, NULL},
+                                {"render_points", session_render_points, METH_VARARGS, NULL},
                                 {NULL, NULL, 0, NULL}};
 
 static PyType_Slot slots[] = {{Py_tp_dealloc, dealloc}, {Py_tp_methods, methods}, {0, NULL}};

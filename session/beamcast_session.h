@@ -160,6 +160,23 @@ BEAMCAST_API int beamcast_render_volume_within(beamcast_session *session,
 BEAMCAST_API int beamcast_render_volume(beamcast_session *session, const beamcast_volume *volume,
                                         beamcast_error *error);
 
+/* Points in the caller's memory. Zero-initialise. */
+typedef struct beamcast_points {
+  uint64_t count;
+  const void *xyz;         /* [count][3]: x, y and z of each point */
+  int type;                /* of these, one of beamcast_type */
+  const void *values;      /* [count]: what they are coloured by; NULL: nothing */
+  int values_type;         /* their type */
+  const char *name;        /* of the values; "value" */
+  const char *unit;        /* of the values; NULL: none */
+  const char *length_unit; /* of the places, "mm"; NULL: unknown */
+} beamcast_points;
+
+/* Shows points in a session, beside its volume: the next step of its stream "points", whose arrays
+ * are x, y, z and the values. The rest is as in beamcast_render_volume_within. */
+BEAMCAST_API int beamcast_render_points(beamcast_session *session, const beamcast_points *points,
+                                        double time_limit, beamcast_error *error);
+
 /* Fetches voxels of what the session shows: of the newest step of its stream, or of the file that
  * was opened; free them with beamcast_volume_free. array: NULL means the one that is shown. start,
  * shape: the box; both NULL means the crop box, where there is one, else all. A session for

@@ -21,12 +21,22 @@
 static const double default_idle = 60, default_limit = 120, default_wait = 30;
 enum { RANKS_MAX = 4096, KEEP_MAX = 1024, WAIT_MS = 200 };
 
+/* A stream of the session's own, for what is shown by one call. */
+typedef struct channel {
+  beamcast_stream *stream; /* NULL until the first call */
+  uint64_t step;           /* the next one */
+} channel;
+
 struct beamcast_session {
   char id[BEAMCAST_SESSION_ID_MAX];
   char folder[BEAMCAST_SESSION_PATH_MAX];
-  beamcast_stream *stream; /* of render_volume; NULL until the first */
-  uint64_t step;           /* of the next volume */
+  channel volume, points;
 };
+
+static void close_channel(channel *c) {
+  beamcast_close(c->stream); /* the next call connects anew */
+  c->stream = NULL;
+}
 
 /* --- start, open, close ---------------------------------------------------------------------- */
 
@@ -198,7 +208,8 @@ beamcast_session *beamcast_session_open(const char *id, beamcast_error *error) {
 
 void beamcast_session_close(beamcast_session *session) {
   if (session != NULL) {
-    beamcast_close(session->stream);
+    close_channel(&session->volume);
+    close_channel(&session->points);
     free(session);
   }
 }
@@ -288,8 +299,8 @@ int beamcast_stop(beamcast_session *session, beamcast_error *error) {
   if (session == NULL) {
     return beamcast_fail(error, BEAMCAST_ERR_ARGUMENT, "stop needs a session");
   }
-  beamcast_close(session->stream);
-  session->stream = NULL;
+  close_channel(&session->volume);
+  close_channel(&session->points);
   int code = BEAMCAST_OK;
   if (bs_record_read(&record, session->id, session->folder)) {
     code = record.login[0] != '\0' ? bs_ssh_stop(&record, error)
@@ -341,22 +352,27 @@ int bs_contact_of(beamcast_session *session, double limit, char contact[BEAMCAST
   return code;
 }
 
-static int push(beamcast_session *session, const beamcast_volume *v, beamcast_error *error) {
-  beamcast_brick brick = {.name = v->name,
-                          .data = v->data,
-                          .type = v->type,
-                          .components = v->components,
-                          .unit = v->unit,
-                          .length_unit = v->length_unit};
-  memcpy(brick.volume, v->shape, sizeof brick.volume);
-  memcpy(brick.shape, v->shape, sizeof brick.shape);
-  memcpy(brick.stride, v->stride, sizeof brick.stride);
-  memcpy(brick.spacing, v->spacing, sizeof brick.spacing);
-  memcpy(brick.origin, v->origin, sizeof brick.origin);
-  int code = beamcast_begin_step(session->stream, session->step, (double)session->step, error);
-  code = code == BEAMCAST_OK ? beamcast_put(session->stream, &brick, error) : code;
-  code = code == BEAMCAST_OK ? beamcast_end_step(session->stream, error) : code;
-  return code == BEAMCAST_OK ? beamcast_await(session->stream, error) : code;
+/* One step of these arrays; the stream's name may be NULL. */
+static int show(channel *c, const char *contact, const char *name, double limit,
+                const beamcast_brick *bricks, size_t count, beamcast_error *error) {
+  if (c->stream == NULL) {
+    beamcast_connect_options options = {.name = name, .time_limit = limit, .backend = "stream"};
+    c->stream = beamcast_connect(contact, &options, error);
+    if (c->stream == NULL) {
+      return BEAMCAST_ERR_CONNECTION;
+    }
+  }
+  int code = beamcast_begin_step(c->stream, c->step, (double)c->step, error);
+  for (size_t i = 0; i < count && code == BEAMCAST_OK; i++) {
+    code = beamcast_put(c->stream, &bricks[i], error);
+  }
+  code = code == BEAMCAST_OK ? beamcast_end_step(c->stream, error) : code;
+  code = code == BEAMCAST_OK ? beamcast_await(c->stream, error) : code;
+  c->step++;
+  if (code != BEAMCAST_OK && code != BEAMCAST_DROPPED && code != BEAMCAST_ERR_ARGUMENT) {
+    close_channel(c);
+  }
+  return code;
 }
 
 int beamcast_render_volume_within(beamcast_session *session, const beamcast_volume *volume,
@@ -367,24 +383,57 @@ int beamcast_render_volume_within(beamcast_session *session, const beamcast_volu
                          "render_volume needs a session, a volume and a time limit");
   }
   double limit = time_limit > 0 ? time_limit : default_wait;
+  beamcast_brick brick = {.name = volume->name,
+                          .data = volume->data,
+                          .type = volume->type,
+                          .components = volume->components,
+                          .unit = volume->unit,
+                          .length_unit = volume->length_unit};
+  memcpy(brick.volume, volume->shape, sizeof brick.volume);
+  memcpy(brick.shape, volume->shape, sizeof brick.shape);
+  memcpy(brick.stride, volume->stride, sizeof brick.stride);
+  memcpy(brick.spacing, volume->spacing, sizeof brick.spacing);
+  memcpy(brick.origin, volume->origin, sizeof brick.origin);
   int code = await_running(session, limit, &info, error);
-  if (code == BEAMCAST_OK && session->stream == NULL) {
-    beamcast_connect_options options = {.time_limit = limit, .backend = "stream"};
-    session->stream = beamcast_connect(info.contact, &options, error);
-    code = session->stream != NULL ? BEAMCAST_OK : BEAMCAST_ERR_CONNECTION;
-  }
-  if (code == BEAMCAST_OK) {
-    code = push(session, volume, error);
-    session->step++;
-  }
-  if (code != BEAMCAST_OK && code != BEAMCAST_DROPPED && code != BEAMCAST_ERR_ARGUMENT) {
-    beamcast_close(session->stream); /* the next call connects anew */
-    session->stream = NULL;
-  }
-  return code;
+  return code == BEAMCAST_OK ? show(&session->volume, info.contact, NULL, limit, &brick, 1, error)
+                             : code;
 }
 
 int beamcast_render_volume(beamcast_session *session, const beamcast_volume *volume,
                            beamcast_error *error) {
   return beamcast_render_volume_within(session, volume, 0, error);
+}
+
+int beamcast_render_points(beamcast_session *session, const beamcast_points *points,
+                           double time_limit, beamcast_error *error) {
+  static const char *const axes[] = {"x", "y", "z"};
+  beamcast_session_info info;
+  size_t size = points != NULL ? beamcast_type_size(points->type) : 0;
+  if (session == NULL || size == 0 || points->xyz == NULL || points->count == 0 ||
+      !(time_limit >= 0)) {
+    return beamcast_fail(error, BEAMCAST_ERR_ARGUMENT,
+                         "render_points needs a session, at least one point with the type of its "
+                         "coordinates, and a time limit");
+  }
+  double limit = time_limit > 0 ? time_limit : default_wait;
+  beamcast_brick bricks[4] = {{0}};
+  size_t count = points->values != NULL ? 4 : 3;
+  for (size_t i = 0; i < count; i++) {
+    beamcast_brick *b = &bricks[i];
+    bool place = i < 3;
+    int64_t step = place ? 3 * (int64_t)size : 0; /* 0: side by side */
+    *b = (beamcast_brick){.name = place                  ? axes[i]
+                                  : points->name != NULL ? points->name
+                                                         : "value",
+                          .data = place ? (const char *)points->xyz + i * size : points->values,
+                          .type = place ? points->type : points->values_type,
+                          .unit = place ? points->length_unit : points->unit,
+                          .stride = {step, step, step},
+                          .volume = {1, 1, points->count},
+                          .shape = {1, 1, points->count}};
+  }
+  int code = await_running(session, limit, &info, error);
+  return code == BEAMCAST_OK
+             ? show(&session->points, info.contact, "points", limit, bricks, count, error)
+             : code;
 }

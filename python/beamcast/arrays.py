@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """What users call an array becomes a NumPy array that the library can read, without a copy where it can."""
-from typing import Any
+from typing import Any, Optional, Tuple
 
 import numpy
 from numpy.typing import NDArray
@@ -31,6 +31,21 @@ def as_voxels(array: Any) -> NDArray[Any]:
     if not _readable(voxels):
         voxels = numpy.ascontiguousarray(voxels)
     return voxels
+
+
+def as_points(xyz: Any, values: Any) -> Tuple[NDArray[Any], Optional[NDArray[Any]]]:
+    """Places (n, 3) and, where there are some, n values, both of one of TYPES and contiguous."""
+    places = _as_ndarray(xyz)
+    _check_type(places.dtype)
+    if places.ndim != 2 or places.shape[1] != 3 or places.shape[0] == 0:
+        raise ArgumentError(f"points are an array (n, 3) of x, y and z, not {places.shape}")
+    if values is None:
+        return numpy.ascontiguousarray(places), None
+    numbers = _as_ndarray(values)
+    _check_type(numbers.dtype)
+    if numbers.shape != places.shape[:1]:
+        raise ArgumentError(f"{places.shape[0]} points have as many values, not {numbers.shape}")
+    return numpy.ascontiguousarray(places), numpy.ascontiguousarray(numbers)
 
 
 def _as_ndarray(array: Any) -> NDArray[Any]:

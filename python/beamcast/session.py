@@ -13,7 +13,7 @@ from numpy.typing import DTypeLike, NDArray
 
 from . import _core
 from .arguments import Triple, numbers, triple
-from .arrays import as_voxels
+from .arrays import as_points, as_voxels
 from .errors import ArgumentError, ConnectionError, Error
 from .retrieving import VolumeInfo, retrieve
 
@@ -128,6 +128,17 @@ class Session:
         with self._lock:
             return self._core.render_volume(voxels, voxels.dtype.name, numbers("spacing", spacing, 3),
                                             numbers("origin", origin, 3), name, unit, length_unit, time_limit)
+
+    def render_points(self, xyz: Any, values: Any = None, name: str = "value", *, unit: Optional[str] = None,
+                      length_unit: Optional[str] = None, time_limit: float = 30) -> bool:
+        """Shows points beside the volume: the next step of the session's stream "points". xyz: an array (n, 3), each
+        point's x, y and z, in this order as in ParaView; values: n numbers that colour them. The rest is as in
+        render_volume."""
+        places, colours = as_points(xyz, values)
+        with self._lock:
+            return self._core.render_points(places, places.dtype.name, colours,
+                                            None if colours is None else colours.dtype.name, name, unit, length_unit,
+                                            time_limit)
 
     @overload
     def retrieve(self, roi: Optional[Sequence[slice]] = ..., array: Optional[str] = ..., *,

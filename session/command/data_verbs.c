@@ -26,6 +26,8 @@ static const char push_help[] =
     "  --length-unit U     mm, um, ...\n"
     "  --unit U            of the values\n"
     "  --stream NAME       the stream to push into; volume\n"
+    "  --points            FILE.npy has a row for each point: x, y, z and what colours it; shown\n"
+    "                      beside the volume, as the stream \"points\"\n"
     "  --time-limit SEC    how long to wait for the server; 30\n"
     "  --json              one JSON object: bytes, seconds, wire\n";
 static const char retrieve_help[] =
@@ -89,7 +91,7 @@ int find_contact(const char *given, char path[CONTACT_LIMIT]) {
 typedef struct push_options {
   const char *to, *as, *stream;
   double limit;
-  bool json;
+  bool json, points;
   source_wish file;
 } push_options;
 
@@ -137,7 +139,10 @@ static int push(volume_source *source, const char *file, const char *contact, co
   json_t *name = json_string(file);
   char *text = name ? json_dumps(name, JSON_ENCODE_ANY) : NULL;
   int code = begin(stream, o->limit, error);
-  code = code == BEAMCAST_OK ? source_put(source, stream, o->as, error) : code;
+  if (code == BEAMCAST_OK) {
+    code = o->points ? source_put_points(source, stream, o->as, error)
+                     : source_put(source, stream, o->as, error);
+  }
   if (code == BEAMCAST_OK && text != NULL) {
     code = beamcast_annotate(stream, "source", text, error);
   }
@@ -158,6 +163,7 @@ int verb_push(int argc, char **argv) {
       {"to", read_text, &o.to, NULL},
       {"as", read_text, &o.as, NULL},
       {"stream", read_text, &o.stream, NULL},
+      {"points", NULL, &o.points, NULL},
       {"size", read_voxels, o.file.size, "X,Y,Z in voxels"},
       {"type", read_type, &o.file.type, "uint8, int16, float32 or the like"},
       {"skip", read_bytes, &o.file.skip, "a number of bytes below 2^31"},
@@ -177,6 +183,7 @@ int verb_push(int argc, char **argv) {
     return say_wrong(argv[0], "--type and --skip of a raw file need its --size X,Y,Z");
   }
   o.file.type = o.file.type != 0 ? o.file.type : BEAMCAST_UINT8;
+  o.stream = o.points && o.stream == NULL ? "points" : o.stream;
   char contact[CONTACT_LIMIT];
   beamcast_error error = {0};
   beamcast_stream_info info = {0};

@@ -244,6 +244,32 @@ int source_put(volume_source *source, beamcast_stream *stream, const char *as,
   return code;
 }
 
+int source_put_points(const volume_source *source, beamcast_stream *stream, const char *as,
+                      beamcast_error *error) {
+  enum { COLUMNS_MAX = 4 };
+  const char *names[COLUMNS_MAX] = {"x", "y", "z", as != NULL ? as : "value"};
+  const npy_file *npy = &source->npy;
+  if (npy->map == NULL || npy->shape[2] != 1 || npy->components != 1 || npy->shape[0] < 3 ||
+      npy->shape[0] > COLUMNS_MAX) {
+    return beamcast_fail(error, BEAMCAST_ERR_ARGUMENT,
+                         "points are a .npy file of two dimensions: a row for each, with x, y, z "
+                         "and what colours it, or without that");
+  }
+  int code = BEAMCAST_OK;
+  for (uint64_t i = 0; i < npy->shape[0] && code == BEAMCAST_OK; i++) {
+    int64_t row = npy->stride[1];
+    beamcast_brick column = {.name = names[i],
+                             .data = (const char *)npy->data + (int64_t)i * npy->stride[0],
+                             .type = npy->type,
+                             .unit = i < 3 ? source->brick.length_unit : source->brick.unit,
+                             .stride = {row, row, row},
+                             .volume = {1, 1, npy->shape[1]},
+                             .shape = {1, 1, npy->shape[1]}};
+    code = beamcast_put(stream, &column, error);
+  }
+  return code;
+}
+
 /* --- info ------------------------------------------------------------------------------------ */
 
 static char *describe_npy(const char *path, int json, beamcast_error *error) {

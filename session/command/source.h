@@ -29,6 +29,10 @@ void source_close(volume_source *source);
 int source_put(volume_source *source, beamcast_stream *stream, const char *as,
                beamcast_error *error);
 
+/* The same of a file whose rows are points: arrays x, y, z, and as for the values. */
+int source_put_points(const volume_source *source, beamcast_stream *stream, const char *as,
+                      beamcast_error *error);
+
 /* What the file holds, for people or as a JSON object; malloc'ed, NULL on failure. */
 char *source_describe(const char *path, int json, beamcast_error *error);
 

@@ -115,6 +115,35 @@ def kept_steps(home, contact):
     assert "step 99999" in message and ", %d (" % newest in message and message.count("\n") == 1, message
 
 
+def points(home, contact):
+    """Points lie beside the volume, where they are said to, coloured by their values."""
+    before, _ = shoot(home, contact)
+    rng = np.random.default_rng(3)
+    cloud = rng.uniform(0, 6, (5000, 4)).astype("f4")  # what is shown has 8 x 7 x 6 voxels
+    np.save(os.path.join(home.path, "cloud.npy"), cloud)
+    home.run("push", "cloud.npy", "--points", "--to", contact, "--as", "size")
+    for i, name in enumerate(("x", "y", "z", "size")):
+        home.run("retrieve", "--from", contact, "--stream", "points", "--array", name, "-o", "column.npy")
+        assert np.array_equal(np.load(os.path.join(home.path, "column.npy")).ravel(), cloud[:, i]), name
+    sessions.wait_until(lambda: np.abs(shoot(home, contact)[0] - before).mean() > 1)
+    err = home.run("push", "ct.npy", "--points", "--to", contact, status=1)[1]
+    assert "a row for each" in err and err.count("\n") == 1, err
+    sys.path.insert(0, sessions.PYTHON)
+    os.environ["HOME"] = home.path
+    import beamcast
+    session = beamcast.Session(contact)
+    assert session.render_points(cloud[:10, :3], cloud[:10, 3].astype("f8"), "weight", length_unit="mm")
+    got = beamcast.retrieve(session.contact(), stream="points", array="weight")
+    assert got.dtype == "f8" and np.array_equal(got.ravel(), cloud[:10, 3]), got
+    assert np.array_equal(beamcast.retrieve(session.contact(), stream="points", array="y").ravel(), cloud[:10, 1])
+    for wrong in ((cloud,), (cloud[:, :3], cloud[:9, 3]), (cloud[:0, :3],)):
+        try:
+            session.render_points(*wrong)
+            raise AssertionError(wrong)
+        except beamcast.errors.ArgumentError:
+            pass
+
+
 def folder_group(home, contact):
     """Where asked, files belong to their folder's group; else to ours. It takes root to have a group to give."""
     if os.geteuid() != 0:
@@ -252,6 +281,7 @@ def life(home):
     refusals(home, contact)
     folder_group(home, contact)
     kept_steps(home, contact)
+    points(home, contact)
     np.save(os.path.join(home.path, "large.npy"), np.zeros((108, 256, 257), "i2"))
     message = home.run("push", "large.npy", "--to", contact, status=1)[1]  # more than was announced
     assert "--size" in message and message.count("\n") == 1, message
