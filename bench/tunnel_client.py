@@ -81,6 +81,7 @@ def near(build, folder, round_trip, *no_session):
                        env=tools.environment(screen, BEAMCAST_TOKEN=place["token"], BEAMCAST_RELAY="1"))
     tunnel.terminate()
     tunnel.wait(LIMIT)
+    time.sleep(1)  # sshd hears of it while the link is there
     os.remove(f"{folder}/ready")
 
 

@@ -203,19 +203,35 @@ int bs_free_port(void) {
   return port;
 }
 
-/* What runs there beside the forwarding. Without a session (ssh -N) sshd holds small packets back
- * until what went before is acknowledged: what ParaView says in two pieces would take two round
- * trips. It ends with its terminal, which goes with the connection; where it was given none, within
- * a minute. */
+/* Whether a connection to there is shared (ControlMaster) and open: with no new login it forwards
+ * ports, too. */
+static bool is_shared(const char *login) {
+  const char *const options[] = {"-O", "check", NULL};
+  ssh_line line;
+  bs_result result;
+  return make_line(&line, login, options, NULL, NULL) == BEAMCAST_OK &&
+         bs_run_program(line.argv, "", NULL, answer_seconds, &result, NULL) == BEAMCAST_OK &&
+         result.status == 0;
+}
+
+/* What runs there beside the forwarding. Where a connection has had no session (ssh -N) sshd holds
+ * small packets back until what went before is acknowledged: what ParaView says in two pieces would
+ * take two round trips. It ends with its terminal, which goes with the connection; where it was
+ * given none, within a minute. */
 static char beside[] = "exec sh -c 'while kill -0 $PPID; do sleep 60; done'";
 
 /* Runs ssh, which goes into the background once it listens here. */
 static int try_tunnel(const bs_record *record, const far_state *far, bs_result *result,
                       beamcast_error *error) {
-  const char *options[12] = {"-f", "-tt", "-o", "ExitOnForwardFailure=yes"};
+  bool shared = is_shared(record->login); /* that one has had sessions */
+  const char *options[16] = {"-f", shared ? "-N" : "-tt", "-o", "ExitOnForwardFailure=yes"};
   char forwards[ENDS][320], mark[64];
   size_t count = 4;
   ssh_line line;
+  if (!shared) { /* a program that shares one does not go into the background with a command */
+    options[count++] = "-o";
+    options[count++] = "ControlPath=none";
+  }
   for (int i = 0; i < ENDS; i++) {
     if (far->ends[i].port > 0) {
       bool v6 = strchr(far->ends[i].host, ':') != NULL;
@@ -226,7 +242,7 @@ static int try_tunnel(const bs_record *record, const far_state *far, bs_result *
     }
   }
   (void)snprintf(mark, sizeof mark, "BEAMCAST_SESSION=%s", record->info.id);
-  int code = make_line(&line, record->login, options, beside, error);
+  int code = make_line(&line, record->login, options, shared ? NULL : beside, error);
   return code == BEAMCAST_OK ? bs_run_to_background(line.argv, mark, answer_seconds, result, error)
                              : code;
 }

@@ -40,6 +40,9 @@ SSH = """#!/bin/sh
 exec ssh -F /dev/null -p {port} -i {folder}/key -o IdentitiesOnly=yes -o BatchMode=yes -o SendEnv='BEAMCAST_* SLURM_CONF' \\
   -o UserKnownHostsFile={folder}/known -o StrictHostKeyChecking=accept-new "$@"
 """
+SHARED = """#!/bin/sh
+exec {folder}/ssh -o ControlMaster=auto -o ControlPath={folder}/control -o ControlPersist=yes "$@"
+"""
 
 
 class Machine:
@@ -91,6 +94,8 @@ class Machine:
             raise AssertionError("sshd does not start: " + self.log())
         wrapper = self.write("ssh", SSH)
         os.chmod(wrapper, 0o755)
+        self.shared = self.write("ssh-shared", SHARED)
+        os.chmod(self.shared, 0o755)
 
     def listen(self):
         config = self.write("sshd_config", CONFIGURATION)
@@ -230,6 +235,8 @@ def life(home, machine):
 
 
 def for_paraview(home, machine):
+    """Over a connection that is shared, as ssh_config may have it: what is forwarded belongs to that one."""
+    home.environment["BEAMCAST_SSH"] = machine.shared
     session = start(home, machine, "--paraview")
     port = session["paraview"].rsplit(":", 1)[1]
     with open(session["connect_id_file"]) as stream:
@@ -247,6 +254,7 @@ def for_paraview(home, machine):
     sessions.wait_until(lambda: home.json("status", session["id"])["state"] == "ended")
     assert not tunnels(home, session) and len(far) == 1
     home.run("stop", session["id"])
+    run(machine.shared, "-O", "exit", machine.login)
     home.check_nothing_left()
     machine.check_nothing_left()
 
