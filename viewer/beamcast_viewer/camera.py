@@ -35,11 +35,12 @@ def place(view, bounds, azimuth=0.0, elevation=0.0, zoom=1.0, pan=(0.0, 0.0)):
     away, right, up = axes(azimuth, elevation)
     centre = [(bounds[2 * axis] + bounds[2 * axis + 1]) / 2 for axis in range(3)]
     wide = FILLED * math.tan(math.radians(VIEW_ANGLE / 2))
+    narrow = min(1.0, view.ViewSize[0] / max(1, view.ViewSize[1]))  # the view angle is the height's
     distance, scale = 0.0, 0.0
     for corner in itertools.product(*(bounds[2 * axis:2 * axis + 2] for axis in range(3))):
         arm = [a - c for a, c in zip(corner, centre)]
         nearer = dot(arm, away)
-        aside = max(abs(dot(arm, up)), abs(dot(arm, right)))
+        aside = max(abs(dot(arm, up)), abs(dot(arm, right)) / narrow)
         distance = max(distance, nearer + aside / wide)
         scale = max(scale, aside / FILLED)
     distance, scale = distance or 1.0, scale or 1.0

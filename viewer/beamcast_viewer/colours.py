@@ -6,6 +6,8 @@ from . import errors
 
 PRESETS = {"bone": "CT bone", "grey": "CT grey", "rock": "CT rock", "soft matter": "CT soft matter"}
 KERNELS = ("plain", "local", "scatter", "occlusion", "local+occlusion", "scatter+occlusion")
+# between samples of a ray, in shortest spacings (0: as the renderer would); how much coarser while the view is turned
+QUALITIES = {"draft": (1.0, 4), "normal": (0.0, 2), "fine": (0.25, 2)}
 POINTS = 64  # of a map that is drawn by hand
 BUT_FOR = (0.1, 99.9)  # percentiles of the values: circular masks and outliers are usual
 

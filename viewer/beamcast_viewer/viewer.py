@@ -33,6 +33,7 @@ class Viewer:
         self.array = None
         self.path = self.dataset = None  # of the file that is shown; None: the stream is
         self.preset, self.kernel, self.window = "bone", "local", None  # window None: by itself
+        self.quality = "normal"
         self.curves = None  # colours and opacities that were drawn by hand, see colours.curves; None: the preset's
         self.used_window = (0.0, 1.0)
         self.camera = {}  # as turn() takes it
@@ -173,19 +174,25 @@ class Viewer:
             colours.apply_curves(self.array, *self.curves, window)
         if self._representation() == "XAC Volume":
             self.display.XACKernel = self.kernel
+            apart, self.display.XACInteractiveCoarseness = colours.QUALITIES[self.quality]
+            self.display.XACSampleDistance = apart * min(self.geometry()["spacing"])
 
     def _representation(self):
         return _text(self.display, "Representation")
 
     # --- how it is shown -----------------------------------------------------------------------
 
-    def set(self, camera=None, preset=None, window=None, kernel=None, array=None, size=None, curves=None):
+    def set(self, camera=None, preset=None, window=None, kernel=None, array=None, size=None, curves=None, quality=None):
         """Changes the view. camera: (azimuth, elevation, zoom); window: (low, high), or () for the
         one that is found by itself; kernel: see colours.KERNELS, or a kernel file; size: of the
         view in pixels; curves: colours and opacities in the place of the preset's, see
-        colours.curves. What is None stays as it is."""
+        colours.curves; quality: see colours.QUALITIES. What is None stays as it is."""
         self._need_volume()
         self._check(camera, preset, window, kernel, array, size)
+        if quality is not None:
+            if quality not in colours.QUALITIES:
+                raise errors.Refused(errors.ARGUMENT, "quality is one of %s" % ", ".join(colours.QUALITIES))
+            self.quality = quality
         if curves is not None:
             colours.check_curves(*curves)
             self.curves = curves
@@ -372,7 +379,8 @@ class Viewer:
 
     def state(self):
         """Everything that somebody who looks at the session may know, as a JSON object."""
-        look = {"preset": self.preset, "kernel": self.kernel, "window": list(self.used_window),
+        look = {"preset": self.preset, "kernel": self.kernel, "quality": self.quality,
+                "window": list(self.used_window),
                 "window_by_itself": self.window is None, "view": list(self.view.ViewSize),
                 "curves": colours.curves(self.array) if self.array else None, "by_hand": self.curves is not None}
         return {"version": self.receiver.version, "paraview": self.receiver.paraview,

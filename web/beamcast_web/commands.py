@@ -52,7 +52,7 @@ class Commands:
             self.steers = browser
         self.loop.used()
         browser.send(dict(self._state(), **self._place(browser), kernels=list(colours.KERNELS),
-                          presets=list(colours.PRESETS)))
+                          qualities=list(colours.QUALITIES), presets=list(colours.PRESETS)))
         self._tell_places()
         self.server.drawing.wake()
 
@@ -118,8 +118,8 @@ class Commands:
             values["window"] = tuple(values["window"])
         if "kernel" in values and values["kernel"] not in colours.KERNELS:
             raise errors.Refused(errors.ARGUMENT, "this is no kernel's name")
-        if set(values) - {"kernel", "preset", "window", "array", "curves"}:
-            raise errors.Refused(errors.ARGUMENT, "a page sets kernel, preset, curves, window and array")
+        if set(values) - {"kernel", "preset", "window", "array", "curves", "quality"}:
+            raise errors.Refused(errors.ARGUMENT, "a page sets kernel, quality, preset, curves, window and array")
         self.server.drawing.touched()
         self.viewer.set(**values)
 

@@ -13,6 +13,8 @@ from vtkmodules.vtkIOImage import vtkJPEGWriter
 from vtkmodules.vtkRenderingCore import vtkWindowToImageFilter
 from vtkmodules.util.numpy_support import vtk_to_numpy
 
+from beamcast_viewer import camera
+
 STILL = 0.3  # seconds after the last camera until the view counts as still
 QUICK, SHARP = 70, 92  # qualities of JPEG pictures
 SMALLEST, LARGEST = 64, 2560  # pixels along a side of the view
@@ -39,11 +41,11 @@ class Drawing:
         self._outdated = True
         self._wake.set()
 
-    def turn(self, camera, turn=None):
+    def turn(self, wanted, turn=None):
         """Takes a camera: the newest counts. turn: [page, number], which tells that page what a picture answers."""
         limits = (("azimuth", -1e9, 1e9), ("elevation", -90.0, 90.0), ("zoom", 0.05, 200.0))
-        place = {name: max(low, min(high, float(camera[name]))) for name, low, high in limits}
-        place["pan"] = [max(-10.0, min(10.0, float(part))) for part in camera["pan"][:2]]
+        place = {name: max(low, min(high, float(wanted[name]))) for name, low, high in limits}
+        place["pan"] = [max(-10.0, min(10.0, float(part))) for part in wanted["pan"][:2]]
         if not all(math.isfinite(value) for value in (place["azimuth"], *place["pan"])):
             raise ValueError("a camera is made of numbers")
         if turn is not None:
@@ -104,8 +106,9 @@ class Drawing:
         begun = time.monotonic()
         self._outdated, self._sharp = False, sharp
         viewer = self.viewer
-        if self._size is not None:
+        if self._size is not None and list(viewer.view.ViewSize) != list(self._size):
             viewer.view.ViewSize = list(self._size)
+            camera.place(viewer.view, viewer.bounds(), **viewer.camera)  # a narrow view is looked at from farther away
         viewer.render(quick=not sharp)
         data, width, height = grab(viewer.view, SHARP if sharp else QUICK)
         self.count += 1

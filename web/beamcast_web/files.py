@@ -10,6 +10,7 @@ import json
 import os
 import shutil
 import stat
+import time
 
 from beamcast_viewer import errors
 
@@ -18,6 +19,7 @@ from . import access
 ENDINGS = (".h5", ".hdf5", ".hdf", ".nxs", ".nx", ".nexus", ".tif", ".tiff", ".raw", ".json", ".nxtomo", ".cxi")
 MOST = 2000  # entries of one answer
 LOOKED = 50000  # files that a search looks at
+WORK = 0.02  # seconds of searching, before others get their turn
 LIMIT = 60  # seconds for looking into one file
 
 
@@ -28,9 +30,9 @@ class Files:
         self.roots = [os.path.realpath(folder) for folder in given if folder]
         commands.add("folders", self._folders, full=True)
         commands.add("folder", self._folder, full=True)
-        commands.add("search", self._search, full=True)
         commands.add("open", self._open, steers=True)
         commands.add("open_labels", self._open_labels, steers=True)
+        commands.add_slow("search", self._search)
         commands.add_slow("volumes", self._volumes)
 
     def inside(self, root, path):
@@ -69,29 +71,32 @@ class Files:
             return None
         return {"path": path, "folder": folder, "size": about.st_size, "changed": about.st_mtime}
 
-    def _search(self, _, root, name="", since=0.0):
-        """Files below a folder whose name has this in it (or fits it, with * and ?), changed since then; the
-        newest first."""
+    async def _search(self, browser, root, name="", since=0.0, until=float("inf")):
+        """Files below a folder whose name has this in it (or fits it, with * and ?), changed between these times; the
+        newest first. The session goes on meanwhile."""
+        self._need_full(browser)
         top, wanted = self.inside(root, ""), name.lower()
         pattern = wanted if any(sign in wanted for sign in "*?[") else "*%s*" % wanted
-        found, looked = [], 0
+        found, looked, begun = [], 0, time.monotonic()
         for folder, folders, names in os.walk(top):
             folders[:] = sorted(one for one in folders if not one.startswith("."))
             looked += len(names) + 1
             for one in names:
                 if fnmatch.fnmatchcase(one.lower(), pattern) and one.lower().endswith(ENDINGS):
                     entry = self._entry(root, os.path.relpath(os.path.join(folder, one), top))
-                    if entry and not entry["folder"] and entry["changed"] >= float(since):
+                    if entry and not entry["folder"] and float(since) <= entry["changed"] < float(until):
                         found.append(entry)
             if looked > LOOKED:
                 break
+            if time.monotonic() - begun > WORK:
+                await asyncio.sleep(0.001)
+                begun = time.monotonic()
         found.sort(key=lambda entry: -entry["changed"])
         return {"entries": found[:MOST], "more": len(found) > MOST or looked > LOOKED}
 
     async def _volumes(self, browser, root, path):
         """The volumes of a file: `beamcast info` looks into it, a process of its own."""
-        if browser.rights != access.FULL:
-            raise errors.Refused(errors.REFUSED, "this link is for viewing only")
+        self._need_full(browser)
         real = self.inside(root, path)
         command = shutil.which("beamcast") or os.path.join(os.path.dirname(os.readlink("/proc/self/exe")), "beamcast")
         process = await asyncio.create_subprocess_exec(
@@ -105,6 +110,11 @@ class Files:
         if process.returncode != 0:
             raise errors.Refused(errors.IO, wrong.decode(errors="replace").strip()[:500] or "this file can't be read")
         return {"volumes": json.loads(out)["volumes"], "available": _available()}
+
+    @staticmethod
+    def _need_full(browser):
+        if browser.rights != access.FULL:
+            raise errors.Refused(errors.REFUSED, "this link is for viewing only")
 
     def _open(self, _, root, path, dataset="", stride=0):
         """stride: every how many voxels along each axis; 0: as memory allows."""

@@ -87,7 +87,7 @@ class Looking:
         """How many of some sampled values lie in each of 256 bins from low to high."""
         self._need()
         viewer = self.viewer
-        of = (viewer.array, viewer.path, viewer.dataset,
+        of = (viewer.array, viewer.path, viewer.dataset, viewer.time,
               viewer.receiver.step(viewer.stream)["step"] if viewer.source is viewer.live else None)
         if self._histogram[0] != of:
             values = viewer.sample()

@@ -44,14 +44,15 @@ class Steps:
         self.viewer.live.UpdatePipeline()
 
     def _go(self, _, time=None):
-        """Shows the kept step of this time; None: the newest one, and those that come."""
+        """Shows the kept step of this time, or the next one that is still kept; None: the newest one, and those that come."""
         if time is None:
             self.follow()
             return
-        if float(time) not in self.state()["times"]:
+        kept = [one for one in self.state()["times"] if one >= float(time)]
+        if not kept:
             raise errors.Refused(errors.ARGUMENT, "this step is no longer kept")
         live = self.viewer.live
-        self.viewer.time = self.viewer.view.ViewTime = float(time)
+        self.viewer.time = self.viewer.view.ViewTime = min(kept)
         for newest in (1, 0):  # the source knows the time first, so that the step's own extent is told with it
             live.FollowNewest = newest
             live.UpdatePipeline(self.viewer.time)

@@ -57,6 +57,14 @@ class Page:
         raise AssertionError("%s did not come to be (%r); the page says: %s; console: %s"
                              % (what or text, last, message, self.complaints[-5:]))
 
+    async def sends(self, what, count):
+        """Waits until so many messages that `do` this went over sockets."""
+        for _ in range(int(LIMIT / 0.1)):
+            if self.sent.count(what) >= count:
+                return
+            await asyncio.sleep(0.1)
+        raise AssertionError("%s was sent %d times and not %d" % (what, self.sent.count(what), count))
+
     async def place(self, selector):
         """Where the middle of an element is, once it is in sight."""
         box = await self.js("(() => { const e = document.querySelector(%s); e.scrollIntoView({block: 'nearest'});"

@@ -13,7 +13,9 @@ import types
 import h5py
 import numpy as np
 
-sys.path.insert(0, os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "beamcast_web"))
+ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+for folder in ("web/beamcast_web", "viewer"):
+    sys.path.insert(0, os.path.join(ROOT, folder))
 import drawing  # noqa: E402
 import film  # noqa: E402
 import way  # noqa: E402
@@ -90,9 +92,12 @@ def pictures_on_the_way():
     assert [after(*times) for times in ((0.01, 0.1), (0.09, 0.05), (0.09, 0.025), (9.0, 0.01))] == [2, 3, 5, 6]
 
 
-async def free_slice(page, array, shoot):
-    """A plane that lies as it will: straight ones have the voxels' own values, and dragging turns it."""
+async def free_slice(page, view, array, shoot):
+    """A plane that lies as it will: straight ones have the voxels' own values, and dragging turns it. Beside it the volume
+    is seen whole, though its view is higher than wide."""
     await page.click("#layout-free")
+    narrow = (await view.settled()).reshape(24, 32)
+    assert narrow[:, [0, -1]].max() < 4 and (narrow.max(axis=0) > 8).sum() > 16, narrow.max(axis=0)
     await page.until(FREE + ".sharp == 'true'")
     await page.js("document.querySelector('#free').focus()")
     for _ in range(6):  # from 30 degrees to facing the front, straight up

@@ -155,7 +155,7 @@ async def ask(link, number, what, **values):
 
 
 async def within(address, own, cookies, key):
-    """Nothing that a page says leads out of the folders, or ends the session. Returns a link's token."""
+    """Nothing that a page says leads out of the folders, or ends the session. Returns tokens of links: to steer, to view."""
     async with aiohttp.ClientSession(cookie_jar=aiohttp.DummyCookieJar()) as http:
         async with http.ws_connect(address.replace("http", "ws") + "socket", headers=with_cookies(own, cookies)) as link:
             await link.send_str(json.dumps({"key": key}))
@@ -174,7 +174,29 @@ async def within(address, own, cookies, key):
                                  ("request", {"message": {"anything": 1}}), ("keep", {"steps": 1e9}), ("open", {"root": 0, "path": "x\0"})):
                 said = await ask(link, 5, what, **values)
                 assert "error" in said, (what, values, said)
-            return (await ask(link, 6, "link", view=False))["value"]["token"]
+            view = (await ask(link, 6, "link", view=True))["value"]["token"]
+            return (await ask(link, 7, "link", view=False))["value"]["token"], view
+
+
+CHANGES = {"camera": {"value": {"azimuth": 9, "elevation": 0, "zoom": 1, "pan": [0, 0]}}, "size": {"width": 99, "height": 99},
+           "set": {"kernel": "plain"}, "steer": {}, "link": {}, "keep": {"steps": 3}, "time": {}, "request": {"message": {"stop": True}},
+           "crop": {"box": []}, "light": {"ambient": 1}, "labels": {"array": ""}, "points": {"visible": False}, "folders": {},
+           "folder": {"root": 0}, "search": {"root": 0}, "volumes": {"root": 0, "path": "a.h5"}, "open": {"root": 0, "path": "a.h5"},
+           "open_labels": {"root": 0, "path": "a.h5", "dataset": "a"}, "movie": {}, "movie_stop": {}}
+
+
+async def only_views(address, own, token):
+    """Whoever has a link to view sees and does nothing else, also where no page keeps him from it: not alone, not
+    beside one who steers."""
+    async with aiohttp.ClientSession(cookie_jar=aiohttp.DummyCookieJar()) as http:
+        _, text, response = await answer(http, address, json={"token": token}, headers=own)
+        assert json.loads(text)["rights"] == "view", text
+        cookies = dict([response.headers["Set-Cookie"].split(";")[0].split("=", 1)])
+        async with http.ws_connect(address.replace("http", "ws") + "socket", headers=with_cookies(own, cookies)) as link:
+            await link.send_str(json.dumps({"key": json.loads(text)["key"]}))
+            for what, values in CHANGES.items():
+                said = await ask(link, 1, what, **values)
+                assert "for viewing only" in said.get("error", "") or "made by the one who steers" in said.get("error", ""), (what, said)
 
 
 async def behind_proxy(home, address, token):
@@ -243,7 +265,8 @@ async def main():
         session = home.json("start", "--web")
         address, token = session["url"].split("#")
         own, cookies, key = await door(address, token)
-        fresh = await within(address, own, cookies, key)
+        fresh, view = await within(address, own, cookies, key)
+        await only_views(address, own, view)
         port = int(address.split(":")[2].strip("/"))
         another_user(home, port, session, (token, key, fresh, *cookies.values()))
         np.save(os.path.join(home.path, "small.npy"), np.arange(20 ** 3, dtype="f4").reshape(20, 20, 20))

@@ -1,14 +1,13 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // The server's files within the folders that the session was started with, what volumes they hold, and opening them.
 
-import { bytes, make, part } from "./panel.js";
+import { bytes, make, newest, part } from "./panel.js";
 
 export function build(session) {
   const into = part("Open a file");
   const root = make("select", { id: "root" });
   const search = make("input", { id: "search", type: "search", placeholder: "part of a name, or *.h5" });
-  const days = make("select", { id: "days" }, ...[["", "any time"], ["1", "the last day"], ["7", "the last 7 days"], ["31", "the last 31 days"]]
-    .map(([value, textContent]) => make("option", { value, textContent })));
+  const [since, until] = ["since", "until"].map((id) => make("input", { id, type: "date" }));
   const where = make("p", { className: "note", id: "where" });
   const list = make("ul", { id: "files", className: "list", "aria-label": "Files" });
   const volumes = make("ul", { id: "volumes", className: "list", "aria-label": "Volumes of the file" });
@@ -16,14 +15,15 @@ export function build(session) {
     .map(([value, textContent]) => make("option", { value, textContent })));
   into.append(make("label", { for: "root", textContent: "Folder" }), root,
     make("label", { for: "search", textContent: "Search below it" }), search,
-    make("label", { for: "days", textContent: "Changed in" }), days, where, list,
+    make("div", { className: "pair" }, make("div", {}, make("label", { for: "since", textContent: "Changed from" }), since),
+      make("div", {}, make("label", { for: "until", textContent: "Changed until" }), until)), where, list,
     make("label", { for: "stride", textContent: "Open at" }), stride, volumes);
   let folder = "", sizes = [], available = null;
   stride.addEventListener("change", () => sizes.forEach((show) => show()));
 
-  const show = (entries, more) => {
+  const show = (entries, more, found = false) => {
     list.replaceChildren(...entries.map((entry) => {
-      const name = entry.path.split("/").pop() + (entry.folder ? "/" : "");
+      const name = (found ? entry.path : entry.path.split("/").pop()) + (entry.folder ? "/" : "");
       const about = entry.folder ? "" : bytes(entry.size) + ", " + new Date(1000 * entry.changed).toLocaleDateString();
       return make("li", {}, make("button", { onclick: () => (entry.folder ? go(entry.path) : look(entry.path)), title: entry.path, dataset: { path: entry.path } },
         name, make("span", { className: "note", textContent: " " + about })));
@@ -41,15 +41,20 @@ export function build(session) {
     if (folder) list.prepend(make("li", {}, make("button", { textContent: "↑ up", onclick: () => go(folder.split("/").slice(0, -1).join("/")) })));
   };
 
-  const find = async () => {
-    if (!search.value && !days.value) {
-      go(folder);
+  const find = newest(async () => {
+    if (!search.value && !since.value && !until.value) {
+      await go(folder);
       return;
     }
-    const since = days.value ? Date.now() / 1000 - 86400 * days.value : 0;
-    const answer = await session.run(session.link.ask("search", { root: +root.value, name: search.value, since }));
-    if (answer) show(answer.entries, answer.more);
-  };
+    const times = {};
+    if (since.value) times.since = midnight(since.value, 0);
+    if (until.value) times.until = midnight(until.value, 1);
+    where.textContent = "Searching below " + root.selectedOptions[0]?.textContent + " …";
+    const answer = await session.run(session.link.ask("search", { root: +root.value, name: search.value, ...times }));
+    if (!answer) return;
+    where.textContent = "Found below " + root.selectedOptions[0]?.textContent + ":";
+    show(answer.entries, answer.more, true);
+  });
 
   const look = async (path) => {
     sizes = [];
@@ -74,8 +79,7 @@ export function build(session) {
   };
 
   root.addEventListener("change", () => go(""));
-  search.addEventListener("change", find);
-  days.addEventListener("change", find);
+  for (const field of [search, since, until]) field.addEventListener("change", () => find());
   into.parentElement.addEventListener("toggle", async () => {
     if (root.options.length || !into.parentElement.open) return;
     const answer = await session.run(session.link.ask("folders"));
@@ -84,6 +88,13 @@ export function build(session) {
     go("");
   });
   return { place: (me) => (into.parentElement.hidden = me.rights !== "full") };
+}
+
+/** The seconds of that day's first moment here, so many days later. */
+function midnight(day, later) {
+  const date = new Date(day + "T00:00");
+  date.setDate(date.getDate() + later);
+  return date / 1000;
 }
 
 function describe(volume) {

@@ -2,7 +2,8 @@
 // A slice that lies as it will: turned like the volume, moved through it; the values come at full depth, interpolated
 // between voxels. Coarse while it moves.
 
-import { make, newest, slider } from "./panel.js";
+import { Bar } from "./guide.js";
+import { make, newest, put, slider } from "./panel.js";
 import { TYPES, paint } from "./slices.js";
 
 const TURN = 0.4; // degrees a CSS pixel
@@ -17,10 +18,12 @@ export class Free {
     this.caption = make("figcaption", { id: "about-free" });
     const place = make("div", { className: "along" });
     this.bar = slider(place, "at-free", "Depth of the free slice", -1, 1, 0.005, "");
-    this.bar.value = this.bar.nextSibling.value = 0;
+    put(this.bar, 0);
     const face = make("button", { id: "free-face", textContent: "Face the view", title: "Turns the slice to where the volume is looked at from", onclick: () => this.face() });
     this.element = make("figure", { className: "view slice", hidden: true }, this.canvas, this.caption, make("div", { className: "over" }, face), place);
     views.append(this.element);
+    this.scale = new Bar(this.element);
+    this.pointer = null; // where it was last
     this.fetch = newest((quick) => this.ask(quick));
     this.bar.addEventListener("input", () => this.turn({ depth: +this.bar.value }));
     const { canvas } = this;
@@ -30,9 +33,9 @@ export class Free {
     });
     canvas.addEventListener("pointermove", (event) => {
       if (event.buttons) this.turn({ azimuth: this.azimuth - event.movementX * TURN, elevation: this.elevation + event.movementY * TURN });
-      else this.tell(event);
+      this.tell(event);
     });
-    canvas.addEventListener("pointerleave", () => this.describe());
+    canvas.addEventListener("pointerleave", (event) => event.pointerType !== "touch" && this.tell(null));
     canvas.addEventListener("wheel", (event) => {
       event.preventDefault();
       this.turn({ depth: this.depth - 0.01 * Math.sign(event.deltaY) });
@@ -60,7 +63,7 @@ export class Free {
     Object.assign(this, change);
     this.elevation = Math.max(-90, Math.min(90, this.elevation));
     this.depth = Math.max(-1, Math.min(1, this.depth));
-    this.bar.value = this.bar.nextSibling.value = +this.depth.toFixed(3);
+    put(this.bar, +this.depth.toFixed(3));
     this.fetch(true);
     clearTimeout(this.timer);
     this.timer = setTimeout(() => this.fetch(false), STILL);
@@ -87,11 +90,15 @@ export class Free {
     this.draw();
   }
 
-  tell(event) {
+  tell(pointer) {
     const { plane, fitted, canvas, shown } = this;
-    if (!plane || !fitted) return;
+    this.pointer = pointer;
+    if (!plane || !fitted || !pointer) {
+      this.describe();
+      return;
+    }
     const box = canvas.getBoundingClientRect(), scale = canvas.width / box.width;
-    const right = ((event.clientX - box.left) * scale - fitted.left) / fitted.width, up = 1 - ((event.clientY - box.top) * scale - fitted.top) / fitted.height;
+    const right = ((pointer.clientX - box.left) * scale - fitted.left) / fitted.width, up = 1 - ((pointer.clientY - box.top) * scale - fitted.top) / fitted.height;
     const column = Math.floor(right * plane.columns), row = Math.floor(up * plane.rows), at = row * plane.columns + column;
     if (column < 0 || row < 0 || column >= plane.columns || row >= plane.rows || !plane.inside[at]) {
       this.describe();
@@ -108,7 +115,9 @@ export class Free {
 
   draw() {
     if (this.element.hidden || !this.plane) return;
-    this.fitted = paint(this.canvas, this.plane, this.slices, this);
-    this.describe();
+    const { canvas, plane } = this;
+    this.fitted = paint(canvas, plane, this.slices, this);
+    if (this.fitted) this.scale.draw((plane.columns * plane.step * canvas.width) / (this.fitted.width * canvas.clientWidth), canvas.clientWidth, this.shown?.length_unit);
+    this.tell(this.pointer);
   }
 }

@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// The orientation cube and the scale bar over the volume's picture.
+// The orientation cube over the volume's picture, and scale bars.
+
+import { make } from "./panel.js";
 
 const COLOURS = { x: "#ff7b72", y: "#7ee787", z: "#79c0ff" };
 /** Where to look from: azimuth, elevation. */
@@ -13,7 +15,7 @@ export class Guide {
   constructor(figure, look) {
     this.look = look;
     this.axes = figure.querySelector("#axes");
-    this.bar = figure.querySelector("#scale");
+    this.bar = new Bar(figure);
   }
 
   draw(view, scale) {
@@ -49,20 +51,35 @@ export class Guide {
 
   /** True at the depth of the volume's middle. */
   draw_bar(view, scale, zoom, right, up, away) {
+    const narrow = Math.min(1, view.picture.width / view.picture.height);
     const half = view.world.lengths.map((length) => length / 2), wide = FILLED * Math.tan((VIEW_ANGLE * Math.PI) / 360);
     let distance = 0;
     for (const signs of [0, 1, 2, 3, 4, 5, 6, 7]) {
       const corner = half.map((length, i) => (signs & (1 << i) ? length : -length));
       const along = (axis) => corner.reduce((sum, part, i) => sum + part * axis[i], 0);
-      distance = Math.max(distance, along(away) + Math.max(Math.abs(along(up)), Math.abs(along(right))) / wide);
+      distance = Math.max(distance, along(away) + Math.max(Math.abs(along(up)), Math.abs(along(right)) / narrow) / wide);
     }
     const tall = (2 * distance * Math.tan((VIEW_ANGLE * Math.PI) / 360)) / zoom; // of the picture, in the world
     const pixel = tall / ((view.picture.height * scale * view.canvas.clientHeight) / view.canvas.height);
-    const most = 0.25 * view.canvas.clientWidth * pixel, power = 10 ** Math.floor(Math.log10(most));
+    this.bar.draw(pixel, view.canvas.clientWidth, view.world.unit);
+  }
+}
+
+/** A scale bar in the corner of a figure. */
+export class Bar {
+  constructor(figure) {
+    this.text = make("span");
+    this.element = make("div", { className: "scale", "aria-hidden": "true", hidden: true }, this.text);
+    figure.append(this.element);
+  }
+
+  /** pixel: a CSS pixel's length in the world; wide: the figure's width in pixels. */
+  draw(pixel, wide, unit) {
+    const most = 0.25 * wide * pixel, power = 10 ** Math.floor(Math.log10(most));
     const length = [5, 2, 1].map((digit) => digit * power).find((one) => one <= most) ?? power;
-    this.bar.hidden = !(length > 0 && pixel > 0);
-    this.bar.style.width = length / pixel + "px";
-    this.bar.firstElementChild.textContent = label(length, view.world.unit);
+    this.element.hidden = !(length > 0 && pixel > 0);
+    this.element.style.width = length / pixel + "px";
+    this.text.textContent = label(length, unit);
   }
 }
 

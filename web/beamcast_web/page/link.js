@@ -32,6 +32,9 @@ function post(wish) {
   return fetch(new URL("enter", place), { method: "POST", headers: { "Content-Type": "application/json" }, body: JSON.stringify(wish) });
 }
 
+/** Why an answer does not come: of that `lost` and `ended` tell. */
+export class Lost extends Error {}
+
 /** The socket. on: functions by kind of message; `lost` and `ended` take a sentence, `open` nothing. */
 export class Link {
   constructor(on) {
@@ -53,7 +56,7 @@ export class Link {
   }
 
   closed() {
-    for (const wait of this.waiting.values()) wait.fail(new Error("the connection is lost"));
+    for (const wait of this.waiting.values()) wait.fail(new Lost());
     this.waiting.clear();
     if (this.ended) return;
     if (this.tries >= AGAIN.length) {
@@ -105,7 +108,7 @@ export class Link {
   ask(what, values = {}) {
     return new Promise((done, fail) => {
       if (this.socket.readyState !== WebSocket.OPEN) {
-        fail(new Error("the connection is lost"));
+        fail(new Lost());
         return;
       }
       const id = ++this.count;

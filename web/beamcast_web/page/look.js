@@ -2,17 +2,19 @@
 // Kernel, colours, window on the histogram, light, crop box, pictures to take away.
 
 import { Editor } from "./editor.js";
-import { choice, fill, make, newest, number, part, slider } from "./panel.js";
+import { choice, fill, make, newest, number, part, put, slider } from "./panel.js";
 
 import { SIDES } from "./guide.js";
 
 const AXES = ["x", "y", "z"];
 const BY_HAND = "by hand";
+const SHARE = 4; // times as long as a histogram takes, the next one waits: steps may come faster
 
 export function build(session) {
   const look = part("Look", true);
   const set = newest((values) => session.run(session.link.ask("set", values)));
   const kernel = choice(look, "kernel", "Kernel", (value) => set({ kernel: value }));
+  const quality = choice(look, "quality", "Quality", (value) => set({ quality: value }));
   const array = choice(look, "array", "Array", (value) => set({ array: value }));
   const reset = make("button", { id: "reset", textContent: "Reset the view", className: "steers", onclick: () => session.volume.reset() });
   const shot = make("button", { id: "shot", textContent: "Save a picture", onclick: () => save(session) });
@@ -32,6 +34,7 @@ export function build(session) {
     film,
     state(state, lists) {
       fill(kernel, lists.kernels, state.look.kernel);
+      fill(quality, lists.qualities, state.look.quality);
       fill(preset, state.look.by_hand ? [...lists.presets, BY_HAND] : lists.presets, state.look.by_hand ? BY_HAND : state.look.preset);
       editor.state(state);
       overlay(state);
@@ -99,15 +102,20 @@ class Histogram {
     this.canvas.addEventListener("pointermove", (event) => this.held && this.drag(event));
     for (const name of ["pointerup", "pointercancel"]) this.canvas.addEventListener(name, () => (this.held = null));
     this.fetch = newest(async () => {
+      if (!into.parentElement.open) return;
+      const begun = performance.now();
       this.data = (await this.session.run(this.session.link.ask("histogram"))) ?? this.data;
       this.draw();
+      await new Promise((done) => setTimeout(done, SHARE * (performance.now() - begun)));
     });
+    into.parentElement.addEventListener("toggle", () => this.of && this.fetch());
+    matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => this.draw());
   }
 
   state(state) {
     const { shown } = state;
     if (!shown) return;
-    const of = JSON.stringify([shown.array, shown.source, shown.dataset, shown.step]);
+    const of = JSON.stringify([shown.array, shown.source, shown.dataset, shown.step, shown.time_shown]);
     if (of !== this.of) {
       this.of = of;
       this.fetch();
@@ -174,7 +182,7 @@ function labels(session, into) {
     const names = ["", ...(shown?.arrays ?? []).filter((name) => name !== shown.array)];
     fill(array, names, now.array ?? "");
     for (const option of array.options) option.textContent = option.value === "" ? "none" : option.value === now.array && now.path ? option.value + " (" + now.path.split("/").pop() + ")" : option.value;
-    if (document.activeElement !== opacity) opacity.value = opacity.nextSibling.value = now.opacity;
+    if (document.activeElement !== opacity) put(opacity, now.opacity);
   };
 }
 
@@ -194,7 +202,7 @@ function points(session, into) {
     visible.checked = now.visible;
     fill(array, ["", ...now.arrays], now.array ?? "");
     array.options[0].textContent = "one colour";
-    if (document.activeElement !== size) size.value = size.nextSibling.value = now.size;
+    if (document.activeElement !== size) put(size, now.size);
   };
 }
 
@@ -205,14 +213,17 @@ function lights(session, into) {
   const around = slider(into, "light-around", "From the side, degrees", -180, 180, 1);
   const above = slider(into, "light-above", "From above, degrees", -90, 90, 1);
   const ambient = slider(into, "ambient", "From everywhere", 0, 1, 0.05);
-  [around.value, above.value] = [-34, 44];
   const change = () => send({ ambient: +ambient.value, ...(stands.checked ? { azimuth: +around.value, elevation: +above.value } : {}) });
+  for (const control of [around, above]) control.addEventListener("input", () => (stands.checked = true));
   for (const control of [stands, around, above, ambient]) control.addEventListener("input", change);
   return (light) => {
     into.parentElement.hidden = !light;
     if (!light || into.contains(document.activeElement)) return;
     stands.checked = light.kind === "Directional";
-    ambient.value = light.ambient;
+    const [x, y, z] = light.vector, degrees = 180 / Math.PI;
+    put(around, Math.round(degrees * Math.atan2(x, -y)));
+    put(above, Math.round(degrees * Math.atan2(z, Math.hypot(x, y))));
+    put(ambient, light.ambient);
   };
 }
 
@@ -241,9 +252,6 @@ function crops(session, into) {
       ends.forEach((pair, i) => pair.forEach((control) => (control.max = size[i])));
     }
     const box = crop ?? size.flatMap((count) => [0, count]);
-    ends.flat().forEach((control, i) => {
-      control.value = box[i];
-      control.nextSibling.value = box[i];
-    });
+    ends.flat().forEach((control, i) => put(control, box[i]));
   };
 }

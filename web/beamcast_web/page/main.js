@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // The page of a headless session: its parts and how they hang together.
 
-import { Link, enter } from "./link.js";
+import { Link, Lost, enter } from "./link.js";
 import { Free } from "./free.js";
 import { build as build_files } from "./files.js";
 import { build as build_look } from "./look.js";
@@ -14,7 +14,7 @@ import { bytes } from "./panel.js";
 const TYPES = { "signed char": "int8", char: "int8", "unsigned char": "uint8", short: "int16", "unsigned short": "uint16", int: "int32", "unsigned int": "uint32", float: "float32", double: "float64" };
 const NOTICE = 6000; // ms that a sentence stays which tells of nothing wrong
 const $ = (id) => document.getElementById(id);
-let lists = { kernels: [], presets: [] };
+let lists = { kernels: [], qualities: [], presets: [] };
 
 /** What the parts share: the way to the session, who this browser is, where sentences go. */
 const session = {
@@ -32,7 +32,7 @@ const session = {
       if ($("message").classList.contains("bad")) session.say("");
       return answer;
     } catch (wrong) {
-      session.say(wrong.message, true);
+      if (!(wrong instanceof Lost)) session.say(wrong.message, true);
       return undefined;
     }
   },

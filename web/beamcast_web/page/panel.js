@@ -52,6 +52,11 @@ export function slider(into, id, title, min, max, step, kind = "steers") {
   return input;
 }
 
+/** Gives a slider a value that was not chosen here. */
+export function put(slider, value) {
+  slider.value = slider.nextSibling.value = value;
+}
+
 /** A function that calls `work` (async) with the newest values alone: what comes meanwhile replaces what waits. */
 export function newest(work) {
   let busy = false, next = null;

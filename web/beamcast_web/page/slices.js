@@ -2,7 +2,8 @@
 // Three linked slices. Their values come at full bit depth and are coloured here, so that the window moves at once
 // and the value under the pointer is the voxel's own.
 
-import { make, newest, slider } from "./panel.js";
+import { Bar } from "./guide.js";
+import { make, newest, put, slider } from "./panel.js";
 
 const AXES = ["x", "y", "z"];
 const ACROSS = { x: ["y", "z"], y: ["x", "z"], z: ["x", "y"] }; // to the right, upwards
@@ -31,7 +32,7 @@ export class Slices {
     const bar = slider(place, "at-" + axis, "Slice along " + axis, 0, 0, 1, "");
     const element = make("figure", { className: "view slice", hidden: true }, canvas, caption, place);
     views.append(element);
-    const one = { axis, i, canvas, caption, bar, element, plane: null };
+    const one = { axis, i, canvas, caption, bar, element, scale: new Bar(element), plane: null, pointer: null };
     one.fetch = newest(async () => {
       if (!this.shown || element.hidden) return;
       const answer = await this.session.run(this.session.link.ask("slice", { axis, at: this.at[i] }));
@@ -43,8 +44,9 @@ export class Slices {
     });
     bar.addEventListener("input", () => this.go(i, +bar.value));
     canvas.addEventListener("pointermove", (event) => this.tell(one, event));
-    canvas.addEventListener("pointerleave", () => this.describe(one));
+    canvas.addEventListener("pointerleave", (event) => event.pointerType !== "touch" && this.tell(one, null)); // what was tapped stays
     canvas.addEventListener("pointerdown", (event) => {
+      this.tell(one, event);
       canvas.setPointerCapture(event.pointerId);
       canvas.focus({ preventScroll: true });
       this.pick(one, event);
@@ -80,7 +82,7 @@ export class Slices {
       this.figures.forEach((one, i) => {
         one.bar.max = this.size[i] - 1;
         this.at[i] = this.size[i] >> 1;
-        one.bar.value = one.bar.nextSibling.value = this.at[i];
+        put(one.bar, this.at[i]);
       });
     }
     this.window = look.window;
@@ -97,7 +99,7 @@ export class Slices {
 
   go(i, at) {
     this.at[i] = Math.max(0, Math.min(this.size[i] - 1, at));
-    this.figures[i].bar.value = this.figures[i].bar.nextSibling.value = this.at[i];
+    put(this.figures[i].bar, this.at[i]);
     this.figures[i].fetch();
     this.draw();
   }
@@ -113,10 +115,12 @@ export class Slices {
     return [Math.floor(right * one.plane.columns), Math.floor(up * one.plane.rows)];
   }
 
-  tell(one, event) {
-    const at = this.voxel(one, event);
+  /** What is under the pointer, where it was last; null: it has left. */
+  tell(one, pointer) {
+    one.pointer = pointer;
+    const at = pointer && this.voxel(one, pointer);
     if (!at) {
-      this.describe(one);
+      one.caption.textContent = one.plane ? one.axis + " " + one.plane.at + (one.plane.every > 1 ? ", every " + one.plane.every + " voxels" : "") : "";
       return;
     }
     const { values, columns, every } = one.plane, [right, up] = ACROSS[one.axis];
@@ -128,10 +132,6 @@ export class Slices {
     const at = this.voxel(one, event);
     if (!at) return;
     ACROSS[one.axis].forEach((axis, k) => this.go(AXES.indexOf(axis), at[k] * one.plane.every));
-  }
-
-  describe(one) {
-    one.caption.textContent = one.plane ? one.axis + " " + one.plane.at + (one.plane.every > 1 ? ", every " + one.plane.every + " voxels" : "") : "";
   }
 
   draw() {
@@ -146,7 +146,8 @@ export class Slices {
     if (!one.fitted) return;
     const context = canvas.getContext("2d");
     this.cross(one, context);
-    this.describe(one);
+    one.scale.draw((plane.columns * plane.every * plane.spacing[1] * canvas.width) / (one.fitted.width * canvas.clientWidth), canvas.clientWidth, this.shown?.length_unit);
+    this.tell(one, one.pointer);
     canvas.setAttribute("aria-label", "Slice " + one.axis + " " + plane.at + ". Arrow keys and Page keys go through the slices.");
     canvas.dataset.at = plane.at;
   }
