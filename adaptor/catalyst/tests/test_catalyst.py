@@ -108,9 +108,13 @@ def psnr(one, other):
 def same(one, many, step, how):
     """The pictures and figures that another cut gives at a step are those of one rank at step 0."""
     for name in ("volume_%06d.png", "slices_%06d.png"):
-        quality = psnr(one.picture(name % 0), many.picture(name % step))
-        print("%s, %s: %.1f dB" % (how, name % step, quality))
+        pictures = one.picture(name % 0), many.picture(name % step)
+        quality, worst = psnr(*pictures), abs(pictures[0] - pictures[1]).max()
+        print("%s, %s: %.1f dB, at most %d of 255" % (how, name % step, quality, worst))
         assert quality >= 45, (how, name, quality)
+        # Without the neighbours' planes for its gradients a border is seen as a line, by 24 and more. Of a run's first
+        # picture: ParaView smooths the edges of later ones on each rank, once the slices have been drawn.
+        assert worst <= 12 or step > 0 or not HAS_PLUGIN or name.startswith("slices"), (how, name, worst)
     wanted = [float(x) for x in one.file("statistics.csv").splitlines()[1].split(",")[2:]]
     numbers = {line.split(",")[0]: [float(x) for x in line.split(",")[2:]]
                for line in many.file("statistics.csv").splitlines()[1:]}
