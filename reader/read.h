@@ -6,6 +6,7 @@
 #define BEAMCAST_READER_READ_H
 
 #include "selection.h"
+#include "thread_files.h"
 #include "threads.h"
 
 enum { SCRATCH_LIMIT = 60 << 20 }; /* bytes of one read beyond its output */
@@ -34,8 +35,5 @@ int read_pages(read_job *job, beamcast_error *error);
  * size; NULL when not. The lock is held. */
 virtual_part *virtual_parts(hid_t list, const volume *v, const char *linking, size_t *count);
 void virtual_parts_free(virtual_part *parts, size_t count);
-
-/* pread until all bytes are there; -1 with errno, or 0 in errno at the end of the file. */
-int pread_all(int fd, void *buffer, size_t bytes, uint64_t offset);
 
 #endif

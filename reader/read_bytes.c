@@ -7,18 +7,15 @@
 #include "read.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <stdatomic.h>
-#include <stdio.h>
 #include <stdlib.h>
-#include <unistd.h>
 
-enum { SPAN = 1 << 20, PIECE = 4 << 20, RUN_MIN = 64 << 10 };
+enum { SPAN = 1 << 20, PIECE = 16 << 20, RUN_MIN = 64 << 10 };
 
 typedef struct byte_job {
   read_job *job;
   const char *file_name;
-  int *fd; /* one a thread, -1 before it is used: the kernel reads ahead for each by itself */
+  thread_files files;
   uint64_t offset;
   uint64_t stride[MAX_DIMS]; /* bytes in the file */
   int depth;        /* dimensions from here on are one span; those before are gone through */
@@ -28,38 +25,9 @@ typedef struct byte_job {
   atomic_uint_fast64_t bytes;
 } byte_job;
 
-int pread_all(int fd, void *buffer, size_t bytes, uint64_t offset) {
-  uint8_t *p = buffer;
-  while (bytes > 0) {
-    ssize_t got = pread(fd, p, bytes, (off_t)offset);
-    if (got < 0 && errno == EINTR) {
-      continue;
-    }
-    if (got <= 0) {
-      errno = got == 0 ? 0 : errno;
-      return -1;
-    }
-    p += got;
-    bytes -= (size_t)got;
-    offset += (uint64_t)got;
-  }
-  return 0;
-}
-
-/* The thread's own descriptor of the same file, whatever its name has come to mean; the first
- * thread's where no more can be had. */
-static int fd_of(byte_job *b, int thread) {
-  if (b->fd[thread] < 0) {
-    char name[32];
-    snprintf(name, sizeof name, "/proc/self/fd/%d", b->fd[0]);
-    b->fd[thread] = open(name, O_RDONLY | O_CLOEXEC);
-  }
-  return b->fd[thread] >= 0 ? b->fd[thread] : b->fd[0];
-}
-
 static int read_span(byte_job *b, int thread, void *to, size_t bytes, uint64_t offset,
                      beamcast_error *error) {
-  if (pread_all(fd_of(b, thread), to, bytes, b->offset + offset) != 0) {
+  if (pread_all(thread_files_get(&b->files, thread), to, bytes, b->offset + offset) != 0) {
     return errno == 0
                ? beamcast_fail(error, BEAMCAST_ERR_IO,
                                "%s ends before the voxels do; the file is cut off", b->file_name)
@@ -239,36 +207,9 @@ static int read_through_buffers(byte_job *b, thread_job *work, beamcast_error *e
   return result;
 }
 
-static void close_all(byte_job *b) {
-  for (int i = 0; i < b->job->threads; i++) {
-    if (b->fd[i] >= 0) {
-      close(b->fd[i]);
-    }
-  }
-  free(b->fd);
-}
-
-static int open_first(byte_job *b, beamcast_error *error) {
-  b->fd = malloc((size_t)b->job->threads * sizeof *b->fd);
-  if (b->fd == NULL) {
-    return beamcast_fail(error, BEAMCAST_ERR_MEMORY, "No memory for the descriptors of a read");
-  }
-  for (int i = 1; i < b->job->threads; i++) {
-    b->fd[i] = -1;
-  }
-  b->fd[0] = open(b->file_name, O_RDONLY | O_CLOEXEC);
-  if (b->fd[0] < 0) {
-    const int result = beamcast_fail(error, BEAMCAST_ERR_IO, "%s can't be opened (%s)",
-                                     b->file_name, strerror(errno));
-    free(b->fd);
-    return result;
-  }
-  return BEAMCAST_OK;
-}
-
 int read_bytes(read_job *job, const char *file_name, uint64_t offset, beamcast_error *error) {
   byte_job b = {.job = job, .file_name = file_name, .offset = offset, .group = 1};
-  int result = open_first(&b, error);
+  int result = thread_files_open(&b.files, file_name, job->threads, error);
   if (result != BEAMCAST_OK) {
     return result;
   }
@@ -291,7 +232,7 @@ int read_bytes(read_job *job, const char *file_name, uint64_t offset, beamcast_e
   } else {
     result = read_through_buffers(&b, &work, error);
   }
-  close_all(&b);
+  thread_files_close(&b.files);
   job->report->bytes_read = atomic_load(&b.bytes);
   job->report->threads = work.threads;
   job->report->way = "pread";

@@ -32,9 +32,9 @@ typedef struct chunk_job {
   const open_dataset *open;
   selection_grid grid;
   uint64_t chunk_bytes;
-  uint64_t batch; /* chunks a task */
-  int fd;
-  int announces; /* what comes next is told to the kernel */
+  uint64_t batch;     /* chunks a task */
+  thread_files files; /* none where the places of chunks are not known */
+  int announces;      /* what comes next is told to the kernel */
   chunk_worker *worker;
   atomic_uint_fast64_t read, decoded, absent;
 } chunk_job;
@@ -206,14 +206,15 @@ static int chunk_by_library(chunk_job *c, wanted_chunk *want, chunk_worker *w,
 }
 
 /* Reads count chunks that lie near each other with one request, and decodes them. */
-static int read_together(chunk_job *c, wanted_chunk *want, size_t count, chunk_worker *w,
+static int read_together(chunk_job *c, wanted_chunk *want, size_t count, int thread,
                          beamcast_error *error) {
+  chunk_worker *w = &c->worker[thread];
   const uint64_t start = want[0].place.address;
   const uint64_t end = want[count - 1].place.address + want[count - 1].place.bytes;
   if (grow(w, (size_t)(end - start)) != 0) {
     return chunk_fail(c, want[0].at, BEAMCAST_ERR_MEMORY, error, "no memory");
   }
-  if (pread_all(c->fd, w->raw, (size_t)(end - start), start) != 0) {
+  if (pread_all(thread_files_get(&c->files, thread), w->raw, (size_t)(end - start), start) != 0) {
     return chunk_fail(c, want[0].at, BEAMCAST_ERR_IO, error,
                       errno == 0 ? "the file is cut off" : strerror(errno));
   }
@@ -245,14 +246,14 @@ static int kernel_reads_ahead(int fd) {
 }
 
 /* Tells the kernel about the bytes of a task that comes later. */
-static void announce(const chunk_job *c, uint64_t task) {
+static void announce(const chunk_job *c, int fd, uint64_t task) {
   wanted_chunk want;
   const uint64_t first = task * c->batch;
   for (uint64_t i = first; i < first + c->batch && i < c->grid.tasks; i++) {
     selection_grid_part(&c->grid, i, want.at, &want.part);
     const chunk_place *place = &c->open->places[chunk_number(c, want.at)];
     if (place->address != UINT64_MAX) {
-      posix_fadvise(c->fd, (off_t)place->address, (off_t)place->bytes, POSIX_FADV_WILLNEED);
+      posix_fadvise(fd, (off_t)place->address, (off_t)place->bytes, POSIX_FADV_WILLNEED);
     }
   }
 }
@@ -265,7 +266,7 @@ static int chunk_task(void *context, uint64_t task, int thread, beamcast_error *
   size_t held = 0; /* chunks in want that wait to be read with the next */
   int result = BEAMCAST_OK;
   if (c->announces) {
-    announce(c, task + 2 * (uint64_t)c->job->threads);
+    announce(c, thread_files_get(&c->files, thread), task + 2);
   }
   for (uint64_t i = first; i < first + c->batch && i < c->grid.tasks && result == BEAMCAST_OK;
        i++) {
@@ -291,14 +292,14 @@ static int chunk_task(void *context, uint64_t task, int thread, beamcast_error *
          next->place.address > last->address + last->bytes + GAP ||
          next->place.address + next->place.bytes - want[0].place.address > REQUEST)) {
       const wanted_chunk keep = *next;
-      result = read_together(c, want, held, w, error);
+      result = read_together(c, want, held, thread, error);
       want[0] = keep;
       held = 0;
     }
     held++;
   }
   if (held > 0 && result == BEAMCAST_OK) {
-    result = read_together(c, want, held, w, error);
+    result = read_together(c, want, held, thread, error);
   }
   return result;
 }
@@ -318,7 +319,7 @@ static uint64_t worker_bytes(const chunk_job *c) {
 
 int read_chunks(read_job *job, beamcast_error *error) {
   const open_dataset *open_set = job->v->open;
-  chunk_job c = {.job = job, .open = open_set, .chunk_bytes = job->v->element.bytes, .fd = -1};
+  chunk_job c = {.job = job, .open = open_set, .chunk_bytes = job->v->element.bytes};
   for (int d = 0; d < job->select.dimensions; d++) {
     c.chunk_bytes *= open_set->chunk[d];
   }
@@ -343,16 +344,16 @@ int read_chunks(read_job *job, beamcast_error *error) {
   if (result != BEAMCAST_OK) {
     beamcast_fail(error, result, "No memory for chunks of %llu bytes",
                   (unsigned long long)c.chunk_bytes);
-  } else if (open_set->places != NULL &&
-             (c.fd = open(open_set->file_name, O_RDONLY | O_CLOEXEC)) < 0) {
-    result = beamcast_fail(error, BEAMCAST_ERR_IO, "%s can't be opened (%s)", open_set->file_name,
-                           strerror(errno));
-  } else {
-    c.announces = c.fd >= 0 && !kernel_reads_ahead(c.fd);
+  } else if (open_set->places != NULL) {
+    result = thread_files_open(&c.files, open_set->file_name, job->threads, error);
+  }
+  if (result == BEAMCAST_OK) {
+    c.announces = c.files.fd != NULL && !kernel_reads_ahead(c.files.fd[0]);
     thread_job work = {.task = chunk_task,
                        .context = &c,
                        .tasks = (c.grid.tasks + c.batch - 1) / c.batch,
                        .threads = job->threads,
+                       .apart = 1,
                        .progress = job->progress,
                        .progress_context = job->context};
     result = threads_run(&work, error);
@@ -364,9 +365,7 @@ int read_chunks(read_job *job, beamcast_error *error) {
   }
   free(c.worker);
   selection_grid_free(&c.grid);
-  if (c.fd >= 0) {
-    close(c.fd);
-  }
+  thread_files_close(&c.files);
   job->report->bytes_read = atomic_load(&c.read);
   job->report->chunks = atomic_load(&c.decoded);
   job->report->chunks_absent = atomic_load(&c.absent);

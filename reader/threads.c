@@ -8,8 +8,7 @@
 
 /* Tasks that are taken in order. */
 typedef struct stretch {
-  atomic_uint_fast64_t next;
-  uint64_t end;
+  uint64_t next, end;
 } stretch;
 
 typedef struct run {
@@ -18,7 +17,7 @@ typedef struct run {
   int stretches;
   atomic_uint_fast64_t done;
   atomic_int stop;
-  pthread_mutex_t mutex; /* of what follows */
+  pthread_mutex_t mutex; /* of the stretches, and of what follows */
   int code;
   beamcast_error error;
 } run;
@@ -39,15 +38,32 @@ static void fail(run *r, int code, const beamcast_error *error) {
   atomic_store(&r->stop, 1);
 }
 
-/* The thread's own stretch, and then those of the others. */
-static int take(run *r, int number, uint64_t *task) {
-  for (int i = 0; i < r->stretches && !atomic_load(&r->stop); i++) {
-    stretch *s = &r->stretch[(number + i) % r->stretches];
-    if ((*task = atomic_fetch_add(&s->next, 1)) < s->end) {
-      return 1;
-    }
+/* The further half of the longest stretch that another thread has left: both go on in one piece. */
+static void take_over(run *r, stretch *own) {
+  stretch *longest = own;
+  for (int i = 0; i < r->stretches; i++) {
+    stretch *s = &r->stretch[i];
+    longest = s->end - s->next > longest->end - longest->next ? s : longest;
   }
-  return 0;
+  own->next = longest->next + (longest->end - longest->next) / 2;
+  own->end = longest->end;
+  longest->end = own->next;
+}
+
+static int take(run *r, int number, uint64_t *task) {
+  stretch *own = &r->stretch[number % r->stretches];
+  if (atomic_load(&r->stop)) {
+    return 0;
+  }
+  pthread_mutex_lock(&r->mutex);
+  if (own->next == own->end && r->stretches > 1) {
+    take_over(r, own);
+  }
+  const int found = own->next < own->end;
+  *task = own->next;
+  own->next += (uint64_t)found;
+  pthread_mutex_unlock(&r->mutex);
+  return found;
 }
 
 static void work(run *r, int number) {
@@ -84,8 +100,7 @@ int threads_run(const thread_job *job, beamcast_error *error) {
   }
   for (int i = 0; i < r.stretches; i++) {
     const uint64_t n = (uint64_t)r.stretches;
-    atomic_init(&r.stretch[i].next,
-                job->tasks / n * (uint64_t)i + job->tasks % n * (uint64_t)i / n);
+    r.stretch[i].next = job->tasks / n * (uint64_t)i + job->tasks % n * (uint64_t)i / n;
     r.stretch[i].end = job->tasks / n * ((uint64_t)i + 1) + job->tasks % n * ((uint64_t)i + 1) / n;
   }
   worker *workers = threads > 1 ? calloc((size_t)threads, sizeof *workers) : NULL;
