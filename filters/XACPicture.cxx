@@ -155,10 +155,10 @@ void XACPicture::Show(vtkRenderer *renderer) {
   this->Texture->SetContext(window);
   this->Texture->SetWrapS(vtkTextureObject::ClampToEdge);
   this->Texture->SetWrapT(vtkTextureObject::ClampToEdge);
-  const bool same = c.width == this->Width && c.height == this->Height;
-  const int filter = same ? vtkTextureObject::Nearest : vtkTextureObject::Linear;
-  this->Texture->SetMinificationFilter(filter);
-  this->Texture->SetMagnificationFilter(filter);
+  // A coarse picture is not smoothed: ranks would be, each by itself, and seen through at their
+  // border.
+  this->Texture->SetMinificationFilter(vtkTextureObject::Nearest);
+  this->Texture->SetMagnificationFilter(vtkTextureObject::Nearest);
   this->Texture->Create2DFromRaw(static_cast<unsigned>(c.width), static_cast<unsigned>(c.height), 4,
                                  VTK_FLOAT, this->Pixels.data());
   if (!this->Quad) {

@@ -2,6 +2,8 @@
 """pvbatch draw.py PLUGIN FOLDER [HEAD]: draws a dense volume, and the head CT where given, with each kernel."""
 import sys
 from paraview.simple import *
+from vtkmodules.vtkIOImage import vtkPNGWriter
+from vtkmodules.vtkRenderingCore import vtkWindowToImageFilter
 
 plugin, folder = sys.argv[1:3]
 LoadPlugin(plugin, remote=False, ns=globals())
@@ -13,9 +15,21 @@ def view_of(eye, focus):
     view.Background = [0, 0, 0]
     view.UseColorPaletteForBackground = 0
     view.OrientationAxesVisibility = 0
+    view.ImageReductionFactor = 1  # of several ranks while the view turns, on top of our own
     view.UseFXAA = 0  # it smooths each rank's part by itself, whatever draws it
     view.CameraPosition, view.CameraFocalPoint, view.CameraViewUp = eye, focus, [0, 0, 1]
     return view
+
+
+def grab(view, path):
+    """The picture as it stands, not drawn anew."""
+    image, writer = vtkWindowToImageFilter(), vtkPNGWriter()
+    image.SetInput(view.GetRenderWindow())
+    image.ShouldRerenderOff()
+    image.ReadFrontBufferOff()
+    writer.SetInputConnection(image.GetOutputPort())
+    writer.SetFileName(path)
+    writer.Write()
 
 
 def draw(source, array, colors, opacities, eye, focus, name, kernels, near=None):
@@ -34,6 +48,14 @@ def draw(source, array, colors, opacities, eye, focus, name, kernels, near=None)
     print(status)
     assert "cpu" in status or "cuda" in status, status
     if near:
+        # Coarse, as while the view turns; opaque, so that nothing is seen through a border of ranks.
+        display.XACInteractiveCoarseness, display.XACKernel = 4, "plain"
+        GetOpacityTransferFunction(array).Points = [0, 1, 0.5, 0, 300, 1, 0.5, 0]
+        Render(view)
+        view.SMProxy.InteractiveRender()
+        grab(view, "%s/%s-turning.png" % (folder, name))
+        display.XACKernel = kernels[-1]
+        GetOpacityTransferFunction(array).Points = opacities
         view.CameraPosition, view.CameraFocalPoint = near
         # some rank is off screen
         SaveScreenshot("%s/%s-near.png" % (folder, name), view, ImageResolution=[300, 300])
