@@ -67,10 +67,25 @@ static int put(producer *p, int step) {
   return code == BEAMCAST_OK;
 }
 
-/* The first and the last plane of a rank. */
+/* The first and the last plane of a rank's file, which ends with its neighbour's first one:
+ * ParaView has no cells between files of points that only touch. */
 static void piece_of(const producer *p, int rank, uint64_t *first, uint64_t *last) {
   *first = p->planes * (uint64_t)rank / (uint64_t)p->ranks;
-  *last = p->planes * (uint64_t)(rank + 1) / (uint64_t)p->ranks - 1;
+  *last = p->planes * (uint64_t)(rank + 1) / (uint64_t)p->ranks - (rank + 1 == p->ranks);
+}
+
+/* Sends the own first plane to the rank before and returns that of the next, to be freed; NULL for
+ * the last rank. */
+static float *next_plane(const producer *p) {
+  const int count = SIDE * SIDE, last = p->rank + 1 == p->ranks;
+  float *plane = last ? NULL : malloc(sizeof *plane * (size_t)count);
+  if (!last && plane == NULL) {
+    fail("no memory for a plane");
+  }
+  MPI_Sendrecv(p->data, count, MPI_FLOAT, p->rank > 0 ? p->rank - 1 : MPI_PROC_NULL, 0, plane,
+               last ? 0 : count, MPI_FLOAT, last ? MPI_PROC_NULL : p->rank + 1, 0, MPI_COMM_WORLD,
+               MPI_STATUS_IGNORE);
+  return plane;
 }
 
 static void write_piece(const producer *p, int step) {
@@ -82,7 +97,9 @@ static void write_piece(const producer *p, int step) {
   if (file == NULL) {
     fail("a .vti file can't be written");
   }
-  const uint64_t bytes = p->own * SIDE * SIDE * sizeof *p->data;
+  const uint64_t own = p->own * SIDE * SIDE * sizeof *p->data;
+  float *next = next_plane(p);
+  const uint64_t more = next != NULL ? SIDE * SIDE * sizeof *next : 0, bytes = own + more;
   fprintf(file,
           "<VTKFile type=\"ImageData\" version=\"1.0\" byte_order=\"LittleEndian\" "
           "header_type=\"UInt64\"><ImageData WholeExtent=\"0 %d 0 %d %llu %llu\" Origin=\"0 0 0\" "
@@ -91,10 +108,12 @@ static void write_piece(const producer *p, int step) {
           "</PointData></Piece></ImageData><AppendedData encoding=\"raw\">_",
           SIDE - 1, SIDE - 1, (unsigned long long)first, (unsigned long long)last, SIDE - 1,
           SIDE - 1, (unsigned long long)first, (unsigned long long)last);
-  if (fwrite(&bytes, sizeof bytes, 1, file) != 1 || fwrite(p->data, 1, bytes, file) != bytes ||
+  if (fwrite(&bytes, sizeof bytes, 1, file) != 1 || fwrite(p->data, 1, own, file) != own ||
+      (more > 0 && fwrite(next, 1, more, file) != more) ||
       fputs("</AppendedData></VTKFile>", file) < 0 || fclose(file) != 0) {
     fail("a .vti file can't be written");
   }
+  free(next);
 }
 
 /* The .pvti names the pieces; it gets its name when it is whole. */

@@ -34,7 +34,11 @@ MPI = {"OMPI_ALLOW_RUN_AS_ROOT": "1", "OMPI_ALLOW_RUN_AS_ROOT_CONFIRM": "1", "OM
 
 
 def memory_of(pid, what):
-    with open(f"/proc/{pid}/status", encoding="ascii") as status:
+    try:
+        status = open(f"/proc/{pid}/status", encoding="ascii")
+    except FileNotFoundError:
+        raise RuntimeError("the server ended with its client") from None
+    with status:
         return int(re.search(what + r":\s+(\d+)", status.read())[1]) * 1024
 
 

@@ -49,7 +49,8 @@ class Picture:
         else:
             self.source.UpdatePipeline()
             simple.Render(self.view)
-        say(f"picture {step} {time.time():.6f}")
+        if self.source.PointData.GetNumberOfArrays() > 0:  # else its files are gone: that is no picture of it
+            say(f"picture {step} {time.time():.6f}")
 
 
 class Stream:
