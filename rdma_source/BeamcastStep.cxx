@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "BeamcastStep.h"
 
+#include "RangedArray.h"
+
 #include "vtkDataArray.h"
 
 #include <cmath>
@@ -157,7 +159,7 @@ vtkSmartPointer<vtkDataArray> BeamcastStep::NewDataArray(int index, const bc_box
   if (type == 0) {
     return nullptr;
   }
-  auto result = vtkSmartPointer<vtkDataArray>::Take(vtkDataArray::CreateDataArray(type));
+  auto result = beamcast::NewRangedArray(type);
   result->SetName(array.name);
   result->SetNumberOfComponents(array.components);
   if (bc_box_is_empty(&box)) {

@@ -10,7 +10,7 @@
 #ifndef BeamcastCatalystBrickArray_h
 #define BeamcastCatalystBrickArray_h
 
-#include "BrickRange.h"
+#include "ValueRange.h"
 #include "XACParts.h"
 
 #include "vtkAOSDataArrayTemplate.h"
@@ -59,7 +59,7 @@ protected:
 
 private:
   bool Range(bool finite, double *ranges) {
-    BrickRange<Value> range(this->GetNumberOfComponents());
+    ValueRange<Value> range(this->GetNumberOfComponents());
     range.Add(this->GetPointer(0), this->GetNumberOfTuples());
     range.Report(finite, ranges);
     return this->GetNumberOfTuples() > 0;
@@ -196,7 +196,7 @@ private:
     });
   }
   bool Range(bool finite, double *ranges) const {
-    BrickRange<Value> range(this->NumberOfComponents);
+    ValueRange<Value> range(this->NumberOfComponents);
     this->ForRuns(0, this->GetNumberOfTuples() - 1,
                   [&](const Value *values, int64_t count) { range.Add(values, count); });
     range.Report(finite, ranges);

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "VolumePiece.h"
 
+#include "RangedArray.h"
+
 #include "vtkAbstractArray.h"
 #include "vtkDataArray.h"
 
@@ -187,8 +189,7 @@ int VolumePiece::Read(beamcast_hdf5_file *file, const Key &key, const int64_t ex
 vtkSmartPointer<vtkDataArray> VolumePiece::NewArray(const int64_t e[6]) const {
   const int components = this->Have.Plan.components;
   const vtkIdType samples = static_cast<vtkIdType>(this->SamplesOf(e));
-  auto array = vtkSmartPointer<vtkDataArray>::Take(
-      vtkDataArray::CreateDataArray(VtkTypeOf(this->Have.Plan.type)));
+  auto array = beamcast::NewRangedArray(VtkTypeOf(this->Have.Plan.type));
   array->SetNumberOfComponents(components);
   const bool whole_planes =
       e[0] == this->Box[0] && e[1] == this->Box[1] && e[2] == this->Box[2] && e[3] == this->Box[3];

@@ -2,8 +2,8 @@
 //
 // The least and the greatest value of an array, in one pass over its memory. ParaView asks for them
 // at every step, and its own way through an array takes up to a hundred times as long.
-#ifndef BeamcastCatalystBrickRange_h
-#define BeamcastCatalystBrickRange_h
+#ifndef BeamcastValueRange_h
+#define BeamcastValueRange_h
 
 #include "vtkTypeTraits.h"
 
@@ -15,9 +15,9 @@
 namespace beamcast {
 
 // Of each component: all values but those that are no number, and all finite ones.
-template <class Value> class BrickRange {
+template <class Value> class ValueRange {
 public:
-  explicit BrickRange(int components)
+  explicit ValueRange(int components)
       : All(static_cast<size_t>(components)), Finite(static_cast<size_t>(components)) {}
 
   // count tuples, one after the other.
