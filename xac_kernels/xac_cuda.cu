@@ -39,7 +39,7 @@ static int cuda_failed(cudaError_t code, const char *what, beamcast_error *error
                        cudaGetErrorString(code));
 }
 
-extern "C" xac_device *xac_device_open(char *description, size_t size, beamcast_error *error) {
+static xac_device *device_open(char *description, size_t size, beamcast_error *error) {
   int count = 0;
   cudaError_t code = cudaGetDeviceCount(&count);
   if (code != cudaSuccess || count < 1) {
@@ -60,7 +60,7 @@ extern "C" xac_device *xac_device_open(char *description, size_t size, beamcast_
   return device;
 }
 
-extern "C" void xac_device_close(xac_device *device) {
+static void device_close(xac_device *device) {
   delete device;
 }
 
@@ -165,12 +165,20 @@ static int driver_failed(CUresult code, const char *what, beamcast_error *error)
                        name ? name : "unknown");
 }
 
-extern "C" int xac_device_architecture(const xac_device *device) {
+static int device_architecture(const xac_device *device) {
   return device->architecture;
 }
 
-extern "C" int xac_device_load(xac_device *device, const void *image, void **module,
-                               beamcast_error *error) {
+static void device_unload(void *module) {
+  user_module *user = (user_module *)module;
+  if (user && user->module) {
+    the_driver().unload(user->module);
+  }
+  delete user;
+}
+
+static int device_load(xac_device *device, const void *image, void **module,
+                       beamcast_error *error) {
   *module = nullptr;
   if (!the_driver().complete()) {
     return beamcast_fail(error, BEAMCAST_ERR_UNSUPPORTED, "cuda: libcuda.so.1 can't be loaded");
@@ -186,19 +194,11 @@ extern "C" int xac_device_load(xac_device *device, const void *image, void **mod
     code = the_driver().get(&user->function, user->module, XAC_NVRTC_ENTRY);
   }
   if (code != CUDA_SUCCESS) {
-    xac_device_unload(user);
+    device_unload(user);
     return driver_failed(code, "loading the compiled kernel", error);
   }
   *module = user;
   return BEAMCAST_OK;
-}
-
-extern "C" void xac_device_unload(void *module) {
-  user_module *user = (user_module *)module;
-  if (user && user->module) {
-    the_driver().unload(user->module);
-  }
-  delete user;
 }
 
 /* --- drawing ---------------------------------------------------------------------------------- */
@@ -258,13 +258,12 @@ static void describe(const xac_device *d, const xac_renderer *r, const xac_frame
   }
 }
 
-extern "C" void xac_device_upload(xac_device *d, const xac_volume *volume, uint64_t version) {
+static void device_upload(xac_device *d, const xac_volume *volume, uint64_t version) {
   d->brick.begin(d->number, volume, version);
 }
 
-extern "C" int xac_device_draw(xac_device *d, xac_renderer *r, const xac_frame *f,
-                               const xac_image *image, xac_stats *stats, int *stopped,
-                               beamcast_error *error) {
+static int device_draw(xac_device *d, xac_renderer *r, const xac_frame *f, const xac_image *image,
+                       xac_stats *stats, int *stopped, beamcast_error *error) {
   const size_t pixels = (size_t)f->width * (size_t)f->height;
   if (r->ranges.count == 0) {
     memset(image->rgba, 0, pixels * 16);
@@ -316,3 +315,8 @@ extern "C" int xac_device_draw(xac_device *d, xac_renderer *r, const xac_frame *
   stats->backend = XAC_CUDA;
   return BEAMCAST_OK;
 }
+
+static const xac_device_calls calls = {device_open, device_close,  device_architecture,
+                                       device_load, device_unload, device_upload,
+                                       device_draw};
+extern "C" const xac_device_calls *const xac_cuda = &calls;

@@ -66,8 +66,9 @@ xac_renderer *xac_create(xac_policy policy, int threads, beamcast_error *error) 
   snprintf(r->description, sizeof r->description, "cpu, %s, %d thread%s", isa,
            xac_pool_threads(r->pool), xac_pool_threads(r->pool) == 1 ? "" : "s");
   if (policy != XAC_CPU) {
-    beamcast_error why = {0, ""};
-    r->device = xac_device_open(r->description, sizeof r->description, &why);
+    beamcast_error why = {BEAMCAST_ERR_UNSUPPORTED, "this build has no cuda back end; build where "
+                                                    "nvcc is found, or use cpu"};
+    r->device = xac_cuda ? xac_cuda->open(r->description, sizeof r->description, &why) : NULL;
     if (r->device == NULL && policy == XAC_CUDA) {
       if (error) {
         *error = why;
@@ -92,7 +93,9 @@ void xac_destroy(xac_renderer *r) {
   xac_ranges_free(&r->ranges);
   xac_user_free(r->user);
   xac_user_free(r->user_before);
-  xac_device_close(r->device); /* after what is loaded on it */
+  if (r->device) { /* after what is loaded on it */
+    xac_cuda->close(r->device);
+  }
   free(r->entries);
   free(r->table);
   free(r->shown_before);
@@ -160,7 +163,7 @@ int xac_set_volume(xac_renderer *r, const xac_volume *volume, beamcast_error *er
     v.dims[0] = v.dims[1] = v.dims[2] = 0;
   }
   if (r->device) { /* while the values' ranges and the light are worked out */
-    xac_device_upload(r->device, &v, r->volume_version + 1);
+    xac_cuda->upload(r->device, &v, r->volume_version + 1);
   }
   int code = xac_ranges_build(&r->ranges, &v, r->pool, error);
   if (code != BEAMCAST_OK) {
@@ -430,7 +433,7 @@ static int draw_on_device(xac_renderer *r, const xac_frame *frame, const xac_ima
                    not_there);
     return 0;
   }
-  if (xac_device_draw(r->device, r, frame, image, stats, stopped, &why) == BEAMCAST_OK) {
+  if (xac_cuda->draw(r->device, r, frame, image, stats, stopped, &why) == BEAMCAST_OK) {
     return 1;
   }
   (void)snprintf(stats->notice, sizeof stats->notice, "the CPU draws: %.230s", why.message);

@@ -26,7 +26,7 @@ static void keep_values(xac_user *user, const xac_user *old) {
 
 /* For the device, where there is one. What it can't have it does not draw: the cpu does then. */
 static int compile_for_device(const xac_renderer *r, xac_user *user, beamcast_error *error) {
-  int architecture = r->device ? xac_device_architecture(r->device) : 0;
+  int architecture = r->device ? xac_cuda->architecture(r->device) : 0;
   if (architecture == 0) {
     return BEAMCAST_ERR_UNSUPPORTED;
   }
@@ -34,7 +34,7 @@ static int compile_for_device(const xac_renderer *r, xac_user *user, beamcast_er
   size_t size;
   int code = xac_nvrtc_compile(user, architecture, XAC_NVRTC_BINARY, &image, &size, error);
   if (code == BEAMCAST_OK) {
-    code = xac_device_load(r->device, image, &user->module, error);
+    code = xac_cuda->load(r->device, image, &user->module, error);
     free(image);
   }
   return code;
@@ -96,7 +96,9 @@ void xac_user_free(xac_user *user) {
     if (user->library) {
       (void)dlclose(user->library);
     }
-    xac_device_unload(user->module);
+    if (user->module) {
+      xac_cuda->unload(user->module);
+    }
     free(user);
   }
 }

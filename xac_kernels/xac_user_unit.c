@@ -54,22 +54,7 @@ XAC_FUNCTION xac_rgba xac_color_of(const xac_point *p, float value) {
   return c;
 }
 
-/* An else of the kernel's own stays with its own if: ours have theirs. A while may end a do. */
-/* clang-format off */
-#define for(...) for (__VA_ARGS__) if (xac_round(), 0) ; else
-#define while(...) while (xac_round(), (__VA_ARGS__))
-#define goto for (;;) goto
-/* clang-format on */
-
-#include XAC_USER_KERNEL
-
-#undef for
-#undef while
-#undef goto
-
-static inline float xac_unit(float a) {
-  return a > 0.0f ? (a < 1.0f ? a : 1.0f) : 0.0f; /* also for what is not a number */
-}
+#include "xac_user_file.h"
 
 __attribute__((visibility("default"))) void xac_user_packet(xac_user_call *call) {
   xac_now = call;

@@ -97,22 +97,7 @@ XAC_FUNCTION xac_rgba xac_color_of(const xac_point *p, float value) {
   return c;
 }
 
-/* An else of the kernel's own stays with its own if: ours have theirs. A while may end a do. */
-/* clang-format off */
-#define for(...) for (__VA_ARGS__) if (xac_round(), 0) ; else
-#define while(...) while (xac_round(), (__VA_ARGS__))
-#define goto for (;;) goto
-/* clang-format on */
-
-#include XAC_USER_KERNEL
-
-#undef for
-#undef while
-#undef goto
-
-XAC_INLINE float xac_unit(float a) {
-  return a > 0.0f ? (a < 1.0f ? a : 1.0f) : 0.0f; /* also for what is not a number */
-}
+#include "xac_user_file.h"
 
 XAC_INLINE xk_color xk_user(const xac_frame *f, const xk_source *source, const xk_sample *s,
                             const float *eye, const float *light, int live) {

@@ -11,6 +11,11 @@
 
 #include "scene.h"
 
+/* Pixels a side; fewer where the device's kernels run on the host. */
+#ifndef CUT_SIDE
+#define CUT_SIDE 160
+#endif
+
 /* Dense, with detail down to a few voxels, and not symmetric. */
 static float dense(int x, int y, int z) {
   float a = sinf(0.31f * (float)x + 0.1f * (float)y) * cosf(0.23f * (float)y - 0.3f) +
@@ -76,7 +81,7 @@ static void a_dense_volume_looks_the_same_for_every_cut(void **state) {
   s.transfer.rgba = dense_colors;
   s.transfer.entries = 3;
   s.shading.light_resolution = 32;
-  scene_look(&s, 160, 0.5, 0.4, 0.9, 1.0);
+  scene_look(&s, CUT_SIDE, 0.5, 0.4, 0.9, 1.0);
   every_kernel(&s);
   scene_free(&s);
 }
@@ -88,7 +93,7 @@ static void a_solid_looks_the_same_for_every_cut(void **state) {
   s.transfer.rgba = solid_colors;
   s.transfer.entries = 4;
   s.shading.light_resolution = 64;
-  scene_look(&s, 160, -0.5, 0.6, 0.8, 1.0);
+  scene_look(&s, CUT_SIDE, -0.5, 0.6, 0.8, 1.0);
   every_kernel(&s);
   scene_free(&s);
 }
@@ -99,10 +104,10 @@ static void a_cut_is_not_seen_when_zoomed_in_or_from_inside(void **state) {
   scene_make(&s, 60, 60, 60, dense);
   s.transfer.rgba = dense_colors;
   s.transfer.entries = 3;
-  scene_look(&s, 160, 0.1, 0.2, 1.0, 6.0); /* some bricks are off screen */
+  scene_look(&s, CUT_SIDE, 0.1, 0.2, 1.0, 6.0); /* some bricks are off screen */
   check_kernel(&s, XAC_LOCAL);
   const double eye[3] = {31.3, 28.2, 33.1}, focus[3] = {0, 10, 3}, up[3] = {0, 1, 0};
-  xac_camera_look_at(&s.camera, 160, 160, eye, focus, up, 70, 0, NULL);
+  xac_camera_look_at(&s.camera, CUT_SIDE, CUT_SIDE, eye, focus, up, 70, 0, NULL);
   check_kernel(&s, XAC_LOCAL);
   scene_free(&s);
 }
@@ -113,7 +118,7 @@ static void crop_planes_jitter_and_nearest_do_not_show_the_cut(void **state) {
   scene_make(&s, 60, 60, 60, dense);
   s.transfer.rgba = dense_colors;
   s.transfer.entries = 3;
-  scene_look(&s, 160, 0.7, 0.2, 1.0, 1.0);
+  scene_look(&s, CUT_SIDE, 0.7, 0.2, 1.0, 1.0);
   s.quality.step = 1.7;
   s.quality.jitter = 1;
   s.quality.crop = 1;
@@ -135,11 +140,11 @@ static void without_border_planes_the_cut_shows(void **state) {
   s.transfer.rgba = solid_colors;
   s.transfer.entries = 4;
   s.shading.kernel = XAC_LOCAL;
-  scene_look(&s, 160, -0.5, 0.6, 0.8, 1.0);
+  scene_look(&s, CUT_SIDE, -0.5, 0.6, 0.8, 1.0);
   const int one[3] = {1, 1, 1}, four[3] = {2, 2, 1};
   float *whole = scene_draw(&s, one, 0, 0), *parts = scene_draw(&s, four, 0, 0);
   double greatest;
-  scene_differing(whole, parts, 160 * 160, &greatest);
+  scene_differing(whole, parts, CUT_SIDE * CUT_SIDE, &greatest);
   print_message("without border planes: up to %.4f\n", greatest);
   assert_true(greatest > 0.005);
   free(whole);

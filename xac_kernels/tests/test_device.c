@@ -16,22 +16,22 @@
 
 static int asked;
 
-xac_device *xac_device_open(char *description, size_t size, beamcast_error *error) {
+static xac_device *small_open(char *description, size_t size, beamcast_error *error) {
   (void)error;
   (void)snprintf(description, size, "cuda, a small one");
   return (xac_device *)&asked;
 }
 
-void xac_device_close(xac_device *device) {
+static void small_close(xac_device *device) {
   (void)device;
 }
 
-int xac_device_architecture(const xac_device *device) {
+static int small_architecture(const xac_device *device) {
   (void)device;
   return 90;
 }
 
-int xac_device_load(xac_device *device, const void *image, void **module, beamcast_error *error) {
+static int small_load(xac_device *device, const void *image, void **module, beamcast_error *error) {
   (void)error;
   assert_memory_equal(image, "code", 5);
   *module = device;
@@ -53,18 +53,19 @@ int xac_nvrtc_compile(const xac_user *user, int architecture, xac_nvrtc_form for
   return BEAMCAST_OK;
 }
 
-void xac_device_unload(void *module) {
+static void small_unload(void *module) {
   (void)module;
 }
 
-void xac_device_upload(xac_device *device, const xac_volume *volume, uint64_t version) {
+static void small_upload(xac_device *device, const xac_volume *volume, uint64_t version) {
   (void)device;
   (void)volume;
   (void)version;
 }
 
-int xac_device_draw(xac_device *device, xac_renderer *renderer, const xac_frame *frame,
-                    const xac_image *image, xac_stats *stats, int *stopped, beamcast_error *error) {
+static int small_draw(xac_device *device, xac_renderer *renderer, const xac_frame *frame,
+                      const xac_image *image, xac_stats *stats, int *stopped,
+                      beamcast_error *error) {
   (void)device;
   (void)renderer;
   (void)frame;
@@ -75,6 +76,10 @@ int xac_device_draw(xac_device *device, xac_renderer *renderer, const xac_frame 
   return beamcast_fail(error, BEAMCAST_ERR_MEMORY,
                        "the brick needs 9.00 GiB of the GPU's memory, 0.50 of 8.00 GiB are free");
 }
+
+static const xac_device_calls small = {small_open,   small_close,  small_architecture, small_load,
+                                       small_unload, small_upload, small_draw};
+const xac_device_calls *const xac_cuda = &small;
 
 static float ramp(int x, int y, int z) {
   return (float)(x + y + z) / 60.0f;
