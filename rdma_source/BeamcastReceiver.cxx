@@ -192,10 +192,7 @@ uint64_t BeamcastReceiver::GetActivity() const {
 bool BeamcastReceiver::Configure(const std::string &name, const bc_stream_settings &settings,
                                  std::string &why) {
   Stream &stream = this->Streams[name];
-  const bc_stream_settings &old = stream.Settings;
-  if (stream.Configured && old.policy == settings.policy && old.slots == settings.slots &&
-      old.keep == settings.keep && old.keep_bytes == settings.keep_bytes &&
-      old.split == settings.split && old.ghosts == settings.ghosts) {
+  if (stream.Configured && AreSame(stream.Settings, settings)) {
     return true;
   }
   stream.Settings = settings;
@@ -209,6 +206,12 @@ bool BeamcastReceiver::Configure(const std::string &name, const bc_stream_settin
     return false;
   }
   return true;
+}
+
+bool BeamcastReceiver::AreSame(const bc_stream_settings &one, const bc_stream_settings &other) {
+  return one.policy == other.policy && one.slots == other.slots && one.keep == other.keep &&
+         one.keep_bytes == other.keep_bytes && one.split == other.split &&
+         one.ghosts == other.ghosts;
 }
 
 bc_stream_status BeamcastReceiver::GetStatus(const std::string &stream) const {
@@ -237,6 +240,11 @@ void BeamcastReceiver::RemoveView(const std::string &name, BeamcastView *view) {
   }
 }
 
+bool BeamcastReceiver::HasViews(const std::string &name) const {
+  auto found = this->Streams.find(name);
+  return found != this->Streams.end() && !found->second.Views.empty();
+}
+
 const BeamcastReceiver::Steps &BeamcastReceiver::GetSteps(const std::string &stream) const {
   static const Steps none;
   auto found = this->Streams.find(stream);
@@ -259,40 +267,33 @@ BeamcastReceiver::Choice BeamcastReceiver::Pick(const std::string &name) {
   if (next == 0) {
     return choice;
   }
-  std::vector<uint64_t> &picked = choice.Picked, &shown = choice.Shown;
-  picked.push_back(next);
+  choice.Picked.push_back(next);
   if (stream.Settings.keep > 0) {
-    const int kept = bc_receiver_kept_times(this->Handle, name.c_str(), nullptr, 0);
-    std::vector<double> times(static_cast<size_t>(kept));
-    const int again = bc_receiver_kept_times(this->Handle, name.c_str(), times.data(), kept);
-    times.resize(static_cast<size_t>(std::min(kept, again)));
-    /* Slots may hold more complete steps than are kept; those must stay free for new ones. */
-    const size_t most = static_cast<size_t>(stream.Settings.keep);
-    times.erase(times.begin(),
-                times.end() - static_cast<std::ptrdiff_t>(std::min(most, times.size())));
-    for (const double time : times) {
-      auto known = std::find_if(stream.Shown.begin(), stream.Shown.end(),
-                                [time](const auto &step) { return step->GetInfo().time == time; });
-      uint64_t serial = known != stream.Shown.end() ? (*known)->GetInfo().serial : 0;
-      if (serial == 0) {
-        serial = bc_receiver_pick_time(this->Handle, name.c_str(), time);
-        if (serial != 0) {
-          picked.push_back(serial);
-        }
+    const int size = bc_receiver_kept(this->Handle, name.c_str(), nullptr, 0);
+    std::vector<uint64_t> kept(static_cast<size_t>(size));
+    const int found = bc_receiver_kept(this->Handle, name.c_str(), kept.data(), size);
+    kept.resize(static_cast<size_t>(std::min(size, found)));
+    /* Under policy `all` later steps may be kept already; the next one is the newest to be shown.
+     */
+    kept.erase(std::lower_bound(kept.begin(), kept.end(), next), kept.end());
+    /* The newest ones, whatever their times: another run's begin anew. Slots may hold more complete
+     * steps than are kept; those must stay free for new ones. */
+    const size_t most = static_cast<size_t>(stream.Settings.keep - 1);
+    kept.erase(kept.begin(), kept.end() - static_cast<std::ptrdiff_t>(std::min(most, kept.size())));
+    for (const uint64_t serial : kept) {
+      const bool known =
+          std::any_of(stream.Shown.begin(), stream.Shown.end(),
+                      [serial](const auto &step) { return step->GetInfo().serial == serial; });
+      if (!known && bc_receiver_pick_kept(this->Handle, name.c_str(), serial) == 0) {
+        continue;
       }
-      if (serial != 0) {
-        shown.push_back(serial);
+      if (!known) {
+        choice.Picked.push_back(serial);
       }
+      choice.Shown.push_back(serial);
     }
   }
-  shown.push_back(next);
-  std::sort(shown.begin(), shown.end());
-  shown.erase(std::unique(shown.begin(), shown.end()), shown.end());
-  /* Under policy `all` later steps may be kept already; the next one is the newest to be shown. */
-  shown.erase(std::upper_bound(shown.begin(), shown.end(), next), shown.end());
-  const size_t most = static_cast<size_t>(std::max(1, stream.Settings.keep));
-  shown.erase(shown.begin(),
-              shown.end() - static_cast<std::ptrdiff_t>(std::min(most, shown.size())));
+  choice.Shown.push_back(next);
   return choice;
 }
 

@@ -74,11 +74,13 @@ public:
   /* How a stream is received from its next step on. Only rank 0's counts. false and a sentence in
    * why if the settings are refused. */
   bool Configure(const std::string &stream, const bc_stream_settings &settings, std::string &why);
+  static bool AreSame(const bc_stream_settings &one, const bc_stream_settings &other);
   bc_stream_status GetStatus(const std::string &stream) const; /* zeros except on rank 0 */
 
   /* A view is told of new steps until it is removed; the receiver does not own it. */
   void AddView(const std::string &stream, BeamcastView *view);
   void RemoveView(const std::string &stream, BeamcastView *view);
+  bool HasViews(const std::string &stream) const;
 
   /* Looks for a complete step that no rank shows yet; if there is one, has it shown on all ranks
    * and returns true. Collective in a symmetric batch job; elsewhere rank 0 does it, called by

@@ -10,6 +10,7 @@
 #include "vtkInformationVector.h"
 #include "vtkObjectFactory.h"
 #include "vtkPointData.h"
+#include "vtkSmartPointer.h"
 #include "vtkStreamingDemandDrivenPipeline.h"
 #include "vtkUnsignedCharArray.h"
 
@@ -34,6 +35,8 @@ public:
   const std::string &GetName() const {
     return this->Name;
   }
+  bool Joined = false; /* others show the stream already, and who drives them looks for new steps */
+  bc_stream_settings Asked{}; /* by this source; others may have asked for other ones since */
   const BeamcastReceiver::Steps &GetSteps() const {
     static const BeamcastReceiver::Steps none;
     const BeamcastReceiver *receiver = BeamcastReceiver::Get();
@@ -168,10 +171,21 @@ const char *vtkBeamcastStream::GetStreamName() {
 void vtkBeamcastStream::ApplySettings() {
   const bool fresh = this->Stream == nullptr || this->Stream->GetName() != this->StreamName;
   this->Configure();
-  if (fresh) {
+  if (fresh && this->Stream != nullptr && !this->Stream->Joined) {
     this->GetNeedsUpdate(); /* what is there already is shown at once, by scripts and stock clients
                              */
   }
+}
+
+bc_stream_settings vtkBeamcastStream::GetSettings() const {
+  bc_stream_settings settings{};
+  settings.policy = this->Policy;
+  settings.slots = this->Progressive ? 1 : this->Slots;
+  settings.keep = this->Progressive ? 0 : this->Keep;
+  settings.keep_bytes = static_cast<uint64_t>(this->KeepMiB) << 20;
+  settings.split = this->Split;
+  settings.ghosts = this->GhostLayers;
+  return settings;
 }
 
 void vtkBeamcastStream::Configure() {
@@ -186,15 +200,19 @@ void vtkBeamcastStream::Configure() {
   }
   if (this->Stream == nullptr || this->Stream->GetName() != this->StreamName) {
     this->Stream.reset();
+    const bool joins = receiver->HasViews(this->StreamName);
     this->Stream = std::make_unique<View>(this, this->StreamName);
+    /* ParaView makes a source with the name "volume" first, whatever stream it is for. */
+    this->Stream->Joined = joins;
+    if (joins) {
+      this->Stream->Asked = vtkSmartPointer<vtkBeamcastStream>::New()->GetSettings();
+    }
   }
-  bc_stream_settings settings{};
-  settings.policy = this->Policy;
-  settings.slots = this->Progressive ? 1 : this->Slots;
-  settings.keep = this->Progressive ? 0 : this->Keep;
-  settings.keep_bytes = static_cast<uint64_t>(this->KeepMiB) << 20;
-  settings.split = this->Split;
-  settings.ghosts = this->GhostLayers;
+  const bc_stream_settings settings = this->GetSettings();
+  if (BeamcastReceiver::AreSame(settings, this->Stream->Asked)) {
+    return;
+  }
+  this->Stream->Asked = settings;
   if (!receiver->Configure(this->StreamName, settings, why)) {
     vtkErrorMacro("The settings of stream \"" << this->StreamName << "\" were refused: " << why);
   }

@@ -21,6 +21,8 @@
 #include <memory> // for the view
 #include <string> // for the text
 
+struct bc_stream_settings;
+
 class VTKBEAMCASTRDMASOURCE_EXPORT vtkBeamcastStream : public vtkImageAlgorithm {
 public:
   static vtkBeamcastStream *New();
@@ -34,8 +36,9 @@ public:
   ///@}
 
   ///@{
-  /** How the stream is received from its next step on; of several sources on a stream the last one
-   * counts. Policy: 0 latest (producers never wait), 1 all (they do). Slots: steps that memory is
+  /** How the stream is received from its next step on; of several sources on a stream the one that
+   * was changed last counts: one that comes with these as they are by default leaves them to the
+   * others. Policy: 0 latest (producers never wait), 1 all (they do). Slots: steps that memory is
    * kept for. Keep: complete steps kept to go back in time, at most KeepMiB mebibytes per rank (0:
    * no bound). GhostLayers: planes beyond the shared one. Split: 0 slabs, 1 blocks. */
   vtkSetClampMacro(Policy, int, 0, 1);
@@ -69,7 +72,8 @@ public:
   ///@}
 
   /** Makes the settings above count. ParaView calls it after it has set properties. The first call
-   * shows the newest step that is there already; as collective as GetNeedsUpdate. */
+   * shows the newest step that is there already, if nothing shows the stream yet; as collective as
+   * GetNeedsUpdate. */
   void ApplySettings();
 
   /** Looks for a new complete step and, if there is one, has it shown on all ranks. Collective in a
@@ -117,6 +121,7 @@ private:
 
   class View;
 
+  bc_stream_settings GetSettings() const;
   void Configure();
 
   std::string StreamName = "volume";

@@ -157,13 +157,13 @@ typedef enum bc_pick_which {
 uint64_t bc_receiver_pick(bc_receiver *receiver, const char *stream, uint64_t after,
                           bc_pick_which which);
 
-/* Rank 0: as pick, for a kept step, by the producer's time: the newest with time <= the one given,
- * else the oldest. 0 if none is kept. */
-uint64_t bc_receiver_pick_time(bc_receiver *receiver, const char *stream, double time);
+/* Rank 0: as pick, for the kept step of this serial; 0 if it is kept no more. */
+uint64_t bc_receiver_pick_kept(bc_receiver *receiver, const char *stream, uint64_t serial);
 
-/* Rank 0: times of the complete steps that are kept (settings.keep > 0), ascending; returns how
- * many there are, writes at most `size`. */
-int bc_receiver_kept_times(bc_receiver *receiver, const char *stream, double *times, int size);
+/* Rank 0: serials of the complete steps that are kept (settings.keep > 0), in the order in which
+ * they began, those of earlier runs first; returns how many there are, writes at most `size`, the
+ * oldest ones. */
+int bc_receiver_kept(bc_receiver *receiver, const char *stream, uint64_t *serials, int size);
 
 /* Every rank: the frame of a picked serial, retained once for the caller (bc_frame_release it);
  * NULL if this rank does not know it. A rank that has no use for a pick takes and releases it. */

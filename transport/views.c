@@ -161,41 +161,29 @@ uint64_t bc_receiver_pick(bc_receiver *r, const char *stream, uint64_t after, bc
   return serial;
 }
 
-uint64_t bc_receiver_pick_time(bc_receiver *r, const char *stream, double time) {
+uint64_t bc_receiver_pick_kept(bc_receiver *r, const char *stream, uint64_t serial) {
   pthread_mutex_lock(&r->lock);
   bc_stream_state *s = r->rank == 0 ? bc_root_stream(r, stream, false) : NULL;
-  bc_step *best = NULL;
-  for (bc_step *step = s ? s->steps : NULL; step != NULL; step = step->next) {
-    if (step->state == BC_STEP_COMPLETE &&
-        (best == NULL || (step->time <= time && (best->time > time || step->time >= best->time)) ||
-         (best->time > time && step->time < best->time))) {
-      best = step;
-    }
-  }
-  uint64_t serial = best ? bc_root_pick(r, s, best) : 0;
+  bc_step *step = s ? bc_step_find(s, serial) : NULL;
+  bool there = step != NULL && step->state == BC_STEP_COMPLETE;
+  uint64_t picked = there ? bc_root_pick(r, s, step) : 0;
   pthread_mutex_unlock(&r->lock);
-  return serial;
+  return picked;
 }
 
-static int by_value(const void *a, const void *b) {
-  double x = *(const double *)a, y = *(const double *)b;
-  return (x > y) - (x < y);
-}
-
-int bc_receiver_kept_times(bc_receiver *r, const char *stream, double *times, int size) {
-  int count = 0, written = 0;
+int bc_receiver_kept(bc_receiver *r, const char *stream, uint64_t *serials, int size) {
+  int count = 0;
   pthread_mutex_lock(&r->lock);
   bc_stream_state *s = r->rank == 0 ? bc_root_stream(r, stream, false) : NULL;
   for (bc_step *step = s ? s->steps : NULL; step != NULL; step = step->next) {
     if (step->state == BC_STEP_COMPLETE && s->settings.keep > 0) {
-      if (written < size) {
-        times[written++] = step->time;
+      if (count < size) {
+        serials[count] = step->serial;
       }
       count++;
     }
   }
   pthread_mutex_unlock(&r->lock);
-  qsort(times, (size_t)written, sizeof *times, by_value);
   return count;
 }
 

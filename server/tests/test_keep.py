@@ -29,6 +29,22 @@ def looks(port):
     assert len(open_times(simple, "volume")) == 0
 
 
+def again(port):
+    """Another run, whose times begin anew: the newest steps are kept, whatever their times. A source of another stream,
+    which has the default name while it is made, changes nothing."""
+    simple = harness.connect(port)
+    source = harness.open_stream(simple, StreamName="volume", Keep=3, Slots=12)
+    harness.open_stream(simple, StreamName="another")
+    print("here", flush=True)
+    for last in (19, 7):
+        while harness.refresh(source) != last:
+            time.sleep(0.02)
+        source.UpdatePipeline()
+        print("seen", flush=True)
+    source.UpdatePipelineInformation()
+    assert list(source.TimestepValues) == [2.5, 3.0, 3.5], list(source.TimestepValues)
+
+
 def open_times(simple, name):
     source = harness.open_stream(simple, StreamName=name)
     harness.refresh(source)
@@ -67,8 +83,17 @@ def main():
         assert lines == ["step %d OK" % step for step in range(20)], lines
         said, _ = client.communicate(timeout=harness.LIMIT)
         assert client.returncode == 0, said[-3000:]
+        client = server.client("again", wait=False)
+        assert client.stdout.readline().strip() == "here"
+        for steps in (20, 8):
+            lines = harness.push(server.contact, name="volume", shape=shape, steps=steps)
+            assert lines == ["step %d OK" % step for step in range(steps)], lines
+            said = client.stdout.readline().strip()
+            assert said == "seen", said + client.communicate(timeout=harness.LIMIT)[0]
+        said, _ = client.communicate(timeout=harness.LIMIT)
+        assert client.returncode == 0, said[-3000:]
         assert "has lost step" not in server.messages(), server.messages()
 
 
 if __name__ == "__main__":
-    harness.main({"looks": looks, "all_steps": all_steps}, main)
+    harness.main({"looks": looks, "all_steps": all_steps, "again": again}, main)

@@ -234,11 +234,11 @@ static void obey(receiver *me, const order *o, answer *a) {
   case R_PICK:
     a->serial = bc_receiver_pick(me->r, o->stream, o->serial, (bc_pick_which)o->number);
     break;
-  case R_PICK_TIME:
-    a->serial = bc_receiver_pick_time(me->r, o->stream, o->time);
+  case R_PICK_KEPT:
+    a->serial = bc_receiver_pick_kept(me->r, o->stream, o->serial);
     break;
   case R_KEPT:
-    a->number = (uint64_t)bc_receiver_kept_times(me->r, o->stream, a->times, 32);
+    a->number = (uint64_t)bc_receiver_kept(me->r, o->stream, a->kept, 32);
     break;
   case R_TAKE:
     take(me, o, a);

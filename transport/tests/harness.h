@@ -23,7 +23,7 @@ typedef enum order_kind {
   R_CONFIGURE,
   R_STATUS,
   R_PICK,
-  R_PICK_TIME,
+  R_PICK_KEPT,
   R_KEPT,
   R_TAKE,
   R_CHECK,
@@ -71,7 +71,7 @@ typedef struct answer {
   uint64_t number;    /* what R_KEPT, R_LOGGED, P_REQUEST, P_RUN count */
   uint64_t dropped;   /* P_RUN */
   double slowest;     /* P_RUN: seconds of the longest call */
-  double times[32];   /* R_KEPT */
+  uint64_t kept[32];  /* R_KEPT */
   uint64_t resident;  /* R_USAGE: bytes */
   int threads, files; /* R_USAGE, P_USAGE */
   int mappings;       /* R_USAGE, P_USAGE: of slots */

@@ -69,8 +69,8 @@ class Viewer:
 
     def poll(self):
         """Takes a step that has come; True if there was one. Call it often: it costs nothing."""
-        cloud = self.points.poll()
-        return self._poll_volume() or cloud
+        volume = self._poll_volume()
+        return self.points.poll() or volume
 
     def _poll_volume(self):
         if not self.receiver.poll(self.stream):
