@@ -2,6 +2,7 @@
 #include "vtkBeamcastStream.h"
 
 #include "BeamcastReceiver.h"
+#include "GhostMarks.h"
 
 #include "vtkDataArray.h"
 #include "vtkDataObject.h"
@@ -103,34 +104,6 @@ bc_box WithGhosts(const bc_frame_info &info, uint64_t layers) {
     box.shape[axis] += below + above;
   }
   return box;
-}
-
-/* Marks the points or cells of `all` that are not of `own`; both given as boxes of points or cells.
- */
-void MarkGhosts(vtkUnsignedCharArray *marks, const bc_box &all, const bc_box &own,
-                unsigned char mark) {
-  vtkIdType index = 0;
-  for (uint64_t z = 0; z < all.shape[2]; z++) {
-    for (uint64_t y = 0; y < all.shape[1]; y++) {
-      for (uint64_t x = 0; x < all.shape[0]; x++) {
-        const uint64_t at[3] = {all.start[0] + x, all.start[1] + y, all.start[2] + z};
-        bool inside = true;
-        for (int axis = 0; axis < 3; axis++) {
-          inside =
-              inside && at[axis] >= own.start[axis] && at[axis] < own.start[axis] + own.shape[axis];
-        }
-        marks->SetValue(index++, inside ? 0 : mark);
-      }
-    }
-  }
-}
-
-/* The cells between a box's points, where a single plane of points makes a plane of cells. */
-bc_box CellsOf(bc_box points) {
-  for (uint64_t &count : points.shape) {
-    count = std::max<uint64_t>(1, count - 1);
-  }
-  return points;
 }
 
 } // namespace
@@ -411,10 +384,9 @@ int vtkBeamcastStream::RequestData(vtkInformation *, vtkInformationVector **,
     }
   }
   if (layers > 0 && pieces > 1 && !empty) {
-    MarkGhosts(image->AllocatePointGhostArray(), box, info.own,
-               vtkDataSetAttributes::DUPLICATEPOINT);
-    MarkGhosts(image->AllocateCellGhostArray(), CellsOf(box), CellsOf(info.own),
-               vtkDataSetAttributes::DUPLICATECELL);
+    int own[6];
+    ToExtent(info.own, own);
+    beamcast::MarkGhosts(image, own);
   }
   step->AddFieldData(image->GetFieldData());
   image->GetInformation()->Set(vtkDataObject::DATA_TIME_STEP(), info.time);

@@ -30,19 +30,49 @@ public:
 protected:
   using Ordinary::ComputeFiniteScalarRange;
   using Ordinary::ComputeScalarRange;
-  bool ComputeScalarRange(double *ranges) override {
-    return this->Find(false, ranges);
+  // Without ghosts, VTK calls these, too.
+  bool ComputeScalarRange(double *ranges, const unsigned char *ghosts,
+                          unsigned char skipped) override {
+    return this->Find(false, ranges, ghosts, skipped);
   }
-  bool ComputeFiniteScalarRange(double *ranges) override {
-    return this->Find(true, ranges);
+  bool ComputeFiniteScalarRange(double *ranges, const unsigned char *ghosts,
+                                unsigned char skipped) override {
+    return this->Find(true, ranges, ghosts, skipped);
   }
 
 private:
-  bool Find(bool finite, double *ranges) {
+  bool Find(bool finite, double *ranges, const unsigned char *ghosts, unsigned char skipped) {
     ValueRange<typename Ordinary::ValueType> range(this->GetNumberOfComponents());
-    range.Add(this->GetPointer(0), this->GetNumberOfTuples());
+    const vtkIdType count = this->GetNumberOfTuples();
+    vtkIdType from = 0;
+    while (from < count) {
+      const vtkIdType to = ghosts == nullptr ? count : EndOfRun(ghosts, skipped, from, count);
+      range.Add(this->GetPointer(from * this->GetNumberOfComponents()), to - from);
+      for (from = to; from < count && (ghosts[from] & skipped) != 0;) {
+        from++;
+      }
+    }
     range.Report(finite, ranges);
-    return this->GetNumberOfTuples() > 0;
+    return count > 0;
+  }
+
+  // Up to where no tuple is skipped, found in blocks of which the compiler makes vectors.
+  static vtkIdType EndOfRun(const unsigned char *ghosts, unsigned char skipped, vtkIdType at,
+                            vtkIdType count) {
+    constexpr vtkIdType Block = 4096;
+    for (; at + Block <= count; at += Block) {
+      unsigned char any = 0;
+      for (vtkIdType i = 0; i < Block; i++) {
+        any |= ghosts[at + i];
+      }
+      if ((any & skipped) != 0) {
+        break;
+      }
+    }
+    while (at < count && (ghosts[at] & skipped) == 0) {
+      at++;
+    }
+    return at;
   }
 };
 

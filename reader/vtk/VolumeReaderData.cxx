@@ -3,6 +3,8 @@
  * The output of vtkBeamcastVolumeReader: this rank's piece at a step of time. */
 #include "VolumeReaderState.h"
 
+#include "GhostMarks.h"
+
 #include "vtkCellData.h"
 #include "vtkDataArray.h"
 #include "vtkFieldData.h"
@@ -17,30 +19,6 @@
 #include <algorithm>
 
 namespace {
-
-/* Marks the planes of `all` along the cut that are not of `own`; cells lie between the points. */
-void MarkGhosts(vtkUnsignedCharArray *marks, const int64_t all[6], const int64_t own[6], int cells,
-                unsigned char mark) {
-  int64_t size[3], low[3], high[3]; // [low, high) along each axis is own
-  for (int axis = 0; axis < 3; axis++) {
-    const int less = cells && all[2 * axis + 1] > all[2 * axis] ? 1 : 0;
-    size[axis] = all[2 * axis + 1] - all[2 * axis] + 1 - less;
-    low[axis] = own[2 * axis] - all[2 * axis];
-    high[axis] = own[2 * axis + 1] - all[2 * axis] + 1 - less;
-  }
-  unsigned char *row = marks->GetPointer(0);
-  for (int64_t z = 0; z < size[2]; z++) {
-    for (int64_t y = 0; y < size[1]; y++, row += size[0]) {
-      if (z < low[2] || z >= high[2] || y < low[1] || y >= high[1]) {
-        std::fill(row, row + size[0], mark);
-      } else {
-        std::fill(row, row + low[0], mark);
-        std::fill(row + low[0], row + high[0], static_cast<unsigned char>(0));
-        std::fill(row + high[0], row + size[0], mark);
-      }
-    }
-  }
-}
 
 void AddText(vtkFieldData *field, const char *name, const std::string &text) {
   vtkNew<vtkStringArray> array;
@@ -161,10 +139,9 @@ int vtkBeamcastVolumeReader::RequestData(vtkInformation *, vtkInformationVector 
     }
     image->GetPointData()->SetScalars(array);
     if (ghosts > 0 && pieces > 1) {
-      MarkGhosts(image->AllocatePointGhostArray(), extent, key.Core, 0,
-                 vtkDataSetAttributes::DUPLICATEPOINT);
-      MarkGhosts(image->AllocateCellGhostArray(), extent, key.Core, 1,
-                 vtkDataSetAttributes::DUPLICATECELL);
+      int own[6];
+      std::copy(key.Core, key.Core + 6, own);
+      beamcast::MarkGhosts(image, own);
     }
   }
   AddText(image->GetFieldData(), "Unit", unit);

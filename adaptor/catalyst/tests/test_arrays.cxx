@@ -1,10 +1,8 @@
 // SPDX-License-Identifier: BSD-3-Clause
 //
 // What VTK reads from a brick whose last planes lie apart, and from a whole one, is what it reads
-// from a plain array of the same points: values, blocks of them, ranges. So it is with arrays that
-// find their ranges fast.
+// from a plain array of the same points: values, blocks of them, ranges.
 #include "BrickArray.h"
-#include "RangedArray.h"
 
 #include "vtkDoubleArray.h"
 #include "vtkFloatArray.h"
@@ -52,14 +50,6 @@ template <class Value, class Plain> void Compare(Plain *plain) {
   whole->SetNumberOfComponents(components);
   whole->SetArray(values, Count * components, 1);
   SameRanges(whole.GetPointer(), plain);
-  vtkSmartPointer<vtkDataArray> ranged = NewRangedArray(plain->GetDataType());
-  ranged->SetNumberOfComponents(components);
-  ranged->SetVoidArray(values, Count * components, 1);
-  Check(dynamic_cast<RangedArray<Plain> *>(ranged.GetPointer()) != nullptr, "a fast array");
-  Check(Plain::SafeDownCast(ranged) != nullptr, "an array of the ordinary class");
-  Check(std::strcmp(ranged->GetClassName(), plain->GetClassName()) == 0, "the class's name");
-  SameRanges(ranged.GetPointer(), plain);
-
   std::vector<Value> core, last[3];
   for (int64_t i = 0; i < Count; i++) {
     const int64_t x = i % Points[0], y = i / Points[0] % Points[1], z = i / Points[0] / Points[1];
