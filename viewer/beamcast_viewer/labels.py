@@ -43,7 +43,7 @@ class Labels:
             reader.UpdatePipelineInformation()
             reader.Dataset = dataset
             reader.Stride = [1, 1, 1]
-            reader.UpdatePipeline()
+            self.viewer.read(reader, "Opening " + path.split("/")[-1])
             information = reader.GetDataInformation()
             extent, shown = information.GetExtent(), self.viewer.geometry()["size"]
             size = [extent[2 * i + 1] - extent[2 * i] + 1 for i in range(3)]
@@ -59,11 +59,18 @@ class Labels:
         self._adopt()
         self.viewer.changed()
 
+    def source(self):
+        """What has the array."""
+        return self._reader or self.viewer.source
+
     def plane(self, region):
-        """Labels of a region as viewer.values gives it; None: there are none."""
+        """Labels of a region as viewer.values gives it, as bytes; None: there are none."""
         if self.array is None:
             return None
-        values = voxels.gather(self.viewer, list(region), self.array, self._reader)[..., 0]
+        return self.to_bytes(voxels.gather(self.viewer, list(region), self.array, self._reader)[..., 0])
+
+    @staticmethod
+    def to_bytes(values):
         return numpy.where(values > 0, (values.astype("int64") - 1) % (KNOWN - 1) + 1, 0).astype("uint8")
 
     def colours(self):
@@ -88,7 +95,7 @@ class Labels:
     def _adopt(self):
         """What is shown may be other data now: labels go with it, or go."""
         viewer = self.viewer
-        source = self._reader or viewer.source
+        source = self.source()
         if self.array is None:
             return
         if self._reader is None and self.array not in viewer.arrays() or self._reader is not None and self._size() != \

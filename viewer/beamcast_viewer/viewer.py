@@ -39,7 +39,7 @@ class Viewer:
         self.camera = {}  # as turn() takes it
         self.time = None  # of the kept step that is shown; None: the newest is
         self._sampled = self._seen = None  # the window, and the bounds that the camera was placed for
-        self._listeners, self._data_listeners = [], []
+        self._listeners, self._data_listeners, self._waiting_listeners = [], [], []
         self._changes = 0
         self.labels = labels.Labels(self)  # over the volume
         self.points = points.Points(self)  # beside it
@@ -61,6 +61,26 @@ class Viewer:
     def on_data(self, listener):
         """listener() is called after other data is shown: a new step, another file."""
         self._data_listeners.append(listener)
+
+    def on_wait(self, listener):
+        """listener(doing, part) is called while all wait for something long, from part 0.0 to 1.0; then with None, None.
+        Nothing else runs meanwhile."""
+        self._waiting_listeners.append(listener)
+
+    def read(self, reader, doing):
+        """Updates a reader; says how far this rank is."""
+        def tell(what, part):
+            for listener in self._waiting_listeners:
+                listener(what, part)
+
+        algorithm = reader.GetClientSideObject()
+        observer = algorithm.AddObserver("ProgressEvent", lambda caller, _: tell(doing, caller.GetProgress()))
+        tell(doing, 0.0)
+        try:
+            reader.UpdatePipeline()
+        finally:
+            algorithm.RemoveObserver(observer)
+            tell(None, None)
 
     def changed(self):
         self._changes += 1
@@ -99,7 +119,7 @@ class Viewer:
                                  % (path, dataset, ", ".join(names[:8]) or "none"))
         reader.Dataset = dataset or (names[0] if names else "")
         reader.Stride = list(stride)
-        reader.UpdatePipeline()
+        self.read(reader, "Opening " + os.path.basename(path))
         extent = reader.GetDataInformation().GetExtent()
         if extent[0] > extent[1]:
             reader.UpdatePropertyInformation()
@@ -112,6 +132,17 @@ class Viewer:
         self.adopt(True)
         self.changed()
         return self.state()["shown"]
+
+    def show_stream(self):
+        """Shows the newest step again after a file."""
+        if self.receiver.step(self.stream) is None:
+            raise errors.Refused(errors.REFUSED, "nothing was pushed yet")
+        if self.source is not self.live:
+            self.live.UpdatePipeline()
+            self._show(self.live)
+            self.path = self.dataset = None
+            self.adopt(True)
+            self.changed()
 
     def _show(self, source):
         old, old_display = self.source, self.display

@@ -128,7 +128,8 @@ def gather(viewer, region, name, source=None):
 def free_plane(viewer, azimuth, elevation, depth, most):
     """Values on a plane that faces a camera there (see camera.py), interpolated: depth goes from -1 behind the volume
     to 1 before it. At most so many values along a side. Returns rows and columns as a picture has them, the lowest row
-    first, where they lie inside the volume, and what the page needs to tell places: centre, right, up, distances."""
+    first, where they lie inside the volume, labels (None: there are none), and what the page needs to tell places: centre,
+    right, up, distances."""
     viewer._need_volume()
     bounds, spacing = viewer.bounds(), viewer.geometry()["spacing"]
     away, right, up = camera.axes(azimuth, elevation)
@@ -143,30 +144,47 @@ def free_plane(viewer, azimuth, elevation, depth, most):
     def place(x, y):
         return [c + x * r + y * u for c, r, u in zip(centre, right, up)]
 
+    made = []
+
+    def probe(source, mesh):
+        made.append(simple.ResampleWithDataset(SourceDataArrays=source, DestinationMesh=mesh, MarkBlankPointsAndCells=0))
+        made[-1].UpdatePipeline(viewer.time)
+        return made[-1]
+
     plane = simple.Plane(Origin=place(-wide, -high), Point1=place(max(wide, step / 2), -high),
                          Point2=place(-wide, max(high, step / 2)), XResolution=max(1, columns - 1), YResolution=max(1, rows - 1))
-    probe = simple.ResampleWithDataset(SourceDataArrays=viewer.source, DestinationMesh=plane, MarkBlankPointsAndCells=0)
     try:
-        probe.UpdatePipeline(viewer.time)
-        columns, rows = max(2, columns), max(2, rows)
-        values, inside = None, numpy.zeros(rows * columns, bool)
-        for rank in range(viewer.receiver.ranks):
-            data = servermanager.Fetch(probe, rank).GetPointData()
-            found, mask = data.GetArray(viewer.array), data.GetArray("vtkValidPointMask")
-            if found is None or mask is None or found.GetNumberOfTuples() != inside.size:
-                continue
-            there, known = vtk_to_numpy(found), vtk_to_numpy(mask) != 0
-            there = there if there.ndim == 1 else there[:, 0]
-            values = numpy.zeros(inside.size, there.dtype) if values is None else values
-            values[known] = there[known]
-            inside |= known
+        shape = max(2, rows), max(2, columns)
+        values, inside = _probed(viewer, probe(viewer.source, plane), viewer.array, shape)
         if values is None:
             raise errors.Refused(errors.REFUSED, "no rank has values on this plane")
-        return (values.reshape(rows, columns), inside.reshape(rows, columns),
-                {"centre": centre, "right": right, "up": up, "step": step, "origin": list(bounds[::2])})
+        over = None
+        if viewer.labels.array is not None:  # they are not to be mixed: taken at the nearest voxels
+            made.append(simple.Calculator(Input=plane, CoordinateResults=1, Function=" + ".join(
+                "%sHat * (floor((coords%s - (%.17g)) / %.17g + 0.5) * %.17g + (%.17g))" % (hat, axis, low, wide, wide, low)
+                for hat, axis, low, wide in zip("ijk", "XYZ", bounds[::2], spacing))))
+            over, there = _probed(viewer, probe(viewer.labels.source(), made[-1]), viewer.labels.array, shape)
+            over = None if over is None else numpy.where(there & inside, over, 0)
+        return values, inside, over, {"centre": centre, "right": right, "up": up, "step": step, "origin": list(bounds[::2])}
     finally:
-        simple.Delete(probe)
-        simple.Delete(plane)
+        for one in reversed([plane, *made]):
+            simple.Delete(one)
+
+
+def _probed(viewer, probe, name, shape):
+    """An array's values at a mesh's points, and where they lie in the volume; None: no rank has any."""
+    values, inside = None, numpy.zeros(shape, bool)
+    for rank in range(viewer.receiver.ranks):
+        data = servermanager.Fetch(probe, rank).GetPointData()
+        found, mask = data.GetArray(name), data.GetArray("vtkValidPointMask")
+        if found is None or mask is None or found.GetNumberOfTuples() != inside.size:
+            continue
+        there, known = vtk_to_numpy(found), vtk_to_numpy(mask).reshape(shape) != 0
+        there = (there if there.ndim == 1 else there[:, 0]).reshape(shape)
+        values = numpy.zeros(shape, there.dtype) if values is None else values
+        values[known] = there[known]
+        inside |= known
+    return values, inside
 
 
 def _between(first, last, extent):

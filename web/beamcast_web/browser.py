@@ -43,6 +43,13 @@ class Browser:
         if self._queue.qsize() < WAITING:
             self._queue.put_nowait((message, data))
 
+    def send_now(self, message):
+        """Sends it while the loop stands still, past what waits: straight to the connection, as one WebSocket frame."""
+        data = json.dumps(message, allow_nan=False).encode()
+        head = struct.pack("!BB", 0x81, len(data)) if len(data) < 126 else struct.pack("!BBH", 0x81, 126, len(data))
+        if not self.link.closed and self.request.transport is not None:
+            self.request.transport.write(head + data)
+
     async def end(self, why):
         self.send({"kind": "end", "why": why})
         self._queue.put_nowait((None, None))

@@ -10,6 +10,7 @@ from beamcast_viewer import colours, errors
 from . import access, files, job, looking, movie, steps
 
 EVERY = 0.5  # seconds between looks whether the state is another one
+WAIT_BEAT = 0.1  # seconds between words on how far something long is
 BEAT = 10  # seconds: how often a page that is seen keeps the session from being idle
 
 
@@ -22,6 +23,7 @@ class Commands:
         self.server = server
         self.steers = None  # the browser that does
         self._told = None
+        self._told_wait = 0.0
         self._verbs = {}  # name: (function, what it needs)
         self._slow = {}
         self._tasks = set()
@@ -30,6 +32,7 @@ class Commands:
         self.steps = steps.Steps(viewer, self)
         self.movie = movie.Movie(viewer, self)
         self.job = job.Job()
+        viewer.on_wait(self._wait)
         self.add("camera", self._camera, steers=True)
         self.add("size", self._size, steers=True)
         self.add("set", self._set, steers=True)
@@ -67,6 +70,12 @@ class Commands:
     def _tell_places(self):
         for browser in self.server.browsers:
             browser.send(dict(self._place(browser), kind="place"))
+
+    def _wait(self, doing, part):
+        if doing is None or part == 0 or time.monotonic() - self._told_wait > WAIT_BEAT:
+            self._told_wait = time.monotonic()
+            for browser in self.server.browsers:
+                browser.send_now({"kind": "busy", "doing": doing, "part": part})
 
     # --- messages ------------------------------------------------------------------------------
 

@@ -31,6 +31,7 @@ class Files:
         commands.add("folders", self._folders, full=True)
         commands.add("folder", self._folder, full=True)
         commands.add("open", self._open, steers=True)
+        commands.add("stream", lambda _: viewer.show_stream(), steers=True)
         commands.add("open_labels", self._open_labels, steers=True)
         commands.add_slow("search", self._search)
         commands.add_slow("volumes", self._volumes)
@@ -108,7 +109,7 @@ class Files:
             process.kill()
             raise errors.Refused(errors.TIMEOUT, "looking into this file takes too long") from None
         if process.returncode != 0:
-            raise errors.Refused(errors.IO, wrong.decode(errors="replace").strip()[:500] or "this file can't be read")
+            raise errors.Refused(errors.IO, wrong.decode(errors="replace").strip().removeprefix("beamcast: ")[:500] or "this file can't be read")
         return {"volumes": json.loads(out)["volumes"], "available": _available()}
 
     @staticmethod

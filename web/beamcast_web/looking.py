@@ -68,14 +68,15 @@ class Looking:
                 "spacing": spacing, "type": plane.dtype.name, "labels": bool(over)}, plane.tobytes() + over
 
     def _free_slice(self, _, azimuth, elevation, depth, quick=False):
-        """A plane that lies as it will: the values, interpolated, and a byte a value that says whether it lies inside."""
+        """A plane that lies as it will: the values, interpolated, a byte a value that says whether it lies inside, and labels."""
         if not all(math.isfinite(value) for value in (azimuth, elevation, depth)):
             raise errors.Refused(errors.ARGUMENT, "a plane has two angles and a depth from -1 to 1")
-        plane, inside, where = voxels.free_plane(self.viewer, azimuth, elevation, max(-1.0, min(1.0, depth)),
-                                                 QUICK_SIDE if quick else SIDE)
+        plane, inside, labels, where = voxels.free_plane(self.viewer, azimuth, elevation, max(-1.0, min(1.0, depth)),
+                                                         QUICK_SIDE if quick else SIDE)
         plane = _portable(plane)
-        return dict(where, rows=plane.shape[0], columns=plane.shape[1], type=plane.dtype.name), \
-            plane.tobytes() + inside.astype("uint8").tobytes()
+        over = b"" if labels is None else self.viewer.labels.to_bytes(labels).tobytes()
+        return dict(where, rows=plane.shape[0], columns=plane.shape[1], type=plane.dtype.name, labels=bool(over)), \
+            plane.tobytes() + inside.astype("uint8").tobytes() + over
 
     def _labels(self, _, array=None, opacity=None):
         self.viewer.labels.show(self.viewer.labels.array if array is None else array, opacity)

@@ -10,6 +10,7 @@ MOST = 64  # steps that a page may have kept
 class Steps:
     def __init__(self, viewer, commands):
         self.viewer = viewer
+        self._gone = False  # whether the step that was shown is kept no more
         commands.add("keep", self._keep, steers=True)
         commands.add("time", self._go, steers=True)
         commands.add("request", self._request, steers=True)
@@ -19,15 +20,16 @@ class Steps:
         if self.viewer.source is not live or not live.Keep:
             if self.viewer.time is not None:
                 self.follow()
-            return {"keep": live.Keep, "times": [], "time": None}
+            return {"keep": live.Keep, "times": [], "time": None, "gone": False}
         live.UpdatePipelineInformation()
         kept = live.SMProxy.GetProperty("TimestepValues")
         times = [kept.GetElement(i) for i in range(kept.GetNumberOfElements())]
         if self.viewer.time is not None and self.viewer.time not in times:
-            self.follow()
-        return {"keep": live.Keep, "times": times, "time": self.viewer.time}
+            self.follow(gone=True)
+        return {"keep": live.Keep, "times": times, "time": self.viewer.time, "gone": self._gone}
 
-    def follow(self):
+    def follow(self, gone=False):
+        self._gone = gone
         self.viewer.time = None
         self.viewer.live.FollowNewest = 1
         if self.viewer.source is self.viewer.live:
@@ -51,7 +53,7 @@ class Steps:
         kept = [one for one in self.state()["times"] if one >= float(time)]
         if not kept:
             raise errors.Refused(errors.ARGUMENT, "this step is no longer kept")
-        live = self.viewer.live
+        live, self._gone = self.viewer.live, False
         self.viewer.time = self.viewer.view.ViewTime = min(kept)
         for newest in (1, 0):  # the source knows the time first, so that the step's own extent is told with it
             live.FollowNewest = newest

@@ -146,7 +146,7 @@ async def labels(page, view, home, array, shoot):
     with h5py.File(os.path.join(home.path, "data", "labels.h5"), "w") as file:
         smooth = sum(np.roll(array, (z, y, x), (0, 1, 2)).astype("f4") for z in (-1, 0, 1) for y in (-1, 0, 1) for x in (-1, 0, 1)) / 27
         soft = (smooth > 0) & (smooth < 80)
-        file["tissue"] = soft.astype("u1") + 2 * (smooth > 250).astype("u1")
+        tissue = file["tissue"] = soft.astype("u1") + 7 * (smooth > 250).astype("u1")
         file["small"] = np.zeros((5, 6, 7), "u1")
     await unfold(page, "Open a file")
     await page.choose("#search", "labels.h5")
@@ -175,11 +175,45 @@ async def labels(page, view, home, array, shoot):
     await unfold(page, "Labels")
     await page.js("document.querySelector('#labels').scrollIntoView({block: 'center'})")
     await shoot(page, "labels")
+    await free_labels(page, tissue)
     await page.click("#layout-volume")
     await page.choose("#labels", "")
     await page.choose("#search", "")
     await page.until("document.querySelector('#labels').value === ''")
     await view.becomes(before)
+
+
+async def free_labels(page, tissue):
+    """Labels on the free slice are the nearest voxels' own, never mixed."""
+    await page.click("#layout-free")
+    await page.js("document.querySelector('#free').focus()")
+    await page.key("ArrowRight", 39)
+    await page.until(FREE + ".sharp == 'true' && " + FREE + ".labels == 'true'")
+    x, y = await page.place("#free")
+    seen, wanted = set(), r"x ([\d.]+), y ([\d.]+), z ([\d.]+): -?[\d.]+, label (\d+)"
+    for shift in range(-95, 100, 5):
+        await page.mouse("mouseMoved", x + shift, y + shift / 7)
+        said = re.fullmatch(wanted, await page.js(text("#about-free")))
+        if said:
+            place, label = [float(part) for part in said.groups()[:3]], int(said.group(4))
+            assert label in (0, 1, 7), said.group(0)
+            if all(abs(part % 1 - 0.5) > 0.1 for part in place):  # it is told to a tenth of a voxel
+                assert label == tissue[tuple(round(part) for part in reversed(place))], said.group(0)
+                seen.add(label)
+    assert seen == {0, 1, 7}, seen
+
+
+async def fingers(page):
+    """Two fingers that part enlarge the volume; together they shift it."""
+    x, y = await page.place("#picture")
+    scale = "parseFloat(document.querySelector('#volume .scale').style.width) / parseFloat(%s)" % text("#volume .scale")
+    before = await page.js(scale)
+    for kind, places in (("touchStart", [(-40, 0), (40, 0)]), *(("touchMove", [(-40 - n, 0), (40 + n, 0)]) for n in (10, 20, 30, 40)),
+                         *(("touchMove", [(-80, n), (80, n)]) for n in (20, 40, 60)), ("touchEnd", [])):
+        await page.call("Input.dispatchTouchEvent", type=kind, touchPoints=[
+            {"x": x + right, "y": y + down, "id": i} for i, (right, down) in enumerate(places)])
+    await page.until("Math.abs(%s / %f - 2) < 0.01" % (scale, before))
+    await page.until("document.querySelector('#picture').dataset.sharp == 'true' && document.querySelector('#picture').dataset.pan.split(',')[1] < -0.05")
 
 
 async def points(page, view, home, environment, contact):

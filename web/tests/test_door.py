@@ -182,7 +182,7 @@ CHANGES = {"camera": {"value": {"azimuth": 9, "elevation": 0, "zoom": 1, "pan": 
            "set": {"kernel": "plain"}, "steer": {}, "link": {}, "keep": {"steps": 3}, "time": {}, "request": {"message": {"stop": True}},
            "crop": {"box": []}, "light": {"ambient": 1}, "labels": {"array": ""}, "points": {"visible": False}, "folders": {},
            "folder": {"root": 0}, "search": {"root": 0}, "volumes": {"root": 0, "path": "a.h5"}, "open": {"root": 0, "path": "a.h5"},
-           "open_labels": {"root": 0, "path": "a.h5", "dataset": "a"}, "movie": {}, "movie_stop": {}}
+           "stream": {}, "open_labels": {"root": 0, "path": "a.h5", "dataset": "a"}, "movie": {}, "movie_stop": {}}
 
 
 async def only_views(address, own, token):

@@ -100,6 +100,14 @@ async def look(page, view, before):
     before = await view.changes(before)
     await page.click("#window-itself")
     before = await view.changes(before)
+    level, width = await page.js("[+document.querySelector('#level').value, +document.querySelector('#width').value]")
+    await page.drag("#histogram", 40, 0)  # its middle: the window goes along, as wide as before
+    before = await view.changes(before)
+    moved = "Math.abs(document.querySelector('#width').value - %f) < 1 && document.querySelector('#level').value > %f" % (width, level + 100)
+    assert await page.js(moved), await page.js("document.querySelector('#level').value")
+    await page.choose("#level", str(level))
+    await page.until("Math.abs(document.querySelector('#low').value - %f) < 1" % (level - width / 2))
+    before = await view.changes(before)
     await page.choose("#preset", "bone")
     before = await view.changes(before)
     await page.choose("#quality", "draft")
@@ -139,6 +147,10 @@ async def slices(page, array):
     await page.choose("#at-z", "60")
     await page.until(text("#about-z") + ".includes('z 60: %d')" % array[60, j, i])
     await shoot(page, "slices")
+    await page.js("location.reload()")  # all is as it was
+    await page.until("document.querySelector('#slice-z')?.dataset.at == '60' && document.querySelector('#slice-y').dataset.at && "
+                     "document.querySelector('#layout-slices').checked")
+    await page.until(SHARP)
     await page.click("#slice-y")  # the others go there
     await page.until("Math.abs(document.querySelector('#slice-z').dataset.at - 53.5) < 2")
     await page.click("#layout-volume")
@@ -226,10 +238,16 @@ async def files(page, view, home, array):
     await shoot(page, "files")
     await page.choose("#stride", "2")
     await page.until(text("#volumes .takes") + ".startsWith('takes 1.7 MiB of ')")
+    await page.js("window.busy = []; new MutationObserver(() => busy.push(document.querySelector('#busy-text').innerText))"
+                  ".observe(document.querySelector('#busy-text'), { childList: true })")
     await page.click("#volumes button")
     await page.until(text("#about-volume") + ".includes('128 × 128 × 54')")
+    assert await page.js("busy[0] == 'Opening ct.nxs …' && document.querySelector('#busy').hidden"), await page.js("busy")
     assert await page.js(text("#s-stream")) == "a file"
-    await view.changes(before, 0.3)
+    other = await view.changes(before, 0.3)
+    await page.click("#to-stream")
+    await page.until(text("#about-volume") + ".includes('256 × 256 × 108')")
+    await view.changes(other, 0.3)
 
 
 PRODUCER = """
@@ -272,6 +290,8 @@ async def ask(page, producer):
     await page.until("!document.querySelector('#ask-stop').closest('details').hidden")
     await readable.names(page)
     go_on(producer)
+    await page.choose("#time", "0")  # it will not be kept for long
+    await page.until(text("#about-steps") + ".includes('is kept no more')")
     await page.choose("#centre", "61.5")
     await page.choose("#crop-x1", "64")
     await page.until("document.querySelector('#ask-region').title == ''")
@@ -285,7 +305,7 @@ async def steps(page, view, home, session, environment):
     """Steps are kept, and come back, also one of another run with another array; they play; the producer is asked."""
     await unfold(page, "Steps")
     await page.choose("#keep", "5")
-    await page.until(text("#about-steps") + " == 'The steps that come are kept.'")
+    await page.until(text("#about-steps") + " == 'The newest step is shown.'")
     producer = subprocess.Popen(["/usr/bin/python3", "-c", PRODUCER, session["contact"]], env=environment, cwd=home.path,
                                 stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
     try:
@@ -351,6 +371,8 @@ async def run(home, browser):
     await page.until(SHARP + " && Math.abs(document.querySelector('#picture').dataset.azimuth - -60) < 0.1")  # the newest one
     turned = await view.changes(front, 5)
     await shoot(page, "volume")
+    await parts.fingers(page)
+    turned = await view.changes(turned)
     for key, code in (("ArrowLeft", 37), ("Home", 36)):
         await page.key(key, code)
         turned = await view.changes(turned)

@@ -13,7 +13,8 @@ export function build(session) {
   const volumes = make("ul", { id: "volumes", className: "list", "aria-label": "Volumes of the file" });
   const stride = make("select", { id: "stride" }, ...[["0", "as memory allows"], ["1", "full size"], ["2", "every 2nd voxel"], ["4", "every 4th voxel"], ["8", "every 8th voxel"]]
     .map(([value, textContent]) => make("option", { value, textContent })));
-  into.append(make("label", { for: "root", textContent: "Folder" }), root,
+  const back = make("button", { id: "to-stream", textContent: "Back to what was pushed", className: "steers", hidden: true, onclick: () => session.run(session.link.ask("stream")) });
+  into.append(make("div", { className: "row" }, back), make("label", { for: "root", textContent: "Folder" }), root,
     make("label", { for: "search", textContent: "Search below it" }), search,
     make("div", { className: "pair" }, make("div", {}, make("label", { for: "since", textContent: "Changed from" }), since),
       make("div", {}, make("label", { for: "until", textContent: "Changed until" }), until)), where, list,
@@ -61,7 +62,7 @@ export function build(session) {
     volumes.replaceChildren(make("li", { className: "note", textContent: "Looking into " + path + " …" }));
     const answer = await session.run(session.link.ask("volumes", { root: +root.value, path }));
     available = answer?.available;
-    volumes.replaceChildren(...(answer?.volumes ?? []).map((volume) => {
+    volumes.replaceChildren(...(answer ? [make("li", { className: "note", textContent: "In " + path + ":" })] : []), ...(answer?.volumes ?? []).map((volume) => {
       const takes = make("span", { className: "note takes" });
       sizes.push(() => (takes.textContent = taken(volume, +stride.value, available)));
       return make("li", {}, make("strong", { textContent: volume.path }), make("span", { className: "note", textContent: describe(volume) }), takes,
@@ -73,21 +74,27 @@ export function build(session) {
     if (answer && !answer.volumes.length) volumes.append(make("li", { className: "note", textContent: "this file holds no volume" }));
   };
 
-  const open = async (path, dataset) => {
-    session.say("Opening " + path + " …");
-    if (await session.run(session.link.ask("open", { root: +root.value, path, dataset, stride: +stride.value }))) session.say("");
-  };
+  const open = (path, dataset) => session.run(session.link.ask("open", { root: +root.value, path, dataset, stride: +stride.value }));
 
   root.addEventListener("change", () => go(""));
   for (const field of [search, since, until]) field.addEventListener("change", () => find());
-  into.parentElement.addEventListener("toggle", async () => {
-    if (root.options.length || !into.parentElement.open) return;
+  const begin = newest(async () => {
+    if (root.options.length || !into.parentElement.open || session.me.rights !== "full") return;
     const answer = await session.run(session.link.ask("folders"));
     if (!answer) return;
     root.append(...answer.folders.map((name, i) => make("option", { value: i, textContent: name })));
-    go("");
+    find();
   });
-  return { place: (me) => (into.parentElement.hidden = me.rights !== "full") };
+  into.parentElement.addEventListener("toggle", () => begin());
+  return {
+    place(me) {
+      into.parentElement.hidden = me.rights !== "full";
+      begin();
+    },
+    state({ shown, stream }) {
+      back.hidden = !shown || Boolean(shown.stream) || !stream.received;
+    },
+  };
 }
 
 /** The seconds of that day's first moment here, so many days later. */

@@ -3,6 +3,7 @@
 // between voxels. Coarse while it moves.
 
 import { Bar } from "./guide.js";
+import { recall, remember } from "./memory.js";
 import { make, newest, put, slider } from "./panel.js";
 import { TYPES, paint } from "./slices.js";
 
@@ -13,12 +14,12 @@ export class Free {
   constructor(session, views, slices) {
     this.session = session;
     this.slices = slices;
-    Object.assign(this, { azimuth: 30, elevation: 30, depth: 0, plane: null });
+    Object.assign(this, { azimuth: 30, elevation: 30, depth: 0, ...recall("free"), plane: null });
     this.canvas = make("canvas", { id: "free", tabIndex: 0, role: "img", "aria-label": "Free slice. Drag or arrow keys turn it, wheel or Page keys move it through the volume." });
     this.caption = make("figcaption", { id: "about-free" });
     const place = make("div", { className: "along" });
     this.bar = slider(place, "at-free", "Depth of the free slice", -1, 1, 0.005, "");
-    put(this.bar, 0);
+    put(this.bar, this.depth);
     const face = make("button", { id: "free-face", textContent: "Face the view", title: "Turns the slice to where the volume is looked at from", onclick: () => this.face() });
     this.element = make("figure", { className: "view slice", hidden: true }, this.canvas, this.caption, make("div", { className: "over" }, face), place);
     views.append(this.element);
@@ -64,6 +65,7 @@ export class Free {
     this.elevation = Math.max(-90, Math.min(90, this.elevation));
     this.depth = Math.max(-1, Math.min(1, this.depth));
     put(this.bar, +this.depth.toFixed(3));
+    remember("free", { azimuth: this.azimuth, elevation: this.elevation, depth: this.depth });
     this.fetch(true);
     clearTimeout(this.timer);
     this.timer = setTimeout(() => this.fetch(false), STILL);
@@ -74,17 +76,19 @@ export class Free {
     const { azimuth, elevation, depth } = this;
     const answer = await this.session.run(this.session.link.ask("free_slice", { azimuth, elevation, depth, quick }));
     if (!answer) return;
-    const count = answer.rows * answer.columns;
-    this.plane = { ...answer, spacing: [1, 1], values: new TYPES[answer.type](answer.bytes, 0, count), inside: new Uint8Array(answer.bytes, answer.bytes.byteLength - count) };
+    const count = answer.rows * answer.columns, values = new TYPES[answer.type](answer.bytes, 0, count);
+    const inside = new Uint8Array(answer.bytes, values.byteLength, count);
+    this.plane = { ...answer, spacing: [1, 1], values, inside, over: answer.labels ? new Uint8Array(answer.bytes, values.byteLength + count) : null };
     this.canvas.dataset.sharp = !quick;
+    this.canvas.dataset.labels = answer.labels;
     this.canvas.dataset.at = [azimuth, elevation, depth].join();
     this.draw();
   }
 
-  state({ shown }) {
+  state({ shown, labels }) {
     this.shown = shown;
     if (!shown) return;
-    const of = JSON.stringify([shown.source, shown.dataset, shown.step, shown.array, shown.size, shown.time_shown]);
+    const of = JSON.stringify([shown.source, shown.dataset, shown.step, shown.array, shown.size, shown.time_shown, labels.array, labels.path, labels.dataset]);
     if (of !== this.of) this.fetch(false);
     this.of = of;
     this.draw();
@@ -106,7 +110,7 @@ export class Free {
     }
     const x = (column - (plane.columns - 1) / 2) * plane.step, y = (row - (plane.rows - 1) / 2) * plane.step;
     const voxel = plane.centre.map((c, i) => (c + x * plane.right[i] + y * plane.up[i] - plane.origin[i]) / shown.spacing[i]);
-    this.caption.textContent = ["x", "y", "z"].map((axis, i) => axis + " " + voxel[i].toFixed(1)).join(", ") + ": " + plane.values[at];
+    this.caption.textContent = ["x", "y", "z"].map((axis, i) => axis + " " + voxel[i].toFixed(1)).join(", ") + ": " + plane.values[at] + (plane.over ? ", label " + plane.over[at] : "");
   }
 
   describe() {

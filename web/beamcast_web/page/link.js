@@ -101,13 +101,13 @@ export class Link {
 
   /** Says something that has no answer. */
   say(what, values = {}) {
-    if (this.socket.readyState === WebSocket.OPEN) this.socket.send(JSON.stringify({ do: what, ...values }));
+    if (this.socket?.readyState === WebSocket.OPEN) this.socket.send(JSON.stringify({ do: what, ...values }));
   }
 
   /** Asks; a promise of the answer, with `bytes` where it has some. */
   ask(what, values = {}) {
     return new Promise((done, fail) => {
-      if (this.socket.readyState !== WebSocket.OPEN) {
+      if (this.socket?.readyState !== WebSocket.OPEN) {
         fail(new Lost());
         return;
       }

@@ -8,6 +8,7 @@ import { SIDES } from "./guide.js";
 
 const AXES = ["x", "y", "z"];
 const BY_HAND = "by hand";
+const GRIP = 12; // pixels on both sides of a window's end by which it is taken; between them it moves as a whole
 const SHARE = 4; // times as long as a histogram takes, the next one waits: steps may come faster
 
 export function build(session) {
@@ -91,13 +92,17 @@ export function download(blob, name) {
 class Histogram {
   constructor(session, into, set) {
     this.session = session;
-    this.canvas = make("canvas", { id: "histogram", width: 300, height: 90, role: "img", "aria-label": "Histogram of the values, with the window; the fields below set it" });
-    this.low = number("low", "Low");
-    this.high = number("high", "High");
+    this.canvas = make("canvas", { id: "histogram", width: 300, height: 90, role: "img", "aria-label": "Histogram of the values, with the window: drag its ends, or its middle for the level; the fields below set it" });
+    [this.low, this.high, this.level, this.width] = ["Low", "High", "Level", "Width"].map((title) => number(title.toLowerCase(), title));
     this.set = set;
     const itself = make("button", { id: "window-itself", textContent: "By itself", className: "steers", onclick: () => set({ window: [] }) });
-    for (const field of [this.low, this.high]) field.input.addEventListener("change", () => this.typed());
-    into.append(this.canvas, make("div", { className: "pair" }, this.low.box, this.high.box), make("div", { className: "row" }, itself));
+    for (const field of [this.low, this.high]) field.input.addEventListener("change", () => this.typed(+this.low.input.value, +this.high.input.value));
+    for (const field of [this.level, this.width])
+      field.input.addEventListener("change", () => {
+        const [level, half] = [+this.level.input.value, this.width.input.value / 2];
+        this.typed(level - half, level + half);
+      });
+    into.append(this.canvas, make("div", { className: "pair" }, this.low.box, this.high.box, this.level.box, this.width.box), make("div", { className: "row" }, itself));
     this.canvas.addEventListener("pointerdown", (event) => this.press(event));
     this.canvas.addEventListener("pointermove", (event) => this.held && this.drag(event));
     for (const name of ["pointerup", "pointercancel"]) this.canvas.addEventListener(name, () => (this.held = null));
@@ -121,14 +126,14 @@ class Histogram {
       this.fetch();
     }
     if (!this.held) this.window = state.look.window;
-    for (const [field, value] of [[this.low, this.window[0]], [this.high, this.window[1]]])
+    const [low, high] = this.window;
+    for (const [field, value] of [[this.low, low], [this.high, high], [this.level, (low + high) / 2], [this.width, high - low]])
       if (document.activeElement !== field.input) field.input.value = +value.toPrecision(7);
     this.draw();
   }
 
-  typed() {
-    const window = [+this.low.input.value, +this.high.input.value];
-    if (window[0] < window[1]) this.set({ window });
+  typed(low, high) {
+    if (low < high) this.set({ window: [low, high] });
     else this.session.say("A window's low end is below its high end.", true);
   }
 
@@ -141,13 +146,18 @@ class Histogram {
     if (!this.data || !this.session.me.steers) return;
     this.canvas.setPointerCapture(event.pointerId);
     const at = this.value(event);
-    this.held = Math.abs(at - this.window[0]) < Math.abs(at - this.window[1]) ? "low" : "high";
+    const [low, high] = this.window, near = (GRIP / this.canvas.clientWidth) * (this.data.high - this.data.low);
+    const end = Math.abs(at - low) < Math.abs(at - high) ? "low" : "high";
+    this.held = at > low + near && at < high - near ? "both" : end;
+    this.from = at;
     this.drag(event);
   }
 
   drag(event) {
     const at = this.value(event), [low, high] = this.window, least = (this.data.high - this.data.low) / 500;
-    this.window = this.held === "low" ? [Math.min(at, high - least), high] : [low, Math.max(at, low + least)];
+    if (this.held === "both") this.window = [low + at - this.from, high + at - this.from];
+    else this.window = this.held === "low" ? [Math.min(at, high - least), high] : [low, Math.max(at, low + least)];
+    this.from = at;
     this.set({ window: this.window });
     this.draw();
   }

@@ -5,6 +5,7 @@ import { Link, Lost, enter } from "./link.js";
 import { Free } from "./free.js";
 import { build as build_files } from "./files.js";
 import { build as build_look } from "./look.js";
+import { recall, remember } from "./memory.js";
 import { build as build_people } from "./people.js";
 import { build as build_steps } from "./steps.js";
 import { Slices } from "./slices.js";
@@ -13,6 +14,7 @@ import { bytes } from "./panel.js";
 
 const TYPES = { "signed char": "int8", char: "int8", "unsigned char": "uint8", short: "int16", "unsigned short": "uint16", int: "int32", "unsigned int": "uint32", float: "float32", double: "float64" };
 const NOTICE = 6000; // ms that a sentence stays which tells of nothing wrong
+const LAYOUTS = ["volume", "slices", "free"];
 const $ = (id) => document.getElementById(id);
 let lists = { kernels: [], qualities: [], presets: [] };
 
@@ -45,6 +47,7 @@ session.link = new Link({
   },
   lost: (sentence) => session.say(sentence, true),
   ended(sentence) {
+    show_busy({ doing: null });
     session.me.steers = false;
     show_place();
     session.say(sentence, true);
@@ -52,6 +55,7 @@ session.link = new Link({
   state: take_state,
   place: take_place,
   movie: (message) => looks.film(message),
+  busy: show_busy,
   picture: (header, data) => session.volume.show(header, data),
 });
 session.volume = new VolumeView($("picture"), session.link, () => session.me.steers);
@@ -65,12 +69,17 @@ $("coloured").addEventListener("change", () => {
   slices.draw();
   free.draw();
 });
-for (const name of ["volume", "slices", "free"])
-  $("layout-" + name).addEventListener("change", () => {
-    $("views").className = name;
-    slices.open(name === "slices");
-    free.open(name === "free");
-  });
+
+function lay_out(name) {
+  $("layout-" + name).checked = true;
+  $("views").className = name;
+  slices.open(name === "slices");
+  free.open(name === "free");
+  remember("layout", name);
+}
+
+for (const name of LAYOUTS) $("layout-" + name).addEventListener("change", () => lay_out(name));
+if (LAYOUTS.includes(recall("layout"))) lay_out(recall("layout"));
 
 function take_place(message) {
   const { me } = session, steered = me.steers;
@@ -78,6 +87,14 @@ function take_place(message) {
   $("s-viewers").textContent = message.viewers;
   show_place();
   if (me.steers && !steered) session.volume.tell_size();
+}
+
+/** What all wait for: how much of it is done, 0 to 1; null: nothing any more. */
+function show_busy({ doing, part }) {
+  $("busy").hidden = !doing;
+  if (!doing) return;
+  $("busy-bar").value = part;
+  $("busy-text").textContent = doing + " …" + (part > 0 ? " " + Math.floor(100 * part) + " %" : "");
 }
 
 function show_place() {

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // The controls beside the views.
 
+import { recall, remember } from "./memory.js";
+
 /** An element with properties and children. */
 export function make(name, properties = {}, ...children) {
   const element = document.createElement(name);
@@ -15,8 +17,10 @@ export function make(name, properties = {}, ...children) {
 
 /** A part of the panel that folds; returns its inside. */
 export function part(title, open = false) {
-  const inside = make("div");
-  document.getElementById("panel").append(make("details", { open }, make("summary", { textContent: title }), inside));
+  const inside = make("div"), name = "part " + title;
+  const box = make("details", { open: recall(name, open) }, make("summary", { textContent: title }), inside);
+  box.addEventListener("toggle", () => remember(name, box.open));
+  document.getElementById("panel").append(box);
   return inside;
 }
 

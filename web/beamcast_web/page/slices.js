@@ -3,6 +3,7 @@
 // and the value under the pointer is the voxel's own.
 
 import { Bar } from "./guide.js";
+import { recall, remember } from "./memory.js";
 import { make, newest, put, slider } from "./panel.js";
 
 const AXES = ["x", "y", "z"];
@@ -79,9 +80,10 @@ export class Slices {
     if (!shown) return;
     if (String(shown.size) !== String(this.size)) {
       this.size = shown.size;
+      const before = recall("slices", {});
       this.figures.forEach((one, i) => {
         one.bar.max = this.size[i] - 1;
-        this.at[i] = this.size[i] >> 1;
+        this.at[i] = String(before.size) === String(this.size) ? before.at[i] : this.size[i] >> 1;
         put(one.bar, this.at[i]);
       });
     }
@@ -100,6 +102,7 @@ export class Slices {
   go(i, at) {
     this.at[i] = Math.max(0, Math.min(this.size[i] - 1, at));
     put(this.figures[i].bar, this.at[i]);
+    remember("slices", { size: this.size, at: this.at });
     this.figures[i].fetch();
     this.draw();
   }

@@ -15,17 +15,22 @@ export function build(session) {
   const play = make("button", { id: "play", textContent: "Play", className: "steers" });
   const follow = make("button", { id: "follow", textContent: "Newest", className: "steers", onclick: () => go(null) });
   into.append(keep.box, make("div", { className: "row" }, play, follow), note);
-  let times = [], timer = null;
+  let times = [], timer = null, played = -Infinity;
   keep.input.addEventListener("change", () => session.run(session.link.ask("keep", { steps: +keep.input.value })));
   at.addEventListener("input", () => times.length && go(times[+at.value]));
   play.addEventListener("click", () => {
     if (timer) stop();
     else {
       play.textContent = "Pause";
+      played = times[+at.value] ?? -Infinity;
       timer = setInterval(() => {
-        at.value = (+at.value + 1) % Math.max(1, times.length);
-        if (times.length && session.me.steers) go(times[+at.value]);
-        else stop();
+        if (!times.length || !session.me.steers) {
+          stop();
+          return;
+        }
+        played = times.find((time) => time > played) ?? times[0]; // while it plays, steps may come and go
+        at.value = times.indexOf(played);
+        go(played);
       }, PLAY);
     }
   });
@@ -43,6 +48,7 @@ export function build(session) {
       if (document.activeElement !== at) at.value = state.steps.time === null ? at.max : times.indexOf(state.steps.time);
       at.nextSibling.value = times.length ? +at.value + 1 + " of " + times.length : "–";
       note.textContent = state.steps.time !== null ? "Time " + state.steps.time + "; what comes meanwhile is kept."
+        : state.steps.gone ? "The step that was shown is kept no more: this is the newest one."
         : times.length ? "The newest step is shown." : state.steps.keep ? "The steps that come are kept."
         : "No steps are kept: say how many.";
       ask(state);

@@ -43,6 +43,7 @@ export class VolumeView {
     this.header = header;
     this.canvas.dataset.size = header.width + "x" + header.height;
     this.canvas.dataset.azimuth = header.camera.azimuth ?? 0;
+    this.canvas.dataset.pan = header.camera.pan ?? "0,0";
     this.canvas.dataset.number = header.number;
     this.canvas.dataset.sharp = header.sharp;
     this.canvas.dataset.step = header.step;
@@ -117,7 +118,7 @@ export class VolumeView {
 
   move(event) {
     const from = this.fingers.get(event.pointerId);
-    if (!from) return;
+    if (!from || !this.steers()) return;
     const to = [event.clientX, event.clientY];
     if (this.fingers.size === 2) {
       const [other] = [...this.fingers.entries()].filter(([id]) => id !== event.pointerId).map(([, at]) => at);
