@@ -99,7 +99,7 @@ xac_image XACPicture::Image(vtkRenderer *renderer, bool limit) {
   const xac_camera &c = this->Rays;
   const size_t count = static_cast<size_t>(c.width) * c.height;
   this->Pixels.resize(4 * count);
-  xac_image image = {this->Pixels.data(), nullptr, nullptr};
+  xac_image image = {this->Pixels.data(), nullptr, nullptr, 0};
   if (!limit || !this->ReadDepth(renderer)) {
     return image;
   }

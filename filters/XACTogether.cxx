@@ -3,24 +3,129 @@
 
 #include <algorithm>
 #include <cmath>
-#include <limits>
+#include <cstddef>
 
 namespace {
+using Group = std::vector<size_t>; // numbers of layers
+
 struct Slab {
   double Near, Far;
 };
 
+double Dot(const double a[3], const double b[3]) {
+  return a[0] * b[0] + a[1] * b[1] + a[2] * b[2];
+}
+
+// Where a layer begins and ends along a direction.
+Slab Ends(const XACLayer &layer, const double direction[3], const double reference[3]) {
+  Slab ends = {Dot(layer.Corner[0], direction), Dot(layer.Corner[0], direction)};
+  for (const double *corner : layer.Corner) {
+    ends.Near = std::min(ends.Near, Dot(corner, direction));
+    ends.Far = std::max(ends.Far, Dot(corner, direction));
+  }
+  const double from = Dot(reference, direction);
+  return {ends.Near - from, ends.Far - from};
+}
+
+// -1: nothing of b hides anything of a; 1: the other way round; 0: no face of theirs lies between
+// them.
+int WhichIsInFront(const XACLayer &a, const XACLayer &b, const xac_camera &camera) {
+  const double *dx = camera.direction_dx, *dy = camera.direction_dy;
+  const bool parallel = Dot(dx, dx) + Dot(dy, dy) == 0.0;
+  for (int face = 0; face < 6; face++) {
+    const double(*c)[3] = face < 3 ? a.Corner : b.Corner;
+    const double *p = c[1 << (face + 1) % 3], *q = c[1 << (face + 2) % 3];
+    double u[3], v[3];
+    for (int i = 0; i < 3; i++) {
+      u[i] = p[i] - c[0][i];
+      v[i] = q[i] - c[0][i];
+    }
+    const double normal[3] = {u[1] * v[2] - u[2] * v[1], u[2] * v[0] - u[0] * v[2],
+                              u[0] * v[1] - u[1] * v[0]};
+    if (Dot(normal, normal) == 0.0) {
+      continue;
+    }
+    const Slab mine = Ends(a, normal, camera.origin), its = Ends(b, normal, camera.origin);
+    const double touch = 1e-9 * (mine.Far - mine.Near + its.Far - its.Near);
+    const double along = Dot(camera.direction, normal);
+    if (mine.Far <= its.Near + touch) {
+      return (parallel ? along : mine.Far + its.Near) >= 0.0 ? -1 : 1;
+    }
+    if (its.Far <= mine.Near + touch) {
+      return (parallel ? along : its.Far + mine.Near) >= 0.0 ? 1 : -1;
+    }
+  }
+  return 0;
+}
+
+// The layers in groups, front to back: what is in one is neither before nor behind the rest of it.
+std::vector<Group> FrontToBack(const std::vector<XACLayer> &layers, const xac_camera &camera) {
+  const size_t count = layers.size();
+  std::vector<std::vector<int>> front(count, std::vector<int>(count, 0));
+  for (size_t i = 0; i < count; i++) {
+    for (size_t j = 0; j < i; j++) {
+      front[i][j] = WhichIsInFront(layers[i], layers[j], camera);
+      front[j][i] = -front[i][j];
+    }
+  }
+  std::vector<Group> groups;
+  for (size_t i = 0; i < count; i++) {
+    groups.push_back({i});
+  }
+  // -1: all of a before all of b; 1: the other way round; 0: neither.
+  auto order = [&](const Group &a, const Group &b) {
+    const int first = front[a[0]][b[0]];
+    for (size_t i : a) {
+      for (size_t j : b) {
+        if (front[i][j] != first) {
+          return 0;
+        }
+      }
+    }
+    return first;
+  };
+  for (size_t i = 0; i < groups.size();) {
+    size_t j = i + 1;
+    while (j < groups.size() && order(groups[i], groups[j]) != 0) {
+      j++;
+    }
+    if (j == groups.size()) {
+      i++;
+      continue;
+    }
+    groups[i].insert(groups[i].end(), groups[j].begin(), groups[j].end());
+    groups.erase(groups.begin() + static_cast<std::ptrdiff_t>(j));
+    i = 0;
+  }
+  for (size_t done = 0; done < groups.size(); done++) {
+    const auto rest = groups.begin() + static_cast<std::ptrdiff_t>(done);
+    const auto first = std::find_if(rest, groups.end(), [&](const Group &a) {
+      return std::none_of(rest, groups.end(),
+                          [&](const Group &b) { return &a != &b && order(a, b) > 0; });
+    });
+    if (first == groups.end()) { // in a circle
+      for (auto other = rest + 1; other != groups.end(); ++other) {
+        rest->insert(rest->end(), other->begin(), other->end());
+      }
+      groups.erase(rest + 1, groups.end());
+    } else {
+      std::iter_swap(rest, first);
+    }
+  }
+  return groups;
+}
+
 // Ends at each volume's ends; what two or more volumes share is cut into about `slabs` parts.
-std::vector<Slab> MakeSlabs(const std::vector<XACLayer> &layers, int slabs) {
+std::vector<Slab> MakeSlabs(const std::vector<Slab> &layers, int slabs) {
   std::vector<double> ends;
-  for (const XACLayer &layer : layers) {
+  for (const Slab &layer : layers) {
     ends.push_back(layer.Near);
     ends.push_back(layer.Far);
   }
   std::sort(ends.begin(), ends.end());
   auto sharing = [&](size_t i) {
     const double middle = 0.5 * (ends[i] + ends[i + 1]);
-    return std::count_if(layers.begin(), layers.end(), [&](const XACLayer &layer) {
+    return std::count_if(layers.begin(), layers.end(), [&](const Slab &layer) {
       return layer.Near < middle && middle < layer.Far;
     });
   };
@@ -53,54 +158,56 @@ void SetPlane(double *plane, const double direction[3], const double reference[3
   }
   plane[3] = -sign * offset;
 }
-// Lays a part under the picture; most of its pixels are empty. Where nothing behind is seen any
-// more, rays end at once.
-void LayUnder(float *picture, const float *part, float *limit, size_t count) {
-  for (size_t p = 0; p < count; p++) {
-    if (part[4 * p + 3] > 0.0f) {
-      xac_over(picture + 4 * p, part + 4 * p, 1);
-      limit[p] = picture[4 * p + 3] > 0.999f ? 0.0f : limit[p];
+
+int DrawGroup(std::vector<XACLayer> &layers, const Group &group, const xac_camera &camera,
+              const double direction[3], int slabs, const xac_image &image, beamcast_error *error) {
+  std::vector<Slab> ends;
+  for (size_t i : group) {
+    ends.push_back(Ends(layers[i], direction, camera.origin));
+  }
+  std::vector<xac_stats> sums(group.size(), xac_stats{});
+  for (const Slab &slab : MakeSlabs(ends, slabs)) {
+    const double middle = 0.5 * (slab.Near + slab.Far);
+    for (size_t i = 0; i < group.size(); i++) {
+      if (middle < ends[i].Near || middle > ends[i].Far) {
+        continue;
+      }
+      XACLayer &layer = layers[group[i]];
+      xac_quality quality = layer.Quality;
+      quality.planes = std::min<int>(quality.planes, XAC_PLANES_MAX - 2);
+      SetPlane(quality.plane[quality.planes++], direction, camera.origin, slab.Near, 1.0);
+      SetPlane(quality.plane[quality.planes++], direction, camera.origin, slab.Far, -1.0);
+      int code = xac_render(layer.Renderer, &camera, &quality, &image, layer.Stats, error);
+      if (code != BEAMCAST_OK) {
+        return code;
+      }
+      sums[i].milliseconds += layer.Stats->milliseconds;
+      sums[i].samples += layer.Stats->samples;
     }
   }
+  for (size_t i = 0; i < group.size(); i++) {
+    layers[group[i]].Stats->milliseconds = sums[i].milliseconds;
+    layers[group[i]].Stats->samples = sums[i].samples;
+  }
+  return BEAMCAST_OK;
 }
 } // namespace
 
 int XACDrawTogether(std::vector<XACLayer> &layers, const xac_camera &camera,
-                    const double direction[3], const double reference[3], int slabs,
-                    const xac_image &image, beamcast_error *error) {
+                    const double direction[3], int slabs, xac_image image, beamcast_error *error) {
   const size_t count = static_cast<size_t>(camera.width) * static_cast<size_t>(camera.height);
-  std::vector<float> part(4 * count);
-  std::vector<float> limit(count, std::numeric_limits<float>::infinity());
-  if (image.depth_limit) {
-    std::copy(image.depth_limit, image.depth_limit + count, limit.begin());
-  }
   std::fill(image.rgba, image.rgba + 4 * count, 0.0f);
-  std::vector<xac_stats> sums(layers.size(), xac_stats{});
-  for (const Slab &slab : MakeSlabs(layers, slabs)) {
-    const double middle = 0.5 * (slab.Near + slab.Far);
-    for (size_t i = 0; i < layers.size(); i++) {
-      if (middle < layers[i].Near || middle > layers[i].Far) {
-        continue;
-      }
-      xac_quality quality = layers[i].Quality;
-      quality.planes = std::min<int>(quality.planes, XAC_PLANES_MAX - 2);
-      SetPlane(quality.plane[quality.planes++], direction, reference, slab.Near, 1.0);
-      SetPlane(quality.plane[quality.planes++], direction, reference, slab.Far, -1.0);
-      xac_image piece = {part.data(), nullptr, limit.data()};
-      int code = xac_render(layers[i].Renderer, &camera, &quality, &piece, layers[i].Stats, error);
-      if (code != BEAMCAST_OK) {
-        return code;
-      }
-      LayUnder(image.rgba, part.data(), limit.data(), count);
-      sums[i].milliseconds += layers[i].Stats->milliseconds;
-      sums[i].samples += layers[i].Stats->samples;
+  image.under = 1;
+  int code = BEAMCAST_OK;
+  for (const Group &group : FrontToBack(layers, camera)) {
+    XACLayer &first = layers[group[0]];
+    if (code == BEAMCAST_OK) {
+      code = group.size() == 1
+                 ? xac_render(first.Renderer, &camera, &first.Quality, &image, first.Stats, error)
+                 : DrawGroup(layers, group, camera, direction, slabs, image, error);
     }
   }
-  for (size_t i = 0; i < layers.size(); i++) {
-    layers[i].Stats->milliseconds = sums[i].milliseconds;
-    layers[i].Stats->samples = sums[i].samples;
-  }
-  return BEAMCAST_OK;
+  return code;
 }
 
 bool XACSameCut(const std::vector<double> &a, const std::vector<double> &b) {

@@ -13,17 +13,16 @@ struct XACLayer {
   xac_renderer *Renderer;
   xac_quality Quality;
   xac_stats *Stats;
-  // Where the whole volume begins and ends along the view direction, from the view's reference.
-  double Near, Far;
+  double Corner[8][3]; // of the whole volume, in the world; bit a of the number: the upper end in a
 };
 
-// Draws them front to back in slabs across the view direction; in a slab that several volumes
-// share, one comes after the other. slabs: how many the shared part is cut into. The slabs depend
-// on the whole volumes and the camera only, so they are the same on every rank. direction: the unit
-// view direction, reference: a world point from which Near and Far count. Returns a beamcast_code.
+// Draws them front to back. Volumes between which a plane fits come one after the other; those that
+// may reach into one another are cut into slabs across the view direction, and take turns in the
+// slabs that they share. slabs: how many the shared part is cut into. Order and slabs depend on the
+// whole volumes and the camera only, so they are the same on every rank. direction: the unit view
+// direction. Returns a beamcast_code.
 int XACDrawTogether(std::vector<XACLayer> &layers, const xac_camera &camera,
-                    const double direction[3], const double reference[3], int slabs,
-                    const xac_image &image, beamcast_error *error);
+                    const double direction[3], int slabs, xac_image image, beamcast_error *error);
 
 // True where the boxes of two volumes, six world bounds a rank (empty ranks: 1 below 0), can be put
 // in one order of the ranks: no rank's part of one reaches into another rank's part of the other.

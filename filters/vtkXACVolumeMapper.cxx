@@ -169,22 +169,23 @@ void vtkXACVolumeMapper::FillQuality(int coarse, xac_quality *quality) {
 }
 
 namespace {
-// The whole volume's ends along a direction, matrix being the prop's.
-void FindEnds(const XACWhole &whole, const double *matrix, const double *direction,
-              const double *reference, XACLayer *layer) {
-  double b[6];
-  whole.GetBounds(b);
-  layer->Near = VTK_DOUBLE_MAX;
-  layer->Far = -VTK_DOUBLE_MAX;
+// The whole volume's corners in the world, matrix being the prop's.
+void SetCorners(const XACWhole &whole, const double *matrix, XACLayer *layer) {
   for (int corner = 0; corner < 8; corner++) {
-    const double p[3] = {b[corner & 1], b[2 + (corner >> 1 & 1)], b[4 + (corner >> 2 & 1)]};
-    double at = 0.0;
+    double p[3];
+    for (int a = 0; a < 3; a++) {
+      p[a] = whole.Origin[a];
+      for (int j = 0; j < 3; j++) {
+        const int side = corner >> j & 1; // a single plane of points is drawn a cell thick
+        const double thick = whole.Extent[2 * j] == whole.Extent[2 * j + 1] ? side - 0.5 : 0.0;
+        p[a] +=
+            whole.Direction[3 * a + j] * whole.Spacing[j] * (whole.Extent[2 * j + side] + thick);
+      }
+    }
     for (int a = 0; a < 3; a++) {
       const double *m = matrix + 4 * a;
-      at += direction[a] * (m[0] * p[0] + m[1] * p[1] + m[2] * p[2] + m[3] - reference[a]);
+      layer->Corner[corner][a] = m[0] * p[0] + m[1] * p[1] + m[2] * p[2] + m[3];
     }
-    layer->Near = std::min(layer->Near, at);
-    layer->Far = std::max(layer->Far, at);
   }
 }
 } // namespace
@@ -219,24 +220,22 @@ void vtkXACVolumeMapper::Render(vtkRenderer *renderer, vtkVolume *vtkNotUsed(vol
   if (!in.Picture.Begin(renderer, coarse)) {
     return;
   }
-  double direction[3], reference[3];
+  double direction[3];
   renderer->GetActiveCamera()->GetDirectionOfProjection(direction);
-  renderer->GetActiveCamera()->GetPosition(reference);
   std::vector<XACLayer> layers;
   for (vtkXACVolumeMapper *mapper : shown) {
     Internals &its = *mapper->Internal;
-    XACLayer layer = {its.Renderer, {}, &its.Stats, 0.0, 0.0};
+    XACLayer layer = {its.Renderer, {}, &its.Stats, {}};
     mapper->FillQuality(coarse, &layer.Quality);
-    FindEnds(its.Whole, its.Matrix, direction, reference, &layer);
+    SetCorners(its.Whole, its.Matrix, &layer);
     layers.push_back(layer);
   }
   xac_image image = in.Picture.Image(renderer, true);
   beamcast_error error = {0, ""};
-  const int code = layers.size() == 1
-                       ? xac_render(in.Renderer, &in.Picture.Camera(), &layers[0].Quality, &image,
-                                    &in.Stats, &error)
-                       : XACDrawTogether(layers, in.Picture.Camera(), direction, reference,
-                                         turning ? 16 : 48, image, &error);
+  const int code = layers.size() == 1 ? xac_render(in.Renderer, &in.Picture.Camera(),
+                                                   &layers[0].Quality, &image, &in.Stats, &error)
+                                      : XACDrawTogether(layers, in.Picture.Camera(), direction,
+                                                        turning ? 16 : 48, image, &error);
   if (code != BEAMCAST_OK) {
     in.Problem = error.message;
     vtkWarningMacro(<< error.message);

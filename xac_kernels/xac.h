@@ -205,6 +205,8 @@ typedef struct xac_image {
   float *depth;             /* [height][width] or NULL: world distance along the ray at which half
                                the light is gone, INFINITY where it never is; overwritten */
   const float *depth_limit; /* [height][width] or NULL: rays end at this world distance */
+  int under;                /* 1: rgba is kept, and what is drawn is laid under it; rays end where
+                               it lets less through than the quality's terminate */
 } xac_image;
 
 typedef struct xac_stats {

@@ -283,6 +283,21 @@ static void pixels(int x, int y, xf *px, xf *py) {
   }
 }
 
+static void take_picture(const xac_cpu_job *job, int x, int y, xk_ray *ray) {
+  const xac_frame *f = job->frame;
+  xf c[4] = {xf_set(0.0f), xf_set(0.0f), xf_set(0.0f), xf_set(0.0f)};
+  for (int l = 0; l < XAC_LANES; l++) {
+    int lx = x + l % PACKET_X, ly = y + l / PACKET_X;
+    if (lx < f->width && ly < f->height) {
+      const float *p = job->image.rgba + 4 * ((size_t)ly * (size_t)f->width + (size_t)lx);
+      for (int i = 0; i < 4; i++) {
+        c[i][l] = p[i];
+      }
+    }
+  }
+  xk_ray_under(f, c[0], c[1], c[2], c[3], ray);
+}
+
 static void start_rays(const xac_cpu_job *job, int columns, int rows, xk_ray *rays) {
   const xac_frame *f = job->frame;
   for (int j = 0; j < rows; j++) {
@@ -298,6 +313,9 @@ static void start_rays(const xac_cpu_job *job, int columns, int rows, xk_ray *ra
                                             : 1e30f;
       }
       xk_ray_setup(f, px, py, limit, &rays[j * columns + i]);
+      if (f->under) {
+        take_picture(job, x, y, &rays[j * columns + i]);
+      }
     }
   }
 }

@@ -266,7 +266,9 @@ static int device_draw(xac_device *d, xac_renderer *r, const xac_frame *f, const
                        xac_stats *stats, int *stopped, beamcast_error *error) {
   const size_t pixels = (size_t)f->width * (size_t)f->height;
   if (r->ranges.count == 0) {
-    memset(image->rgba, 0, pixels * 16);
+    if (!f->under) {
+      memset(image->rgba, 0, pixels * 16);
+    }
     for (size_t i = 0; image->depth && i < pixels; i++) {
       image->depth[i] = INFINITY;
     }
@@ -284,6 +286,12 @@ static int device_draw(xac_device *d, xac_renderer *r, const xac_frame *f, const
   if (!d->rgba.reserve(pixels * 16) || !d->report.reserve(sizeof(xk_report)) ||
       (image->depth && !d->depth.reserve(pixels * 4))) {
     return beamcast_fail(error, BEAMCAST_ERR_MEMORY, "no memory on the GPU for the picture");
+  }
+  if (f->under) {
+    code = upload_to(&d->rgba, image->rgba, pixels * 16, "the picture so far", error);
+    if (code != BEAMCAST_OK) {
+      return code;
+    }
   }
   xac_frame frame = *f;
   xk_source source = {};

@@ -263,6 +263,10 @@ XAC_INLINE void draw_ray(const xac_frame *frame, xk_source *source, const xk_gri
   source->frame = frame;
   xk_ray ray;
   xk_ray_setup(frame, (float)x, (float)y, limit ? limit[pixel] : 1e30f, &ray);
+  if (frame->under) {
+    const float4 c = rgba[pixel];
+    xk_ray_under(frame, c.x, c.y, c.z, c.w, &ray);
+  }
   float lo[3], hi[3];
   for (int a = 0; a < 3; a++) {
     open_faces(source->start[a], source->start[a] + source->dims[a] - 1, grid->whole[a], &lo[a],

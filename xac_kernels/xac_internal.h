@@ -96,6 +96,10 @@ int xac_frame_macrocells(xac_renderer *r, const xac_frame *frame, const xac_came
                          size_t *count, beamcast_error *error);
 void xac_visible_bits(const xac_renderer *r, size_t macrocell, unsigned *bits);
 
+/* xac_cpu.c; stopped: why the user's kernel was, the picture is not finished then */
+int xac_draw_cpu(xac_renderer *r, const xac_frame *frame, const xac_camera *camera,
+                 const xac_image *image, xac_stats *stats, int *stopped, beamcast_error *error);
+
 /* xac_user.c */
 void xac_user_free(xac_user *user);
 xac_user_function xac_user_packet_function(const xac_user *user); /* NULL: the cpu has none */

@@ -108,6 +108,16 @@ XAC_INLINE void xk_ray_setup(const xac_frame *f, xf x, xf y, xf limit, xk_ray *r
   ray->depth = xf_set(1e30f);
 }
 
+/* Sets the rays out under what the picture has already: colour and opacity. */
+XAC_INLINE void xk_ray_under(const xac_frame *f, xf r, xf g, xf b, xf a, xk_ray *ray) {
+  ray->r = r;
+  ray->g = g;
+  ray->b = b;
+  ray->through = 1.0f - a;
+  xi done = xf_lt(ray->through, xf_set(f->terminate));
+  ray->length = xf_select(done, xf_set(0.0f), ray->length);
+}
+
 /* How many samples a ray has; none lies where it leaves, give or take rounding. */
 XAC_INLINE xf xk_samples(const xk_ray *ray) {
   return xf_max(xf_ceil(ray->length - ray->c - 0.01f), xf_set(1.0f));

@@ -1,16 +1,13 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  *
- * The renderer's life, what it is given, and drawing with the cpu back end.
+ * The renderer's life, what it is given, and who draws.
  */
 #include <math.h>
-#include <stdatomic.h>
 #include <stdlib.h>
 #include <time.h>
 
 #include "xac_cuda.h"
 #include "xac_internal.h"
-
-enum { USER_MS = 60000 }; /* that a user's kernel with loops has for a picture */
 
 static double now_ms(void) {
   struct timespec t;
@@ -265,140 +262,6 @@ int xac_set_shading(xac_renderer *r, const xac_shading *shading, beamcast_error 
 
 /* --- drawing --------------------------------------------------------------------------------- */
 
-typedef struct cpu_draw {
-  xac_renderer *r;
-  xac_cpu_job job;
-  xac_cpu_tile_function tile;
-  int side, columns, rows;
-  size_t *starts; /* of each tile's list; [tiles + 1] */
-  uint64_t *samples;
-  atomic_int stopped; /* why a user's kernel was */
-} cpu_draw;
-
-/* Lists for each tile the macrocells that touch it. Counting first, filling second. */
-static int bin_macrocells(cpu_draw *d, size_t found, beamcast_error *error) {
-  xac_renderer *r = d->r;
-  size_t tiles = (size_t)d->columns * (size_t)d->rows;
-  for (int pass = 0; pass < 2; pass++) {
-    for (size_t i = 0; i < found; i++) {
-      const xac_rectangle *b = &r->rectangles[i];
-      for (int y = b->y0 / d->side; y <= (b->y1 - 1) / d->side; y++) {
-        for (int x = b->x0 / d->side; x <= (b->x1 - 1) / d->side; x++) {
-          size_t t = (size_t)y * (size_t)d->columns + (size_t)x;
-          if (pass == 0) {
-            d->starts[t + 1]++;
-          } else {
-            r->lists[d->starts[t]++] = (uint32_t)i;
-          }
-        }
-      }
-    }
-    if (pass == 0) {
-      for (size_t t = 0; t < tiles; t++) {
-        d->starts[t + 1] += d->starts[t];
-      }
-      if (d->starts[tiles] > r->list_capacity) {
-        uint32_t *lists = realloc(r->lists, d->starts[tiles] * sizeof *lists);
-        if (lists == NULL) {
-          return beamcast_fail(error, BEAMCAST_ERR_MEMORY, "no memory to sort macrocells");
-        }
-        r->lists = lists;
-        r->list_capacity = d->starts[tiles];
-      }
-    }
-  }
-  /* Filling moved each start to its end. */
-  for (size_t t = tiles; t > 0; t--) {
-    d->starts[t] = d->starts[t - 1];
-  }
-  d->starts[0] = 0;
-  return BEAMCAST_OK;
-}
-
-static void draw_tile(void *argument, size_t item, int worker) {
-  cpu_draw *d = argument;
-  const xac_frame *f = d->job.frame;
-  xac_cpu_job job = d->job;
-  int x = (int)(item % (size_t)d->columns) * d->side,
-      y = (int)(item / (size_t)d->columns) * d->side;
-  job.tile = (xac_rectangle){x, y, x + d->side < f->width ? x + d->side : f->width,
-                             y + d->side < f->height ? y + d->side : f->height};
-  job.listed = d->starts[item + 1] - d->starts[item];
-  if (job.listed == 0) {
-    for (int row = job.tile.y0; row < job.tile.y1; row++) {
-      size_t at = (size_t)row * (size_t)f->width + (size_t)x;
-      int count = job.tile.x1 - job.tile.x0;
-      memset(job.image.rgba + 4 * at, 0, (size_t)count * 4 * sizeof(float));
-      for (int i = 0; job.image.depth && i < count; i++) {
-        job.image.depth[at + (size_t)i] = INFINITY;
-      }
-    }
-    return;
-  }
-  if (atomic_load(&d->stopped)) {
-    return;
-  }
-  job.list = d->r->lists + d->starts[item];
-  job.scratch = d->r->scratch[worker];
-  job.samples = 0;
-  d->tile(&job);
-  d->samples[worker] += job.samples;
-  if (job.stopped) {
-    atomic_store(&d->stopped, job.stopped);
-  }
-}
-
-/* stopped: why the user's kernel was; the picture is not finished then. */
-static int draw_cpu(xac_renderer *r, const xac_frame *frame, const xac_camera *camera,
-                    const xac_image *image, xac_stats *stats, int *stopped, beamcast_error *error) {
-  size_t found = 0;
-  int code = xac_frame_macrocells(r, frame, camera, &found, error);
-  if (code != BEAMCAST_OK) {
-    return code;
-  }
-  int threads = xac_pool_threads(r->pool);
-  cpu_draw d = {.r = r, .tile = r->tile, .side = XAC_TILE};
-  /* Tiles small enough that all threads have some, large enough that blocks are made few times. */
-  while (d.side > 32 && (int64_t)frame->width * frame->height < 12LL * threads * d.side * d.side) {
-    d.side /= 2;
-  }
-  d.columns = (frame->width + d.side - 1) / d.side;
-  d.rows = (frame->height + d.side - 1) / d.side;
-  size_t tiles = (size_t)d.columns * (size_t)d.rows;
-  d.starts = calloc(tiles + 1, sizeof *d.starts);
-  d.samples = calloc((size_t)threads, sizeof *d.samples);
-  if (d.starts == NULL || d.samples == NULL) {
-    code = beamcast_fail(error, BEAMCAST_ERR_MEMORY, "no memory for %zu tiles", tiles);
-  } else {
-    code = bin_macrocells(&d, found, error);
-  }
-  if (code == BEAMCAST_OK) {
-    d.job = (xac_cpu_job){.frame = frame,
-                          .volume = &r->volume,
-                          .macrocells = r->macrocells,
-                          .rectangles = r->rectangles,
-                          .table = r->table,
-                          .light = r->coarse.light,
-                          .open = r->coarse.open,
-                          .image = *image};
-    if (frame->kernel & XAC_USER) {
-      d.job.user = xac_user_packet_function(r->user);
-      d.job.deadline = (long long)now_ms() + USER_MS;
-    }
-    xac_pool_run(r->pool, tiles, draw_tile, &d);
-    *stopped = atomic_load(&d.stopped);
-    for (int i = 0; i < threads; i++) {
-      stats->samples += d.samples[i];
-    }
-    stats->visible = found;
-    stats->bricks = r->ranges.count;
-    stats->backend = XAC_CPU;
-  }
-  free(d.starts);
-  free(d.samples);
-  return code;
-}
-
 /* What is drawn where not all is there that the kernel needs: a user's kernel that was stopped, or
  * light. */
 static void choose_kernel(const xac_renderer *r, xac_frame *f, xac_stats *stats) {
@@ -454,7 +317,7 @@ static int draw(xac_renderer *r, xac_frame *frame, const xac_camera *camera, con
     frame->kernel = XAC_LOCAL;
     xac_table_build(r, frame->unit_steps);
   }
-  return draw_cpu(r, frame, camera, image, stats, stopped, error);
+  return xac_draw_cpu(r, frame, camera, image, stats, stopped, error);
 }
 
 int xac_render(xac_renderer *r, const xac_camera *camera, const xac_quality *quality,
@@ -472,14 +335,28 @@ int xac_render(xac_renderer *r, const xac_camera *camera, const xac_quality *qua
   if (code != BEAMCAST_OK) {
     return code;
   }
+  frame.under = image->under;
+  float *before = NULL; /* where a user's kernel may have to be stopped half-way */
+  const size_t bytes = (size_t)frame.width * (size_t)frame.height * 4 * sizeof(float);
+  if (frame.under && (r->shading.kernel & XAC_USER)) {
+    before = malloc(bytes);
+    if (before == NULL) {
+      return beamcast_fail(error, BEAMCAST_ERR_MEMORY, "no memory to keep the picture so far");
+    }
+    memcpy(before, image->rgba, bytes);
+  }
   snprintf(stats->notice, sizeof stats->notice, "%s", r->notice);
   for (int stopped = 1; stopped && code == BEAMCAST_OK;) { /* once, twice, or thrice */
     choose_kernel(r, &frame, stats);
     code = draw(r, &frame, camera, image, stats, &stopped, error);
     if (stopped) {
       xac_user_stop_because(r, stopped);
+      if (before) {
+        memcpy(image->rgba, before, bytes);
+      }
     }
   }
+  free(before);
   stats->milliseconds = now_ms() - begin;
   return code;
 }

@@ -30,7 +30,7 @@ typedef struct xac_frame {
   float box_lo[3], box_hi[3];               /* whole volume, cropped */
   int planes;
   float plane[XAC_FRAME_PLANES][4]; /* a, b, c, d in index space, drawn where >= 0 */
-  int jitter;
+  int jitter, under;                /* under: drawn under what the picture has already */
   float terminate;
   float table_scale, table_bias; /* value to table entry */
   float lowest;                  /* values below are gaps: voxels that are not finite */

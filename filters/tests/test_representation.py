@@ -239,6 +239,24 @@ def turning(folder):
     display.UpdatePropertyInformation()
     window = list(display.GetProperty("XACWindow"))
     assert abs(window[0]) < 0.1 and abs(window[1] - 2.0) < 0.1, window
+    # Two volumes, one behind the other: as where they reach into one another by a hair, from both sides.
+    simple.Hide(labels, view)
+    display = show(simple, view, wavelet, "XAC Volume", opacity=1)
+    other = simple.Calculator(Input=wavelet, ResultArrayName="other", Function="310-RTData")
+    second = show(simple, view, other, "XAC Volume", "other", opacity=1)
+    for camera in ([60, -90, 40], [-60, 90, -30]):
+        pictures = []
+        for y in (39.99, 40.0, -39.99, -40.0):
+            place(second, [0, y, 0])
+            view.CameraPosition, view.CameraFocalPoint = camera, [0, 0, 0]
+            simple.Render(view)
+            pictures.append(grab())
+        for hair, apart in (pictures[:2], pictures[2:]):
+            assert ((hair - apart) ** 2).mean() < 10, "the order of two volumes is wrong"
+        assert ((pictures[0] - pictures[2]) ** 2).mean() > 500, "the second volume should be seen elsewhere"
+    simple.Delete(other)
+    simple.Show(labels, view)
+    look(view)
     # The presets for scripts: the same window, and a picture that shows something.
     sys.path.insert(0, os.path.join(harness.BUILD, "python"))
     import beamcast.presets

@@ -189,12 +189,14 @@ float *scene_draw(const scene *s, const int cuts[3], int empty, int borders) {
       memcpy(mine, sums, cells * sizeof *sums);
       xac_light_finish(r, &error);
     }
-    xac_image image = {.rgba = one};
+    xac_image image = {.rgba = s->under ? result : one, .under = s->under};
     if (xac_render(r, &s->camera, &s->quality, &image, s->stats, &error)) {
       fprintf(stderr, "%s\n", error.message);
       abort();
     }
-    xac_over(result, one, pixels);
+    if (!s->under) {
+      xac_over(result, one, pixels);
+    }
     xac_destroy(r);
     for (int m = 0; m < 10; m++) {
       free(bricks[i].memory[m]);

@@ -20,6 +20,7 @@ typedef struct scene {
   xac_shading shading;
   xac_camera camera;
   xac_quality quality;
+  int under;        /* bricks are drawn under one another, not composited */
   const char *user; /* a kernel file that draws, or NULL */
   xac_stats *stats; /* of the brick drawn last, or NULL */
 } scene;

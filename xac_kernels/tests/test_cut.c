@@ -50,7 +50,9 @@ static void check_kernel(scene *s, int kernel) {
   }
   assert_true(shown > 0.1 * (double)pixels);
   for (size_t c = 0; c < sizeof cuts / sizeof *cuts; c++) {
+    s->under = c % 2;
     float *parts = scene_draw(s, cuts[c], c % 2 == 0, 1);
+    s->under = 0;
     double greatest, differing = scene_differing(whole, parts, pixels, &greatest);
     print_message("kernel %d, %d x %d x %d bricks: %.4f %% differ, at most %.5f\n", kernel,
                   cuts[c][0], cuts[c][1], cuts[c][2], 100.0 * differing, greatest);
