@@ -1,8 +1,10 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """Volumes go into a session and come back equal: from .npy and HDF5, whole and in part, by full and
 lesser contacts; stock ParaView clients see them. What is typed wrong gets one line."""
+import contextlib
 import json
 import os
+import random
 import socket
 import subprocess
 import sys
@@ -202,9 +204,12 @@ def stock_clients(home, session):
 
 
 def free_port():
-    with socket.socket() as one:
-        one.bind(("127.0.0.1", 0))
-        return str(one.getsockname()[1])
+    """Not one that the kernel gives to connections by itself: one of those could have it before it is listened at."""
+    while True:
+        port = random.randrange(20000, 32000)
+        with contextlib.suppress(OSError), socket.socket() as one:
+            one.bind(("", port))
+            return str(port)
 
 
 def connect_back(home, session, start, connect_id, want):
