@@ -350,6 +350,22 @@ int beamcast_put(beamcast_stream *stream, const beamcast_brick *b, beamcast_erro
   return BEAMCAST_OK;
 }
 
+int beamcast_register(beamcast_stream *stream, const void *data, uint64_t bytes,
+                      beamcast_error *error) {
+  if (stream == NULL || data == NULL || bytes == 0 || bytes > UINTPTR_MAX - (uintptr_t)data) {
+    return beamcast_fail(error, BEAMCAST_ERR_ARGUMENT,
+                         "register needs a stream, an array and its number of bytes");
+  }
+  return stream->sender ? bc_sender_register(stream->sender, data, bytes, error) : BEAMCAST_OK;
+}
+
+int beamcast_unregister(beamcast_stream *stream, const void *data, beamcast_error *error) {
+  if (stream == NULL || data == NULL) {
+    return beamcast_fail(error, BEAMCAST_ERR_ARGUMENT, "unregister needs a stream and an array");
+  }
+  return stream->sender ? bc_sender_unregister(stream->sender, data, error) : BEAMCAST_OK;
+}
+
 int beamcast_annotate(beamcast_stream *stream, const char *key, const char *json,
                       beamcast_error *error) {
   json_error_t wrong;

@@ -135,6 +135,26 @@ BEAMCAST_API int beamcast_end_step(beamcast_stream *stream, beamcast_error *erro
  * the step. BEAMCAST_DROPPED if it was given up after all. */
 BEAMCAST_API int beamcast_await(beamcast_stream *stream, beamcast_error *error);
 
+/* --- memory that stays ----------------------------------------------------------------------- */
+
+/* Says that an array stays where it is, so that RDMA registers it once, when it is first put, and
+ * not for each step; worth it for arrays that are put again and again. It counts against the limit
+ * of locked memory ('ulimit -l') as long as it is registered; where that is too low it is
+ * registered in pieces for each step, as without this call. Over shm and tcp nothing changes.
+ * data, bytes: any part of the program's memory, or of a CUDA device's; bricks that lie in it
+ * profit. The array must not be freed or moved before beamcast_unregister or beamcast_close: other
+ * pages at the same address would not be sent. Between begin_step and end_step, too.
+ * BEAMCAST_ERR_ARGUMENT if it shares memory with another one that is registered; the same one again
+ * is allowed. */
+BEAMCAST_API int beamcast_register(beamcast_stream *stream, const void *data, uint64_t bytes,
+                                   beamcast_error *error);
+
+/* Takes back what was registered; waits until what was put of it has left. On return the array may
+ * be freed, whatever the code says, unless that is BEAMCAST_ERR_ARGUMENT: no array that begins at
+ * data is registered. */
+BEAMCAST_API int beamcast_unregister(beamcast_stream *stream, const void *data,
+                                     beamcast_error *error);
+
 /* --- asking back ----------------------------------------------------------------------------- */
 
 /* What the viewer asks of its producers. Every producer gets a message at the same step. */

@@ -2,7 +2,10 @@
  *
  * Measures one thing once and prints one line of JSON; the script `transport` runs it many times:
  *
- *   push WIRE BYTES PRODUCERS RECEIVERS STEPS   bricks from put to final memory
+ *   push WIRE BYTES PRODUCERS RECEIVERS STEPS [registered] [overlap]
+ *                                               bricks from put to final memory; the arrays are
+ *                                               registered; steps in a row, with their begins, that
+ *                                               overlap
  *   frames WIRE STEPS                           512 x 512 uint16 steps a second
  *   memcpy BYTES STEPS                          one core copies the same bytes
  *   tcp BYTES CONNECTIONS STEPS                 the same bytes over plain TCP sockets
@@ -25,6 +28,8 @@
 #include "beamcast.h"
 #include "measure.h"
 #include "receiver.h"
+
+static bool registered, overlap;
 
 enum { WARM_STEPS = 4, PROCESSES_MAX = 16, STEPS_MAX = 4096 };
 
@@ -110,8 +115,12 @@ static void shape_of(uint64_t bytes, uint64_t shape[3]) {
 static void produce(board *b, int rank, int ranks, const char *wire, const uint64_t volume[3],
                     int type, int steps) {
   beamcast_error error = {0};
-  beamcast_connect_options options = {
-      .rank = rank, .ranks = ranks, .run_id = 7, .wire = wire, .time_limit = 120};
+  beamcast_connect_options options = {.rank = rank,
+                                      .ranks = ranks,
+                                      .run_id = 7,
+                                      .wire = wire,
+                                      .time_limit = 120,
+                                      .overlap = overlap};
   uint64_t from = volume[2] * (uint64_t)rank / (uint64_t)ranks;
   uint64_t to = volume[2] * (uint64_t)(rank + 1) / (uint64_t)ranks;
   uint64_t bytes = volume[0] * volume[1] * (to - from) * beamcast_type_size(type);
@@ -128,6 +137,10 @@ static void produce(board *b, int rank, int ranks, const char *wire, const uint6
                           .volume = {volume[0], volume[1], volume[2]},
                           .start = {0, 0, from},
                           .shape = {volume[0], volume[1], to - from}};
+  if (stream != NULL && registered &&
+      beamcast_register(stream, data, bytes, &error) != BEAMCAST_OK) {
+    die("register", error.message);
+  }
   for (int i = 0; stream != NULL && i < WARM_STEPS + steps; i++) {
     int code = beamcast_begin_step(stream, (uint64_t)i, i, &error);
     double begin = measure_now();
@@ -207,9 +220,10 @@ static void push(const char *wire, uint64_t bytes, int producers, int receivers,
     grown += b->grown_kb[i];
   }
   uint64_t total = volume[0] * volume[1] * volume[2] * 4;
+  double a_step =
+      overlap ? (b->end[0][steps - 1] - b->begin[0][0]) / steps : measure_median(seconds, steps);
   (void)printf("{\"rate\": %.6g, \"bytes\": %llu, \"wire\": \"%s\", \"server_grown\": %lld}\n",
-               (double)total / measure_median(seconds, steps), (unsigned long long)total, b->wire,
-               (long long)grown * 1024);
+               (double)total / a_step, (unsigned long long)total, b->wire, (long long)grown * 1024);
 }
 
 static void frames(const char *wire, int steps) {
@@ -236,6 +250,8 @@ static void copy(uint64_t bytes, int steps) {
     seconds[i] = measure_now() - begin;
   }
   (void)printf("{\"rate\": %.6g}\n", (double)bytes / measure_median(seconds, steps));
+  free(from);
+  free(to);
 }
 
 typedef struct plain {
@@ -326,6 +342,10 @@ static int number(const char *text, int limit) {
 }
 
 int main(int argc, char **argv) {
+  overlap = strcmp(argv[argc - 1], "overlap") == 0;
+  argc -= overlap ? 1 : 0;
+  registered = strcmp(argv[argc - 1], "registered") == 0;
+  argc -= registered ? 1 : 0;
   if (argc == 7 && strcmp(argv[1], "push") == 0) {
     push(argv[2], strtoull(argv[3], NULL, 10), number(argv[4], 8), number(argv[5], 8),
          number(argv[6], STEPS_MAX));

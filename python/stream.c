@@ -6,7 +6,7 @@
  */
 #include "core.h"
 
-/* In a list of its own: exporters may let a view point into itself, so it must not move. */
+/* Not in an array: exporters may let a view point into itself, so it must not move. */
 typedef struct held_view {
   Py_buffer view;
   struct held_view *next;
@@ -15,6 +15,7 @@ typedef struct held_view {
 typedef struct stream_object {
   PyObject_HEAD beamcast_stream *stream; /* NULL: closed */
   held_view *held;
+  held_view *registered; /* until they are taken back */
   bool busy;
   char why_dropped[BEAMCAST_MESSAGE_MAX];
 } stream_object;
@@ -51,9 +52,9 @@ static PyObject *verdict(stream_object *self, int code, const beamcast_error *er
 
 /* --- the arrays that were put ---------------------------------------------------------------- */
 
-static void hold(stream_object *self, held_view *view) {
-  view->next = self->held;
-  self->held = view;
+static void hold(held_view **list, held_view *view) {
+  view->next = *list;
+  *list = view;
 }
 
 static void release_view(held_view *view) {
@@ -61,9 +62,9 @@ static void release_view(held_view *view) {
   PyMem_Free(view);
 }
 
-static void release_held(stream_object *self) {
-  held_view *view = self->held;
-  self->held = NULL; /* first: releasing may run any code */
+static void release_list(held_view **list) {
+  held_view *view = *list;
+  *list = NULL; /* first: releasing may run any code */
   while (view != NULL) {
     held_view *next = view->next;
     release_view(view);
@@ -71,13 +72,17 @@ static void release_held(stream_object *self) {
   }
 }
 
-static held_view *new_view(PyObject *array) {
+static void release_held(stream_object *self) {
+  release_list(&self->held);
+}
+
+static held_view *new_view(PyObject *array, int flags) {
   held_view *view = PyMem_Calloc(1, sizeof *view);
   if (view == NULL) {
     PyErr_NoMemory();
     return NULL;
   }
-  if (PyObject_GetBuffer(array, &view->view, PyBUF_STRIDED_RO) != 0) {
+  if (PyObject_GetBuffer(array, &view->view, flags) != 0) {
     PyMem_Free(view);
     return NULL;
   }
@@ -108,6 +113,7 @@ PyObject *core_connect(PyObject *module, PyObject *arguments) {
   }
   self->stream = NULL;
   self->held = NULL;
+  self->registered = NULL;
   self->busy = false;
   self->why_dropped[0] = '\0';
   PyObject_GC_Track(self);
@@ -136,6 +142,7 @@ static void end_stream(stream_object *self) {
     self->busy = false;
   }
   release_held(self);
+  release_list(&self->registered);
 }
 
 static PyObject *stream_close(PyObject *object, PyObject *nothing) {
@@ -153,6 +160,9 @@ static PyObject *stream_close(PyObject *object, PyObject *nothing) {
 static int stream_traverse(PyObject *object, visitproc visit, void *arg) {
   stream_object *self = (stream_object *)object;
   for (held_view *view = self->held; view != NULL; view = view->next) {
+    Py_VISIT(view->view.obj);
+  }
+  for (held_view *view = self->registered; view != NULL; view = view->next) {
     Py_VISIT(view->view.obj);
   }
   Py_VISIT(Py_TYPE(object));
@@ -220,7 +230,7 @@ static PyObject *stream_put(PyObject *object, PyObject *arguments) {
   if (!take_arguments(arguments, &brick, &array, &type)) {
     return NULL;
   }
-  held_view *view = new_view(array);
+  held_view *view = new_view(array, PyBUF_STRIDED_RO);
   if (view == NULL) {
     return NULL;
   }
@@ -237,9 +247,73 @@ static PyObject *stream_put(PyObject *object, PyObject *arguments) {
   if (done) {
     release_view(view);
   } else {
-    hold(self, view); /* bytes may be under way, after most failures too */
+    hold(&self->held, view); /* bytes may be under way, after most failures too */
   }
   return verdict(self, code, &error);
+}
+
+/* --- arrays that stay ------------------------------------------------------------------------ */
+
+static PyObject *stream_register(PyObject *object, PyObject *array) {
+  stream_object *self = (stream_object *)object;
+  beamcast_error error = {0};
+  held_view *view = new_view(array, PyBUF_ANY_CONTIGUOUS);
+  if (view == NULL) {
+    return NULL;
+  }
+  if (!claim(self)) {
+    release_view(view);
+    return NULL;
+  }
+  int code = beamcast_register(self->stream, view->view.buf, (uint64_t)view->view.len, &error);
+  self->busy = false;
+  if (code != BEAMCAST_OK) {
+    release_view(view);
+    return core_raise(&error);
+  }
+  hold(&self->registered, view); /* the same one again: until both views go */
+  Py_RETURN_NONE;
+}
+
+/* Lets go of the views of memory that begins at data. */
+static void release_registered(stream_object *self, const void *data) {
+  held_view *gone = NULL;
+  for (held_view **at = &self->registered; *at != NULL;) {
+    held_view *view = *at;
+    if (view->view.buf == data) {
+      *at = view->next;
+      hold(&gone, view);
+    } else {
+      at = &view->next;
+    }
+  }
+  release_list(&gone);
+}
+
+static PyObject *stream_unregister(PyObject *object, PyObject *array) {
+  stream_object *self = (stream_object *)object;
+  beamcast_error error = {0};
+  int code;
+  held_view *view = new_view(array, PyBUF_ANY_CONTIGUOUS);
+  if (view == NULL) {
+    return NULL;
+  }
+  if (!claim(self)) {
+    release_view(view);
+    return NULL;
+  }
+  Py_BEGIN_ALLOW_THREADS
+  code = beamcast_unregister(self->stream, view->view.buf, &error);
+  Py_END_ALLOW_THREADS
+  self->busy = false;
+  if (code != BEAMCAST_ERR_ARGUMENT) {
+    release_registered(self, view->view.buf);
+  }
+  release_view(view);
+  if (code != BEAMCAST_OK) {
+    return core_raise(&error);
+  }
+  Py_RETURN_NONE;
 }
 
 static PyObject *stream_annotate(PyObject *object, PyObject *arguments) {
@@ -339,6 +413,8 @@ static PyObject *stream_closed(PyObject *object, void *nothing) {
 
 static PyMethodDef methods[] = {{"begin_step", stream_begin_step, METH_VARARGS, NULL},
                                 {"put", stream_put, METH_VARARGS, NULL},
+                                {"register", stream_register, METH_O, NULL},
+                                {"unregister", stream_unregister, METH_O, NULL},
                                 {"annotate", stream_annotate, METH_VARARGS, NULL},
                                 {"end_step", stream_end_step, METH_NOARGS, NULL},
                                 {"wait", stream_wait, METH_NOARGS, NULL},

@@ -273,6 +273,16 @@ int bc_sender_flush(bc_sender *s, beamcast_error *error) {
   return code == BEAMCAST_OK ? code : put_failed(s, code);
 }
 
+int bc_sender_register(bc_sender *s, const void *data, uint64_t bytes, beamcast_error *error) {
+  return bc_kept_add(s->kept, data, bytes, error);
+}
+
+int bc_sender_unregister(bc_sender *s, const void *data, beamcast_error *error) {
+  int code = s->state == STEP_OPEN && !s->dead ? bc_sender_flush(s, error) : BEAMCAST_OK;
+  int removed = bc_kept_remove(s->kept, data, code == BEAMCAST_OK ? error : NULL);
+  return code == BEAMCAST_OK ? removed : code;
+}
+
 int bc_sender_end(bc_sender *s, const char *header, beamcast_error *error) {
   int64_t deadline = bc_deadline(s->options.limit);
   if (s->dead) {

@@ -36,6 +36,11 @@ int bc_sender_begin(bc_sender *s, uint64_t step, double time, beamcast_error *er
  * the work that makes it is done, and it may change again on return); stride in bytes. */
 int bc_sender_put(bc_sender *s, const bc_array_spec *spec, const bc_grid *grid, const bc_box *box,
                   const void *data, const int64_t stride[3], beamcast_error *error);
+/* The array stays where it is until it is taken back: a wire that has to register it does so once.
+ */
+int bc_sender_register(bc_sender *s, const void *data, uint64_t bytes, beamcast_error *error);
+/* On return it may go away; what was put of it has left. */
+int bc_sender_unregister(bc_sender *s, const void *data, beamcast_error *error);
 /* Returns when all arrays that were put may change again. */
 int bc_sender_flush(bc_sender *s, beamcast_error *error);
 /* header: JSON object of the step, at most BC_HEADER_MAX bytes. */

@@ -24,6 +24,7 @@ static int take_welcome(bc_sender *s, const bc_message *message, beamcast_error 
   }
   for (uint32_t rank = 0; rank < s->server_ranks; rank++) {
     s->links[rank].rank = rank;
+    s->links[rank].kept = s->kept;
     if (!bc_get_place(&reader, &s->links[rank].place)) {
       return beamcast_fail(error, BEAMCAST_ERR_PROTOCOL, "the server's welcome makes no sense");
     }
@@ -78,8 +79,10 @@ bc_sender *bc_sender_open(const char *contact, const char *token, const bc_sende
   bc_cond_init(&s->pulse_stop);
   s->copier_count = copiers_wanted();
   s->copiers = bc_copiers_new(COPIERS_MAX);
+  s->kept = bc_kept_new();
   int64_t deadline = bc_deadline(options->limit);
-  int code = s->copiers ? BEAMCAST_OK : beamcast_fail(error, BEAMCAST_ERR_MEMORY, "out of memory");
+  int code = s->copiers && s->kept ? BEAMCAST_OK
+                                   : beamcast_fail(error, BEAMCAST_ERR_MEMORY, "out of memory");
   s->control = -1;
   if (code == BEAMCAST_OK) {
     s->control = bc_dial_root(&s->dialer, contact, token, BC_ROLE_PRODUCER, deadline, error);
@@ -145,6 +148,7 @@ void bc_sender_close(bc_sender *s) {
   }
   bc_close_fd(&s->control);
   bc_copiers_free(s->copiers);
+  bc_kept_free(s->kept);
   bc_device_close(s->device);
   bc_message_free(&s->grant);
   pthread_mutex_destroy(&s->sending);

@@ -32,6 +32,7 @@ struct bc_sender {
   bc_box *boxes; /* per rank, what it holds */
   bc_plan plan;
   bc_copiers *copiers;
+  bc_kept *kept;            /* arrays that stay where they are */
   struct bc_device *device; /* of arrays in a device's memory; NULL: none so far */
   int copier_count;
   step_state state;

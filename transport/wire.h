@@ -13,6 +13,7 @@
 #ifndef BEAMCAST_WIRE_H
 #define BEAMCAST_WIRE_H
 
+#include "kept.h"
 #include "memory.h"
 #include "protocol.h"
 
@@ -63,9 +64,10 @@ struct bc_link {
   const bc_wire *wire; /* NULL: not connected yet */
   bc_place place;
   uint32_t rank;
-  bool relayed; /* through the root's port */
-  int lanes;    /* pieces that may be written at the same time */
-  int sockets;  /* lanes that have a socket of their own; at least 1 */
+  bc_kept *kept; /* the producer's arrays that stay where they are; NULL: none */
+  bool relayed;  /* through the root's port */
+  int lanes;     /* pieces that may be written at the same time */
+  int sockets;   /* lanes that have a socket of their own; at least 1 */
   int fd[BC_LANES_MAX];
   bool synced[BC_LANES_MAX]; /* false: voxels went over it and SYNCED has not come yet */
   void *state;               /* the wire's own */

@@ -19,6 +19,7 @@ typedef struct verbs_state {
   bc_verbs_queue *queues[BC_QUEUES_MAX];
   int count;
   atomic_bool no_device; /* a CUDA device's memory could not be registered */
+  struct ibv_pd *domain; /* joined; NULL: not yet */
   bc_attached attached;
 } verbs_state;
 
@@ -153,6 +154,10 @@ static int open_link(bc_link *link, int64_t deadline, beamcast_error *error) {
   if (code != BEAMCAST_OK) {
     return code;
   }
+  if (link->kept != NULL) {
+    state->domain = bc_verbs_queue_domain(state->queues[0]);
+    bc_kept_join(link->kept, state->domain, &bc_verbs_keeps);
+  }
   link->lanes = state->count;
   link->relayed = false; /* voxels do not go through the root */
   return BEAMCAST_OK;
@@ -188,8 +193,8 @@ static int write_piece(bc_link *link, int lane, const bc_piece *piece, int64_t d
   if (to == NULL) {
     return BEAMCAST_ERR_PROTOCOL;
   }
-  int code =
-      bc_verbs_write(state->queues[lane], piece, to->address, to->key[lane], deadline, error);
+  int code = bc_verbs_write(state->queues[lane], link->kept, piece, to->address, to->key[lane],
+                            deadline, error);
   if (code == BEAMCAST_ERR_MEMORY && piece->on_device) {
     state->no_device = true; /* the next one is staged */
   }
@@ -225,6 +230,9 @@ static void close_link(bc_link *link) {
   verbs_state *state = link->state;
   if (state == NULL) {
     return;
+  }
+  if (state->domain != NULL) {
+    bc_kept_leave(link->kept, state->domain); /* before the last queue pair, and it, go */
   }
   for (int lane = 0; lane < BC_QUEUES_MAX; lane++) {
     bc_verbs_queue_close(state->queues[lane]);

@@ -164,9 +164,11 @@ bool bc_verbs_rows_suit(const bc_piece *piece);
 /* Whether the device may read the piece, which lies in a CUDA device's memory. */
 bool bc_verbs_device_try(struct ibv_pd *domain, const bc_piece *piece);
 
-/* Starts to write a piece into the array at (address, key). */
-int bc_verbs_write(bc_verbs_queue *queue, const bc_piece *piece, uint64_t address, uint32_t key,
-                   int64_t deadline, beamcast_error *error);
+/* How arrays that stay where they are get registered, in a protection domain. */
+extern const bc_kept_ways bc_verbs_keeps;
+/* Starts to write a piece into the array at (address, key). kept: NULL: no array stays. */
+int bc_verbs_write(bc_verbs_queue *queue, bc_kept *kept, const bc_piece *piece, uint64_t address,
+                   uint32_t key, int64_t deadline, beamcast_error *error);
 
 /* --- wire_verbs_windows.c ------------------------------------------------------------------------
  */

@@ -5,7 +5,8 @@
  * device. The rows are registered a window at a time: the next window is registered while the ones
  * before it are on the wire, and a window is unregistered as soon as its writes are complete.
  * Nothing is kept beyond a step: memory that is freed and allocated again at the same address may
- * be other pages.
+ * be other pages. Only an array that the producer says stays where it is is registered whole, and
+ * once.
  *
  * Rows too short or too far apart for that are copied into a few buffers, which stay registered.
  */
@@ -368,8 +369,33 @@ static int write_window(passage *p, uint64_t *at, bool *in_place, beamcast_error
   return code;
 }
 
-int bc_verbs_write(bc_verbs_queue *queue, const bc_piece *piece, uint64_t address, uint32_t key,
-                   int64_t deadline, beamcast_error *error) {
+/* --- arrays that stay where they are -------------------------------------------------------------
+ */
+
+/* After a fork the program would write to copies of pages that the device still reads, where
+ * neither the kernel (before Linux 5.12) nor the program (RDMAV_FORK_SAFE=1) sees to it. */
+static void *keep(void *domain, const void *data, uint64_t bytes, bool on_device) {
+  if (on_device) {
+    return register_on_device(domain, data, bytes);
+  }
+  return ibv_is_fork_initialized() != IBV_FORK_DISABLED ? register_on_host(domain, data, bytes)
+                                                        : NULL;
+}
+
+static void let_go(void *region) {
+  (void)ibv_dereg_mr(region);
+}
+
+const bc_kept_ways bc_verbs_keeps = {.make = keep, .drop = let_go};
+
+/* What the piece is registered by for good; NULL: by nothing. */
+static const struct ibv_mr *kept_region(const passage *p, bc_kept *kept) {
+  uint64_t span = (uint64_t)(source(p, p->bytes - 1) - p->data) + 1;
+  return bc_kept_region(kept, bc_verbs_queue_domain(p->queue), p->data, span, p->on_device);
+}
+
+int bc_verbs_write(bc_verbs_queue *queue, bc_kept *kept, const bc_piece *piece, uint64_t address,
+                   uint32_t key, int64_t deadline, beamcast_error *error) {
   passage p = passage_of(piece);
   p.queue = queue;
   p.memory = bc_verbs_queue_memory(queue);
@@ -377,9 +403,11 @@ int bc_verbs_write(bc_verbs_queue *queue, const bc_piece *piece, uint64_t addres
   p.key = key;
   p.deadline = deadline;
   bool in_place = bc_verbs_rows_suit(piece);
+  const struct ibv_mr *region = in_place && kept != NULL ? kept_region(&p, kept) : NULL;
   int code = BEAMCAST_OK;
   for (uint64_t at = 0; at < p.bytes && code == BEAMCAST_OK;) {
-    code = write_window(&p, &at, &in_place, error);
+    code = region != NULL ? write_rows(&p, region, &at, p.bytes, error)
+                          : write_window(&p, &at, &in_place, error);
   }
   return code;
 }

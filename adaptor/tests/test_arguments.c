@@ -195,6 +195,31 @@ static void calls_out_of_order_are_errors(void **state) {
   beamcast_close(NULL);
 }
 
+static void arrays_may_be_registered_at_any_time(void **state) {
+  (void)state;
+  beamcast_error error = {0};
+  assert_int_equal(beamcast_register(NULL, voxels, sizeof voxels, &error), BEAMCAST_ERR_ARGUMENT);
+  assert_int_equal(beamcast_register(stream, NULL, 8, &error), BEAMCAST_ERR_ARGUMENT);
+  assert_int_equal(beamcast_register(stream, voxels, 0, &error), BEAMCAST_ERR_ARGUMENT);
+  assert_int_equal(beamcast_register(stream, voxels, UINT64_MAX, &error), BEAMCAST_ERR_ARGUMENT);
+  assert_non_null(strstr(error.message, "register"));
+  assert_int_equal(beamcast_unregister(stream, voxels, &error), BEAMCAST_ERR_ARGUMENT);
+  assert_non_null(strstr(error.message, "no array"));
+  assert_int_equal(beamcast_register(stream, voxels, sizeof voxels, &error), BEAMCAST_OK);
+  assert_int_equal(beamcast_register(stream, voxels, sizeof voxels, &error), BEAMCAST_OK);
+  assert_int_equal(beamcast_register(stream, voxels + 8, 8, &error), BEAMCAST_ERR_ARGUMENT);
+  assert_non_null(strstr(error.message, "4096 bytes"));
+  expect_good_step();
+  assert_int_equal(beamcast_unregister(stream, voxels, &error), BEAMCAST_OK);
+  assert_int_equal(beamcast_unregister(stream, voxels, &error), BEAMCAST_ERR_ARGUMENT);
+  assert_int_equal(beamcast_register(stream, voxels, 8, &error), BEAMCAST_OK); /* until close */
+  beamcast_stream *none =
+      beamcast_connect(NULL, &(beamcast_connect_options){.backend = "none"}, &error);
+  assert_int_equal(beamcast_register(none, voxels, 8, &error), BEAMCAST_OK);
+  assert_int_equal(beamcast_unregister(none, voxels, &error), BEAMCAST_OK);
+  beamcast_close(none);
+}
+
 static void expect_no_connection(const beamcast_connect_options *options, const char *field) {
   beamcast_error error = {0};
   assert_null(beamcast_connect(here.contact, options, &error));
@@ -279,6 +304,7 @@ int main(void) {
       cmocka_unit_test_setup_teardown(empty_bricks_are_allowed, begin, end),
       cmocka_unit_test_setup_teardown(annotations_are_json_and_bounded, begin, end),
       cmocka_unit_test_setup_teardown(calls_out_of_order_are_errors, begin, end),
+      cmocka_unit_test_setup_teardown(arrays_may_be_registered_at_any_time, begin, end),
       cmocka_unit_test(wrong_options_are_named),
       cmocka_unit_test(an_unknown_wire_is_named_when_it_is_needed),
       cmocka_unit_test(what_can_not_be_retrieved_is_named),

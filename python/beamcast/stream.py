@@ -111,6 +111,19 @@ class Stream:
                                   numbers("origin", origin, 3), matrix(direction), float(fill), name, unit,
                                   length_unit, copy)
 
+    def register(self, array: Any) -> None:
+        """Says that a contiguous array stays where it is, so that RDMA registers it once and not for each
+        step; worth it for an array that is put again and again. It counts against the limit of locked
+        memory (ulimit -l). Over shm and tcp nothing changes. The array is kept alive until unregister or
+        close. Parts of it profit, too."""
+        with self._lock:
+            self._core.register(array)
+
+    def unregister(self, array: Any) -> None:
+        """Takes back what was registered; what was put of it has left then."""
+        with self._lock:
+            self._core.unregister(array)
+
     def annotate(self, key: str, value: Any) -> None:
         """Adds an entry to the step's header, shown in ParaView as field data. value: a number, a text, a
         list or a NumPy array of them. The header of a step holds 128 KiB."""

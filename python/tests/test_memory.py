@@ -114,6 +114,32 @@ class Lives(Case):
         self.stream.end_step()
         array.resize((6, 7, 9))
 
+    def test_registered_is_alive_until_it_is_taken_back(self):
+        array, more = numbers((6, 7, 8), "float16"), numbers((6, 7, 8), "int32")
+        ref, more_ref = weakref.ref(array), weakref.ref(more)
+        self.stream.register(array)
+        self.stream.register(array)
+        self.stream.register(more)
+        with self.assertRaises(beamcast.errors.ArgumentError):
+            self.stream.register(array[1:])
+        with self.assertRaises(ValueError):
+            self.stream.register(array[:, ::2])
+        with self.assertRaises(ValueError):
+            array.resize((60, 70, 80))
+        for step in range(2):
+            self.stream.begin_step(step)
+            self.stream.put(array)
+            self.assertTrue(self.stream.end_step())
+        self.stream.unregister(array)
+        with self.assertRaises(beamcast.errors.ArgumentError):
+            self.stream.unregister(array)
+        del array, more
+        gc.collect()
+        self.assertEqual([ref() is None, more_ref() is None], [True, False])
+        self.stream.close()
+        gc.collect()
+        self.assertIsNone(more_ref())
+
     def test_next_step_gives_up_the_last(self):
         self.stream.begin_step(0)
         kept = self.put()

@@ -39,6 +39,9 @@ void child_limited(const char *contact) {
   if (choose) { /* as from another host, where shared memory is no choice */
     (void)snprintf(sender->dialer.host_id, sizeof sender->dialer.host_id, "another");
   }
+  if (getenv("VERBS_TEST_REGISTER") != NULL) {
+    must(bc_sender_register(sender, memory, bytes, &error), "register", &error);
+  }
   if (limit != NULL) {
     lower_limit((rlim_t)strtoull(limit, NULL, 10));
   }
@@ -109,6 +112,11 @@ void test_limit(void) {
   if (status_of(spawn("child-limited", s.contact)) != TAKEN) {
     die("a producer with 3 MiB to lock could not push", NULL);
   }
+  (void)setenv("VERBS_TEST_REGISTER", "1", 1);
+  if (status_of(spawn("child-limited", s.contact)) != TAKEN) {
+    die("a producer with 3 MiB to lock could not push an array that it had registered", NULL);
+  }
+  (void)unsetenv("VERBS_TEST_REGISTER");
   (void)unsetenv("VERBS_TEST_LIMIT");
   server_stop(&s);
 }

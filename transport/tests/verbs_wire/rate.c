@@ -10,7 +10,7 @@
 #include "rig.h"
 
 /* Bytes per second of steps into a server's slots, once these are allocated and registered. */
-double push_rate(const char *contact, uint64_t mebibytes, int steps) {
+double push_rate(const char *contact, uint64_t mebibytes, int steps, bool registered) {
   beamcast_error error = {0};
   sample sc = {
       .volume = {512, 512, mebibytes}, .arrays = 1, .type = {BEAMCAST_FLOAT32}, .components = {1}};
@@ -19,6 +19,9 @@ double push_rate(const char *contact, uint64_t mebibytes, int steps) {
   memset(memory, 3, bytes);
   brick b = whole(&sc, memory);
   bc_sender *sender = connect_as(contact, 0, 1, (uint64_t)getpid(), 300);
+  if (registered) {
+    must(bc_sender_register(sender, memory, bytes, &error), "register", &error);
+  }
   double begin = 0;
   const int warm = 3;
   for (int step = 0; step < warm + steps; step++) {
@@ -30,16 +33,16 @@ double push_rate(const char *contact, uint64_t mebibytes, int steps) {
     must(bc_sender_end(sender, "{}", &error), "end", &error);
   }
   double took = seconds() - begin;
-  (void)munmap(memory, bytes);
   bc_sender_close(sender);
+  (void)munmap(memory, bytes);
   return (double)bytes * steps / took;
 }
 
-void rate(uint64_t mebibytes, int steps) {
+void rate(uint64_t mebibytes, int steps, bool registered) {
   server s;
   server_start(&s, 1, &(bc_stream_settings){.policy = BC_LATEST, .slots = 2});
   (void)printf("%s %llu MiB: %.1f MB/s\n", wire, (unsigned long long)mebibytes,
-               1e-6 * push_rate(s.contact, mebibytes, steps));
+               1e-6 * push_rate(s.contact, mebibytes, steps, registered));
   server_stop(&s);
 }
 

@@ -83,11 +83,13 @@ void *produce(void *producer);
 
 /* The tests, by file. */
 void test_voxels(void), test_again(void), test_abandon(void);                     /* voxels.c */
+void test_registered(void);                                                       /* registered.c */
 void test_killed(void), test_gone(void), test_unplugged(void);                    /* ends.c */
 void child_pushes(const char *contact), child_serves(const char *path);           /* ends.c */
 void test_limit(void), test_device(void), test_devices(void), test_network(void); /* choice.c */
 void child_limited(const char *contact), child_serves_limited(const char *path);  /* choice.c */
-double push_rate(const char *contact, uint64_t mebibytes, int steps);             /* rate.c */
-void rate(uint64_t mebibytes, int steps), serve(void);                            /* rate.c */
+/* registered: the array is. */
+double push_rate(const char *contact, uint64_t mebibytes, int steps, bool registered); /* rate.c */
+void rate(uint64_t mebibytes, int steps, bool registered), serve(void);                /* rate.c */
 
 #endif
