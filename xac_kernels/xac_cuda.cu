@@ -28,10 +28,7 @@ struct xac_device {
   int number = 0, architecture = 0;
   xac_device_brick brick;
   buffer table, light, open, visible, rgba, depth, limit, report;
-  uint64_t table_version = 0, light_version = 0;
-  /* What the macrocells' bits that lie on the device were made of. */
-  uint64_t visible_volume = 0, visible_table = 0;
-  int visible_everywhere = 0;
+  uint64_t table_version = 0, light_version = 0, visible_version = 0;
 };
 
 static int cuda_failed(cudaError_t code, const char *what, beamcast_error *error) {
@@ -74,24 +71,12 @@ static int upload_to(buffer *to, const void *from, size_t bytes, const char *wha
 }
 
 /* The macrocells' bits and the colour table. */
-static int upload_colours(xac_device *d, xac_renderer *r, const xac_frame *f,
-                          beamcast_error *error) {
-  int code = BEAMCAST_OK;
-  const int everywhere = (f->kernel & XAC_USER) && xac_user_everywhere(r->user);
-  if (d->visible_volume != r->volume_version || d->visible_table != r->table_version ||
-      d->visible_everywhere != everywhere) {
-    std::vector<unsigned> bits(2 * r->ranges.count);
-    for (size_t i = 0; i < r->ranges.count; i++) {
-      xac_visible_bits(r, i, &bits[2 * i]);
-    }
-    d->visible_volume = 0;
-    code = upload_to(&d->visible, bits.data(), bits.size() * sizeof(unsigned),
+static int upload_colours(xac_device *d, xac_renderer *r, beamcast_error *error) {
+  int code = xac_visible_build(r, error);
+  if (code == BEAMCAST_OK && d->visible_version != r->visible.version) {
+    code = upload_to(&d->visible, r->visible.bits, 2 * r->ranges.count * sizeof(unsigned),
                      "the grid of value ranges", error);
-    if (code == BEAMCAST_OK) {
-      d->visible_volume = r->volume_version;
-      d->visible_table = r->table_version;
-      d->visible_everywhere = everywhere;
-    }
+    d->visible_version = code == BEAMCAST_OK ? r->visible.version : 0;
   }
   if (code == BEAMCAST_OK && d->table_version != r->table_version) {
     code = upload_to(&d->table, r->table, XAC_TABLE * 16, "the colour table", error);
@@ -104,7 +89,7 @@ static int upload_changes(xac_device *d, xac_renderer *r, const xac_frame *f,
                           beamcast_error *error) {
   int code = d->brick.finish(d->number, &r->volume, r->volume_version, error);
   if (code == BEAMCAST_OK) {
-    code = upload_colours(d, r, f, error);
+    code = upload_colours(d, r, error);
   }
   if (code == BEAMCAST_OK && (f->kernel & (2 | 4)) && d->light_version != r->light_version) {
     code = upload_to(&d->light, r->coarse.light, r->coarse.count * 4, "light", error);

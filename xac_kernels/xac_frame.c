@@ -189,31 +189,10 @@ int xac_frame_build(xac_renderer *r, const xac_camera *camera, const xac_quality
 
 /* --- macrocells ------------------------------------------------------------------------------ */
 
-void xac_visible_bits(const xac_renderer *r, size_t macrocell, unsigned *bits) {
-  const float *lo = r->ranges.lo + macrocell * XAC_SUBCELLS;
-  const float *hi = r->ranges.hi + macrocell * XAC_SUBCELLS;
-  float scale, bias;
-  xac_table_mapping(r, &scale, &bias);
-  int everywhere = (r->shading.kernel & XAC_USER) && r->user && xac_user_everywhere(r->user);
-  bits[0] = bits[1] = 0;
-  for (int i = 0; i < XAC_SUBCELLS; i++) {
-    if (!(lo[i] <= hi[i])) {
-      continue;
-    }
-    /* One entry to either side allows for rounding in the kernels. */
-    float a = lo[i] * scale + bias - 1.0f, b = hi[i] * scale + bias + 1.0f;
-    int first = a > 0.0f ? (a < XAC_TABLE - 1 ? (int)a : XAC_TABLE - 1) : 0;
-    int last = b > 0.0f ? (b < XAC_TABLE - 1 ? (int)b : XAC_TABLE - 1) : 0;
-    if (everywhere || r->shown_before[last + 1] != r->shown_before[first]) {
-      bits[i >> 5] |= 1u << (i & 31);
-    }
-  }
-}
-
 /* Fills in the box around what shows something; 0 when nothing does. */
 static int make_macrocell(const xac_renderer *r, const int64_t *at, size_t number,
                           xac_macrocell *m) {
-  xac_visible_bits(r, number, m->visible);
+  memcpy(m->visible, r->visible.bits + 2 * number, sizeof m->visible);
   if ((m->visible[0] | m->visible[1]) == 0) {
     return 0;
   }
@@ -379,7 +358,10 @@ int xac_frame_macrocells(xac_renderer *r, const xac_frame *frame, const xac_came
                          size_t *count, beamcast_error *error) {
   *count = 0;
   const int64_t *grid = r->ranges.grid;
-  int code = reserve(r, r->ranges.count, error);
+  int code = xac_visible_build(r, error);
+  if (code == BEAMCAST_OK) {
+    code = reserve(r, r->ranges.count, error);
+  }
   int64_t *order = malloc((size_t)(grid[0] + grid[1] + grid[2] + 1) * sizeof *order);
   if (code != BEAMCAST_OK || order == NULL) {
     free(order);

@@ -21,6 +21,15 @@ typedef struct xac_ranges {
   int any;        /* some voxel is finite */
 } xac_ranges;
 
+/* Which subcells show something. */
+typedef struct xac_visible {
+  unsigned *bits; /* [ranges.count][2] */
+  size_t capacity;
+  uint64_t volume, colors; /* versions that the bits are of */
+  int everywhere;          /* a user's kernel shows what the colours do not */
+  uint64_t version;        /* of the bits; 0: none yet */
+} xac_visible;
+
 /* The coarse global grid of light. */
 typedef struct xac_coarse {
   int factor;  /* points of the volume per coarse cell and axis */
@@ -58,6 +67,7 @@ struct xac_renderer {
   float table_steps;      /* step / unit_distance the table was made for; 0: none */
   uint32_t *shown_before; /* [XAC_TABLE + 1] entries before this one that show something */
 
+  xac_visible visible;
   xac_macrocell *macrocells;
   xac_rectangle *rectangles;
   size_t macrocell_capacity;
@@ -68,7 +78,7 @@ struct xac_renderer {
   xac_user *user, *user_before; /* in use; what takes its place when it has to be stopped */
   char stopped[256];            /* the sentence when one was stopped since the last load */
   xac_device *device;
-  uint64_t volume_version, table_version, light_version;
+  uint64_t volume_version, colors_version, table_version, light_version;
 };
 
 /* xac_ranges.c */
@@ -94,7 +104,9 @@ int xac_frame_build(xac_renderer *r, const xac_camera *camera, const xac_quality
 /* Macrocells that show something, front to back, with where in the picture. */
 int xac_frame_macrocells(xac_renderer *r, const xac_frame *frame, const xac_camera *camera,
                          size_t *count, beamcast_error *error);
-void xac_visible_bits(const xac_renderer *r, size_t macrocell, unsigned *bits);
+
+/* xac_visible.c: brings renderer.visible up to date */
+int xac_visible_build(xac_renderer *r, beamcast_error *error);
 
 /* xac_cpu.c; stopped: why the user's kernel was, the picture is not finished then */
 int xac_draw_cpu(xac_renderer *r, const xac_frame *frame, const xac_camera *camera,

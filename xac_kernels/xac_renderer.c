@@ -96,6 +96,7 @@ void xac_destroy(xac_renderer *r) {
   free(r->entries);
   free(r->table);
   free(r->shown_before);
+  free(r->visible.bits);
   free(r->macrocells);
   free(r->rectangles);
   free(r->lists);

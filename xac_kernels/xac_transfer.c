@@ -105,6 +105,7 @@ int xac_set_transfer(xac_renderer *r, const xac_transfer *t, beamcast_error *err
   r->value_range[1] = t->range[1];
   r->unit_distance = t->unit_distance;
   r->table_steps = 0.0f;
+  r->colors_version++;
   r->coarse.fresh = 0;
   r->shown_before[0] = 0;
   for (int i = 0; i < XAC_TABLE; i++) {

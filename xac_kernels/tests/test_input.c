@@ -355,9 +355,54 @@ static void every_type_reads_the_same_values(void **state) {
   xac_destroy(r);
 }
 
+/* One renderer draws again and again; what it keeps in between must fit. */
+static void what_shows_follows_colours_and_volume(void **state) {
+  (void)state;
+  static float values[2][20 * 20 * 20];
+  for (int i = 0; i < 20 * 20 * 20; i++) {
+    values[0][i] = 0.3f;
+    values[1][i] = 0.7f;
+  }
+  static const float low[] = {1, 1, 1, 1, 1, 1, 1, 0, 1, 1, 1, 0, 1, 1, 1, 0},
+                     high[] = {1, 1, 1, 0, 1, 1, 1, 0, 1, 1, 1, 0, 1, 1, 1, 1};
+  static const struct {
+    int volume;
+    const float *colors;
+    int shows;
+  } turns[] = {{0, high, 0}, {0, low, 1}, {1, low, 0}, {1, high, 1}, {0, high, 0}, {1, high, 1}};
+  beamcast_error error = {0, ""};
+  xac_renderer *r = xac_create(scene_policy(), 2, &error);
+  assert_non_null(r);
+  xac_camera camera;
+  xac_quality quality;
+  const double eye[3] = {9.5, 9.5, 100}, focus[3] = {9.5, 9.5, 0}, up[3] = {0, 1, 0};
+  assert_int_equal(xac_camera_look_at(&camera, 9, 9, eye, focus, up, 0, 5, &error), 0);
+  xac_quality_default(&quality, 0.5);
+  for (size_t i = 0; i < sizeof turns / sizeof *turns; i++) {
+    const xac_volume volume = {.type = BEAMCAST_FLOAT32,
+                               .data = values[turns[i].volume],
+                               .dims = {20, 20, 20},
+                               .whole = {20, 20, 20},
+                               .index_to_world = {1, 0, 0, 0, 0, 1, 0, 0, 0, 0, 1, 0}};
+    const xac_transfer transfer = {turns[i].colors, 4, {0, 1}, 1.0};
+    float image[9 * 9 * 4];
+    xac_image out = {.rgba = image};
+    if (i == 0 || turns[i].volume != turns[i - 1].volume) {
+      assert_int_equal(xac_set_volume(r, &volume, &error), 0);
+    }
+    if (i == 0 || turns[i].colors != turns[i - 1].colors) {
+      assert_int_equal(xac_set_transfer(r, &transfer, &error), 0);
+    }
+    assert_int_equal(xac_render(r, &camera, &quality, &out, NULL, &error), 0);
+    assert_int_equal(image[4 * 40 + 3] > 0.1f, turns[i].shows);
+  }
+  xac_destroy(r);
+}
+
 int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(what_is_not_finite_is_not_drawn),
+      cmocka_unit_test(what_shows_follows_colours_and_volume),
       cmocka_unit_test(constant_and_hollow_volumes_are_drawn),
       cmocka_unit_test(one_voxel_thick_volumes_are_drawn_one_cell_thick),
       cmocka_unit_test(absurd_parameters_give_a_sentence),

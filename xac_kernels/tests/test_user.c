@@ -129,6 +129,29 @@ static void a_kernel_sees_value_gradient_and_neighbours(void **state) {
   xac_destroy(r);
 }
 
+static void a_kernel_may_show_what_the_colours_hide(void **state) {
+  (void)state;
+  static const float hidden[] = {1, 0, 0, 0, 1, 0, 0, 0};
+  xac_renderer *r = ready();
+  beamcast_error e = {0, ""};
+  float c[4];
+  const xac_transfer t = {hidden, 2, {0, 1}, 1.0};
+  assert_int_equal(xac_set_transfer(r, &t, &e), 0);
+  write_kernel("XAC_KERNEL(p, color) { color->a = 1; }\n");
+  if (xac_user_load(r, file, &e) == BEAMCAST_ERR_UNSUPPORTED) {
+    skip();
+  }
+  use(r);
+  middle(r, c);
+  assert_true(c[3] == 0.0f);
+  write_kernel("XAC_EVERYWHERE\nXAC_KERNEL(p, color) { color->a = 1; }\n");
+  assert_int_equal(xac_user_load(r, file, &e), 0);
+  use(r);
+  middle(r, c);
+  assert_true(c[3] > 0.99f);
+  xac_destroy(r);
+}
+
 /* The light stands above the middle of the picture, 10 off the volume's middle. */
 static void a_kernel_is_given_the_direction_towards_a_point_light(void **state) {
   (void)state;
@@ -325,6 +348,7 @@ int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(a_kernel_draws_with_its_parameters_and_is_reloaded),
       cmocka_unit_test(a_kernel_sees_value_gradient_and_neighbours),
+      cmocka_unit_test(a_kernel_may_show_what_the_colours_hide),
       cmocka_unit_test(a_kernel_is_given_the_direction_towards_a_point_light),
       cmocka_unit_test(bad_kernels_give_a_sentence_and_the_last_good_one_stays),
       cmocka_unit_test(a_kernel_that_runs_away_on_real_data_is_stopped),
