@@ -217,7 +217,8 @@ void vtkXACVolumeMapper::Render(vtkRenderer *renderer, vtkVolume *vtkNotUsed(vol
   for (vtkXACVolumeMapper *mapper : shown) {
     coarse = turning ? std::max(coarse, mapper->InteractiveCoarseness) : 1;
   }
-  if (!in.Picture.Begin(renderer, coarse)) {
+  const int reduction = this->ImageReduction;
+  if (!in.Picture.Begin(renderer, turning ? (coarse + reduction - 1) / reduction : 1)) {
     return;
   }
   double direction[3];

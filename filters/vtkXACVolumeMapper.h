@@ -38,8 +38,10 @@ public:
   vtkSetMacro(SampleDistance, double);
   vtkGetMacro(SampleDistance, double);
   ///@}
-  /// Times coarser in picture and step while interacting, 1..8.
+  /// Times coarser in picture and step while interacting, 1..8; of the picture's, what is
+  /// composited is so already by ImageReduction.
   vtkSetClampMacro(InteractiveCoarseness, int, 1, 8);
+  vtkSetClampMacro(ImageReduction, int, 1, 20);
   vtkSetMacro(Jitter, bool);
   vtkSetMacro(Nearest, bool);
   vtkSetClampMacro(Ambient, double, 0.0, 1.0);
@@ -100,7 +102,7 @@ private:
   struct Internals;
   std::unique_ptr<Internals> Internal;
   double SampleDistance = 0.0;
-  int InteractiveCoarseness = 2;
+  int InteractiveCoarseness = 2, ImageReduction = 1;
   bool Jitter = false, Nearest = false;
   double Ambient = 0.25, Diffuse = 0.75, Specular = 0.25, SpecularPower = 20.0, Anisotropy = 0.0;
   double OcclusionStrength = 1.0, OcclusionRadius = 0.0;

@@ -135,6 +135,10 @@ int vtkXACVolumeRepresentation::ProcessViewRequest(vtkInformationRequestKey *req
     this->Mapper()->Prepare(this->Actor, controller);
     auto view = vtkPVRenderView::SafeDownCast(in->Get(vtkPVView::VIEW()));
     if (view) {
+      // While the view turns, what several ranks composite has fewer pixels.
+      const bool several = controller && controller->GetNumberOfProcesses() > 1;
+      this->Mapper()->SetImageReduction(several ? view->GetInteractiveRenderImageReductionFactor()
+                                                : 1);
       this->TakePeeling(view);
       this->Mapper()->CheckCut(view->GetRenderer());
     }

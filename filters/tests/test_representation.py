@@ -53,6 +53,18 @@ def save(simple, view, folder, name):
     simple.SaveScreenshot(os.path.join(folder, name + ".png"), view, ImageResolution=SIZE)
 
 
+def pixels(view):
+    """What the window shows, [pixels][3]."""
+    from vtkmodules.util.numpy_support import vtk_to_numpy
+    from vtkmodules.vtkRenderingCore import vtkWindowToImageFilter
+    image = vtkWindowToImageFilter()
+    image.SetInput(view.GetRenderWindow())
+    image.ShouldRerenderOff()
+    image.ReadFrontBufferOff()
+    image.Update()
+    return vtk_to_numpy(image.GetOutput().GetPointData().GetScalars())[:, :3].astype(int)
+
+
 def status(display):
     display.UpdatePropertyInformation()
     return str(display.GetProperty("XACStatus"))
@@ -86,6 +98,13 @@ def scenes(port, folder):
     assert "kernel.c" in said and " ms a frame" in said, said
     declared = str(display.GetProperty("XACDeclaredParameters"))
     assert "level=160" in declared and "bands=7" in declared and "How many" in declared, declared
+    # While the view turns, pixels are twice as wide, also where ranks composite a reduced picture.
+    display.XACKernel = "local"
+    simple.Render(view)
+    view.SMProxy.InteractiveRender()
+    middle = pixels(view).reshape(SIZE[1], SIZE[0], 3)[70:130, 70:130]
+    changes = (middle[:, 1:] != middle[:, :-1]).any(axis=2).mean()
+    assert 0.3 < changes < 0.55, "pixels while turning are %.1f wide" % (1 / changes)
     # Light as arrays; what is shaded is chosen by itself.
     simple.Hide(wavelet, view)
     shade = simple.BeamcastShadeVolume(Input=wavelet, Window=[30, 280])
@@ -161,8 +180,6 @@ def turning(folder):
     """Coarser while the view turns, full when it stands; labels never mixed; the window of values."""
     import numpy as np
     from paraview import simple
-    from vtkmodules.util.numpy_support import vtk_to_numpy
-    from vtkmodules.vtkRenderingCore import vtkWindowToImageFilter
     plugin(simple)
     view = new_view(simple)
     wavelet = simple.Wavelet(WholeExtent=[-20, 20, -20, 20, -20, 20])
@@ -174,12 +191,7 @@ def turning(folder):
     display.XACKernel, display.XACLabels, display.XACInteractiveCoarseness = "plain", 1, 4
 
     def grab():
-        image = vtkWindowToImageFilter()
-        image.SetInput(view.GetRenderWindow())
-        image.ShouldRerenderOff()
-        image.ReadFrontBufferOff()
-        image.Update()
-        return vtk_to_numpy(image.GetOutput().GetPointData().GetScalars())[:, :3].astype(int)
+        return pixels(view)
 
     simple.Render(view)
     still = grab()
