@@ -5,6 +5,7 @@ import asyncio
 import json
 import os
 import shlex
+import signal
 import statistics
 import subprocess
 import sys
@@ -112,6 +113,7 @@ def main():
 
 
 if __name__ == "__main__":
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # so that what was started ends, too
     if sys.argv[1:2] == ["far"]:
         far(*sys.argv[2:])
     elif sys.argv[1:2] == ["near"]:
