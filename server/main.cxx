@@ -10,12 +10,14 @@
 #include "Requests.h"
 #include "Signals.h"
 
+#include "vtkClientServerInterpreter.h"
 #include "vtkClientSocket.h"
 #include "vtkCompositeMultiProcessController.h"
 #include "vtkInitializationHelper.h"
 #include "vtkMPIController.h"
 #include "vtkPVPluginLoader.h"
 #include "vtkPVPluginTracker.h"
+#include "vtkPVSessionCore.h"
 #include "vtkPVSessionServer.h"
 #include "vtkPVVersion.h"
 #include "vtkProcessModule.h"
@@ -140,14 +142,30 @@ vtkSmartPointer<vtkSocketController> WaitForClient(Door &door, Ranks &ranks, Req
   return nullptr;
 }
 
+/* Makes a rank's sessions, one after another. The wrappers of ParaView's classes know the
+ * interpreter that they were registered with last by its address alone, and would leave a new one
+ * that has this address without any class. So the last one is kept until there is another. */
+class Sessions {
+public:
+  vtkSmartPointer<vtkPVSessionServer> New() {
+    auto session = vtkSmartPointer<vtkPVSessionServer>::New();
+    this->LastInterpreter = session->GetSessionCore()->GetInterpreter();
+    return session;
+  }
+
+private:
+  vtkSmartPointer<vtkClientServerInterpreter> LastInterpreter;
+};
+
 /* Rank 0: one client's session, from its first message until it has left or the server is to end.
  */
-void ServeClient(vtkSocketController *client, Door &door, Ranks &ranks, Requests &requests) {
+void ServeClient(vtkSocketController *client, Sessions &sessions, Door &door, Ranks &ranks,
+                 Requests &requests) {
   vtkProcessModule *process = vtkProcessModule::GetProcessModule();
   vtkSocketCommunicator *communicator =
       vtkSocketCommunicator::SafeDownCast(client->GetCommunicator());
   ranks.Tell(ServerCall::BeginSession);
-  vtkPVSessionServer *session = vtkPVSessionServer::New();
+  auto session = sessions.New();
   auto *clients = vtkCompositeMultiProcessController::SafeDownCast(
       session->GetController(vtkPVSession::CLIENT));
   clients->RegisterController(client);
@@ -181,15 +199,16 @@ void ServeClient(vtkSocketController *client, Door &door, Ranks &ranks, Requests
   }
   communicator->CloseConnection();
   process->UnRegisterSession(session);
-  session->Delete();
+  session = nullptr;
   ranks.Tell(ServerCall::EndSession);
 }
 
 void RunRoot(const ServerOptions &options, Door &door, Ranks &ranks, Requests &requests) {
   IdleTime idle(options.IdleMinutes);
+  Sessions sessions;
   while (auto client = WaitForClient(door, ranks, requests, idle, options.Reverse)) {
     std::cerr << "beamcast-server: client connected." << std::endl;
-    ServeClient(client, door, ranks, requests);
+    ServeClient(client, sessions, door, ranks, requests);
     client = nullptr;
     idle.Used();
     std::cerr << "beamcast-server: client left." << std::endl;
@@ -199,13 +218,14 @@ void RunRoot(const ServerOptions &options, Door &door, Ranks &ranks, Requests &r
 
 void RunOther(Ranks &ranks) {
   vtkProcessModule *process = vtkProcessModule::GetProcessModule();
+  Sessions sessions;
   vtkSmartPointer<vtkPVSessionServer> session;
   for (;;) {
     const ServerCall call = ranks.Next();
     CatchSignalsAgain();
     switch (call) {
     case ServerCall::BeginSession:
-      session = vtkSmartPointer<vtkPVSessionServer>::New();
+      session = sessions.New();
       process->RegisterSession(session);
       break;
     case ServerCall::EndSession:
