@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """Who is let in and who is not, told by the HTTP side alone; and the page behind a reverse proxy.
 
-BEAMCAST_JUPYTER names a `jupyter-lab` with jupyter-server-proxy: then the manual's cell is run in it, too.
+BEAMCAST_JUPYTER names a `jupyter-lab` with jupyter-server-proxy: then the manual's cell is run in it, too; BEAMCAST_SHOTS a
+folder for a picture of it.
 """
 import asyncio
 import json
@@ -18,6 +19,7 @@ ROOT = os.path.dirname(os.path.dirname(HERE))
 sys.path.insert(0, os.path.join(ROOT, "session", "tests"))
 import proxy  # noqa: E402
 import sessions  # noqa: E402
+import test_page  # noqa: E402
 
 async def answer(http, address, **more):
     async with http.post(address + "enter", **more) as response:
@@ -247,9 +249,17 @@ async def in_notebook(home, jupyter):
             await page.js("jupyterapp.commands.execute('notebook:run-all-cells').then(() => 0)")
             await page.until("document.querySelector('.jp-OutputArea iframe') !== null")
             (session,) = home.json("status")["sessions"]
-            home.run("push", "small.npy", "--to", session["id"])
+            shots, options = os.environ.get("BEAMCAST_SHOTS"), ["small.npy"]
+            if shots:  # for the manual
+                options = ["ct.npy", "--length-unit", "mm", "--spacing", test_page.head(home)[1]]
+            home.run("push", *options, "--to", session["id"])
             await page.until(frame)
-            if shots := os.environ.get("BEAMCAST_SHOTS"):
+            if shots:
+                await page.js("jupyterapp.commands.execute('application:toggle-left-area').then(() => 0)")
+                await page.until("(() => { const no = [...document.querySelectorAll('button')].find(b => b.innerText == 'No');"
+                                 " no?.click(); return no === undefined; })()")
+                await asyncio.sleep(3)  # the page takes the room
+                await page.until(frame)
                 await page.shoot(os.path.join(shots, "notebook.png"))
         home.run("stop", session["id"])
     finally:

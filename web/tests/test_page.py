@@ -50,6 +50,7 @@ async def pixels(page, selector):
 async def shoot(page, name, settled=True):
     if SHOTS:
         if settled:
+            await page.until(text("#message") + " == ''")
             await Watched(page).settled()
         await page.shoot(os.path.join(SHOTS, name + ".png"))
 
