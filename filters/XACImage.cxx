@@ -14,6 +14,7 @@
 #include "vtkUnsignedCharArray.h"
 
 #include <algorithm>
+#include <cmath>
 #include <cstdlib>
 #include <cstring>
 #include <sched.h>
@@ -33,6 +34,17 @@ void XACWhole::GetBounds(double bounds[6]) const {
       }
       bounds[2 * a] = std::min(bounds[2 * a], x);
       bounds[2 * a + 1] = std::max(bounds[2 * a + 1], x);
+    }
+  }
+}
+
+void XACWhole::Thicken(const double bounds[6], double thick[6]) const {
+  std::copy(bounds, bounds + 6, thick);
+  for (int j = 0; j < 3 && bounds[0] <= bounds[1]; j++) {
+    for (int a = 0; a < 3 && this->Extent[2 * j] == this->Extent[2 * j + 1]; a++) {
+      const double half = 0.5 * std::fabs(this->Direction[3 * a + j] * this->Spacing[j]);
+      thick[2 * a] -= half;
+      thick[2 * a + 1] += half;
     }
   }
 }

@@ -24,6 +24,8 @@ struct XACWhole {
   }
   // World bounds of the points; not valid when there are none.
   void GetBounds(double bounds[6]) const;
+  // The bounds of a part of it as they are drawn: a whole one point thick is drawn a cell thick.
+  void Thicken(const double bounds[6], double thick[6]) const;
 };
 
 // Extent of the image's points without ghost layers; empty (1 below 0) for a null image.

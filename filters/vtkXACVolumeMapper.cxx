@@ -78,8 +78,8 @@ std::string vtkXACVolumeMapper::GetStatus() {
                   static_cast<double>(in.Stats.samples) / in.Stats.milliseconds * 1e-3);
     text << line;
   }
-  for (const std::string &more :
-       {in.Problem, in.KernelProblem, in.CutProblem, in.Converted, std::string(in.Stats.notice)}) {
+  for (const std::string &more : {in.Problem, in.KernelProblem, in.CutProblem, in.StepProblem,
+                                  in.Converted, std::string(in.Stats.notice)}) {
     text << (more.empty() ? "" : "; ") << more;
   }
   return text.str();
@@ -155,11 +155,24 @@ void vtkXACVolumeMapper::CheckCut(vtkRenderer *renderer) {
 }
 
 void vtkXACVolumeMapper::FillQuality(int coarse, xac_quality *quality) {
-  const Internals &in = *this->Internal;
+  Internals &in = *this->Internal;
   const double *s = in.Whole.Spacing;
-  double step = this->SampleDistance > 0.0 && std::isfinite(this->SampleDistance)
-                    ? this->SampleDistance
-                    : 0.5 * std::min({std::fabs(s[0]), std::fabs(s[1]), std::fabs(s[2])});
+  const double voxel = std::min({std::fabs(s[0]), std::fabs(s[1]), std::fabs(s[2])});
+  double size = 0.0;
+  for (int a = 0; a < 3; a++) {
+    size += std::fabs(s[a]) * (in.Whole.Extent[2 * a + 1] - in.Whole.Extent[2 * a] + 1);
+  }
+  double step = 0.5 * voxel;
+  in.StepProblem.clear();
+  if (this->SampleDistance >= voxel / 64.0 && this->SampleDistance <= size) {
+    step = this->SampleDistance;
+  } else if (this->SampleDistance != 0.0) {
+    char line[160];
+    std::snprintf(line, sizeof line,
+                  "a sample distance of %g is not from %g to %g: half a voxel is taken",
+                  this->SampleDistance, voxel / 64.0, size);
+    in.StepProblem = line;
+  }
   xac_quality_default(quality, step * coarse);
   quality->jitter = this->Jitter;
   if (this->Cropping) {

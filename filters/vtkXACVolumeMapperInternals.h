@@ -34,7 +34,7 @@ struct vtkXACVolumeMapper::Internals {
   bool Ready = false;
   XACPicture Picture;
   xac_stats Stats = {};
-  std::string Problem, KernelProblem, CutProblem, Stopped, Converted;
+  std::string Problem, KernelProblem, CutProblem, StepProblem, Stopped, Converted;
   std::vector<double> Bounds; // of every rank
   vtkVolume *Prop = nullptr;
   bool WindowWanted = false;

@@ -21,6 +21,7 @@
 #include "vtkVolumeProperty.h"
 
 #include <algorithm>
+#include <sstream>
 #include <vector>
 
 vtkStandardNewMacro(vtkXACVolumeRepresentation);
@@ -122,7 +123,9 @@ int vtkXACVolumeRepresentation::ProcessViewRequest(vtkInformationRequestKey *req
     // The order of the ranks follows from where their parts are, so from the prop's place, too. The
     // view would leave a matrix out that it is given.
     double placed[6];
-    XACPlaceBounds(this->Actor->GetMatrix()->GetData(), this->DataBounds, placed);
+    double drawn[6];
+    whole.Thicken(this->DataBounds, drawn);
+    XACPlaceBounds(this->Actor->GetMatrix()->GetData(), drawn, placed);
     vtkPVRenderView::SetGeometryBounds(in, this, placed);
     const int ranks = controller ? controller->GetNumberOfProcesses() : 1;
     std::vector<double> bounds(placed, placed + 6);
@@ -224,24 +227,42 @@ void vtkXACVolumeRepresentation::SetScale(double x, double y, double z) {
   this->MarkModified();
 }
 
-#define XAC_FORWARD(Name, Type)                                                                    \
+void vtkXACVolumeRepresentation::NoteLimits(const char *name, double value, double least,
+                                            double most) {
+  this->Notes.erase(name);
+  if (!(value >= least && value <= most)) {
+    std::ostringstream text;
+    text << "; " << name << " of " << value << " is not from " << least << " to " << most;
+    this->Notes[name] = text.str();
+  }
+}
+
+// Limits as in the mapper's setters, and in the plugin's XML for the panel.
+#define XAC_FORWARD(Name, Type, Least, Most)                                                       \
   void vtkXACVolumeRepresentation::SetXAC##Name(Type value) {                                      \
+    this->NoteLimits("XAC" #Name, static_cast<double>(value), Least, Most);                        \
     this->Mapper()->Set##Name(value);                                                              \
   }
-XAC_FORWARD(UnitDistance, double)
-XAC_FORWARD(SampleDistance, double)
-XAC_FORWARD(InteractiveCoarseness, int)
-XAC_FORWARD(Jitter, bool)
-XAC_FORWARD(Ambient, double)
-XAC_FORWARD(Diffuse, double)
-XAC_FORWARD(Specular, double)
-XAC_FORWARD(SpecularPower, double)
-XAC_FORWARD(Anisotropy, double)
-XAC_FORWARD(OcclusionStrength, double)
-XAC_FORWARD(OcclusionRadius, double)
-XAC_FORWARD(LightKind, int)
-XAC_FORWARD(LightResolution, int)
+XAC_FORWARD(UnitDistance, double, 0.0, VTK_FLOAT_MAX)
+XAC_FORWARD(InteractiveCoarseness, int, 1, 8)
+XAC_FORWARD(Ambient, double, 0.0, 1.0)
+XAC_FORWARD(Diffuse, double, 0.0, 1.0)
+XAC_FORWARD(Specular, double, 0.0, 1.0)
+XAC_FORWARD(SpecularPower, double, 1.0, 1000.0)
+XAC_FORWARD(Anisotropy, double, -0.9, 0.9)
+XAC_FORWARD(OcclusionStrength, double, 0.0, 1.0)
+XAC_FORWARD(OcclusionRadius, double, 0.0, VTK_FLOAT_MAX)
+XAC_FORWARD(LightKind, int, 0, 2)
+XAC_FORWARD(LightResolution, int, 8, 512)
 #undef XAC_FORWARD
+
+void vtkXACVolumeRepresentation::SetXACSampleDistance(double distance) {
+  this->Mapper()->SetSampleDistance(distance);
+}
+
+void vtkXACVolumeRepresentation::SetXACJitter(bool on) {
+  this->Mapper()->SetJitter(on);
+}
 
 void vtkXACVolumeRepresentation::SetXACLabels(bool on) {
   this->Mapper()->SetNearest(on);
@@ -257,6 +278,9 @@ double *vtkXACVolumeRepresentation::GetXACWindow() {
 
 const char *vtkXACVolumeRepresentation::GetXACStatus() {
   this->Status = this->Mapper()->GetStatus();
+  for (const auto &note : this->Notes) {
+    this->Status += note.second;
+  }
   return this->Status.c_str();
 }
 

@@ -13,6 +13,9 @@
 #include "vtkImageVolumeRepresentation.h"
 #include "vtkWeakPointer.h"
 
+#include <map>
+#include <string>
+
 class vtkPVRenderView;
 class vtkXACReport;
 class vtkXACVolumeMapper;
@@ -84,6 +87,8 @@ private:
   void operator=(const vtkXACVolumeRepresentation &) = delete;
 
   vtkXACVolumeMapper *Mapper();
+  /// The status says so while a value lies outside its limits, or is none.
+  void NoteLimits(const char *name, double value, double least, double most);
   void TakePeeling(vtkPVRenderView *view);
   void GiveBackPeeling();
   vtkWeakPointer<vtkPVRenderView> Peeled;
@@ -93,6 +98,7 @@ private:
   double WholeBounds[6] = {1, -1, 1, -1, 1, -1};
   bool HasInput = false;
   std::string KernelName = "local", Status, Declared;
+  std::map<std::string, std::string> Notes;
 };
 
 #endif

@@ -235,6 +235,16 @@ def turning(folder):
         assert (grab() == lit).all(), "%s of %s changed the picture" % (name, value)
         assert any(word in status(display) for word in ("finite", "more than 0")), status(display)
         setattr(display, name, good)
+    for name, value in (("XACSampleDistance", nan), ("XACSampleDistance", 1e30), ("XACSampleDistance", 1e-30),
+                        ("XACOcclusionRadius", -5), ("XACLightResolution", 100000)):
+        good = getattr(display, name)
+        setattr(display, name, value)
+        simple.Render(view)
+        assert (grab() == lit).all(), "%s of %s changed the picture" % (name, value)
+        assert " is not from " in status(display), (name, value, status(display))
+        setattr(display, name, good)
+    simple.Render(view)
+    assert " is not from " not in status(display), status(display)
     whole = simple.Calculator(Input=labels, ResultArrayName="whole", Function="label", ResultArrayType="Id Type")
     simple.Hide(labels, view)
     copied = show(simple, view, whole, "XAC Volume", "whole")
