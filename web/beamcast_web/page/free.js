@@ -52,6 +52,7 @@ export class Free {
 
   open(are) {
     this.element.hidden = !are;
+    this.describe();
     if (are) this.fetch(false);
   }
 
@@ -114,7 +115,7 @@ export class Free {
   }
 
   describe() {
-    this.caption.textContent = this.plane ? `turned ${Math.round(this.azimuth)}°, tilted ${Math.round(this.elevation)}°` : "";
+    this.caption.textContent = this.plane ? `turned ${Math.round(this.azimuth)}°, tilted ${Math.round(this.elevation)}°` : this.shown ? "Fetching …" : "";
   }
 
   draw() {

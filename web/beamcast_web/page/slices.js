@@ -70,6 +70,7 @@ export class Slices {
   open(are) {
     for (const one of this.figures) {
       one.element.hidden = !are;
+      this.tell(one, one.pointer);
       one.fetch();
     }
   }
@@ -123,7 +124,7 @@ export class Slices {
     one.pointer = pointer;
     const at = pointer && this.voxel(one, pointer);
     if (!at) {
-      one.caption.textContent = one.plane ? one.axis + " " + one.plane.at + (one.plane.every > 1 ? ", every " + one.plane.every + " voxels" : "") : "";
+      one.caption.textContent = one.plane ? one.axis + " " + one.plane.at + (one.plane.every > 1 ? ", every " + one.plane.every + " voxels" : "") : this.shown ? "Fetching …" : "";
       return;
     }
     const { values, columns, every } = one.plane, [right, up] = ACROSS[one.axis];
