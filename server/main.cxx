@@ -178,15 +178,18 @@ void ServeClient(vtkSocketController *client, Sessions &sessions, Door &door, Ra
       break;
     }
     if (!communicator->HasBufferredMessages()) {
-      pollfd fds[4] = {{socket->GetSocketDescriptor(), POLLIN, 0},
+      pollfd fds[4] = {{socket->GetSocketDescriptor(), POLLIN | POLLRDHUP, 0},
                        {GetSignalDescriptor(), POLLIN, 0},
                        {requests.GetDescriptor(), POLLIN, 0},
                        {door.GetDescriptor(), POLLIN, 0}};
       poll(fds, 4, LOOK_AROUND_MS);
-      ClientRequest request;
-      (void)requests.Next(true, request);
-      if ((fds[3].revents & POLLIN) != 0) {
-        door.Refuse();
+      /* who comes after a client that has left waits until that is dealt with */
+      if ((fds[0].revents & (POLLRDHUP | POLLHUP | POLLERR)) == 0) {
+        ClientRequest request;
+        (void)requests.Next(true, request);
+        if ((fds[3].revents & POLLIN) != 0) {
+          door.Refuse();
+        }
       }
       if (fds[0].revents == 0) {
         continue;

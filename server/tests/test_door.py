@@ -3,10 +3,12 @@
 strangers, who can't hold up those that may; and a client that listens is connected to, again and again."""
 import os
 import random
+import signal
 import socket
 import subprocess
 import sys
 import tempfile
+import time
 
 import harness
 
@@ -21,6 +23,35 @@ def enters(port, connect_id):
     assert simple.servermanager.ActiveConnection is not None
     source = harness.open_stream(simple)
     source.UpdatePipeline()
+
+
+def stays(port, connect_id):
+    enters(port, connect_id)
+    print("is in", flush=True)
+    signal.pause()
+
+
+def waiting_at(port):
+    """Connections to a port that nobody has taken yet."""
+    lines = subprocess.run(["ss", "-Hltn", "sport = :%d" % port], capture_output=True, text=True, check=True).stdout
+    return int(lines.split()[1])
+
+
+def who_comes_next_is_let_in(server):
+    """Though the server has not noticed yet that the client before has left."""
+    first = server.client("stays", CONNECT_ID, wait=False)
+    assert first.stdout.readline() == "is in\n", first.stdout.read()
+    os.kill(server.ready["pid"], signal.SIGSTOP)
+    try:
+        first.kill()
+        first.wait(harness.LIMIT)
+        second = server.client("enters", CONNECT_ID, wait=False)
+        while waiting_at(server.port) == 0 and second.poll() is None:
+            time.sleep(0.01)
+    finally:
+        os.kill(server.ready["pid"], signal.SIGCONT)
+    out = second.communicate(timeout=harness.LIMIT)[0]
+    assert second.returncode == 0, (out, server.messages())
 
 
 def listens(port):
@@ -51,7 +82,7 @@ def main():
             server.client("enters", CONNECT_ID)
             server.client("enters", CONNECT_ID + 1, check=False)
             assert "has not the connect id" in server.messages(), server.messages()
-            server.client("enters", CONNECT_ID)
+            who_comes_next_is_let_in(server)
             silent.close()
 
     with socket.socket() as probe:
@@ -76,4 +107,4 @@ def main():
 
 
 if __name__ == "__main__":
-    harness.main({"enters": enters, "listens": listens}, main)
+    harness.main({"enters": enters, "stays": stays, "listens": listens}, main)
