@@ -89,13 +89,16 @@ def kept_steps(home, contact):
     """Steps that are kept are fetched by their number, whatever is shown; those that have gone are told apart."""
     sys.path.insert(0, sessions.PYTHON)
     import beamcast
-    arrays = {}
-    with beamcast.connect(home.json("status", contact)["contact"]) as stream:
+    arrays, path = {}, home.json("status", contact)["contact"]
+    with beamcast.connect(path) as stream:
         for step in itertools.count():  # a step that is dropped is gone: the next one has the next number
             array = np.full((6, 7, 8), step, "u2")
             if stream.begin_step(step) and stream.put(array, name="density") and stream.put(array + 1000, name="other") \
                     and stream.end_step() and stream.wait():
                 arrays[step] = array
+                text, _ = beamcast._core.call_viewer(path, '{"verb": "state"}', 60)
+                shown = json.loads(text)["shown"]  # the newest, though the step of the view's time, 0, is kept
+                assert (shown["step"], shown["range"]) == (step, [step, step]), shown
             if len(arrays) == 9:
                 break
     *_, one, _, another, _, newest = arrays

@@ -44,7 +44,8 @@ class Viewer:
         self.labels = labels.Labels(self)  # over the volume
         self.points = points.Points(self)  # beside it
         simple._DisableFirstRenderCameraReset()
-        self.live = simple.BeamcastStream(registrationName=stream, StreamName=stream, Keep=keep)
+        self.live = simple.BeamcastStream(registrationName=stream, StreamName=stream, Keep=keep,
+                                          FollowNewest=1)  # the view's time, 0, may be that of a kept step
         self.view = simple.CreateView("RenderView")
         self.view.ViewSize = list(SIZE)
         self.view.UseColorPaletteForBackground = 0
