@@ -134,6 +134,11 @@ static int load(beamcast_hdf5_file *file, beamcast_error *error) {
     result = inspect_tiff(file, error);
   } else if (file->options.raw.size[0] > 0 || is_raw(file->path)) {
     result = inspect_raw(file, error);
+  } else if (file->options.raw.type != 0 || file->options.raw.skip > 0) {
+    result = beamcast_fail(error, BEAMCAST_ERR_ARGUMENT,
+                           "%s: a type and bytes to skip are for raw files, .raw or .vol; one of "
+                           "another name needs its size, too",
+                           file->path);
   } else {
     int listed = 0;
     result = open_hdf5(file, &listed, error);

@@ -203,11 +203,30 @@ static const char *leaf(const char *path) {
   return slash != NULL ? slash + 1 : path;
 }
 
+/* The types whose voxels have so many bytes, as the end of a sentence; "" where there are none. */
+static void types_that_fit(double bytes, char text[120]) {
+  static const char *const types[] = {[1] = "uint8 or int8",
+                                      [2] = "uint16, int16 or float16",
+                                      [4] = "float32, uint32 or int32",
+                                      [8] = "float64, uint64 or int64"};
+  if (bytes == 1 || bytes == 2 || bytes == 4 || bytes == 8) {
+    snprintf(text, 120, "; it would be whole with %s", types[(int)bytes]);
+  }
+}
+
 int inspect_raw(beamcast_hdf5_file *file, beamcast_error *error) {
-  beamcast_hdf5_raw_layout raw = file->options.raw;
+  const beamcast_hdf5_raw_layout *given = &file->options.raw;
+  beamcast_hdf5_raw_layout raw = {0};
   char data[200] = "", path[4200];
-  if (raw.size[0] == 0) {
-    find_layout(file->path, &raw, data);
+  find_layout(file->path, &raw, data);
+  if (given->size[0] > 0) {
+    memcpy(raw.size, given->size, sizeof raw.size);
+  }
+  raw.type = given->type != 0 ? given->type : raw.type;
+  raw.skip = given->skip > 0 ? given->skip : raw.skip;
+  raw.big_endian = raw.big_endian || given->big_endian;
+  for (int axis = 0; axis < 3; axis++) {
+    raw.spacing[axis] = given->spacing[axis] > 0 ? given->spacing[axis] : raw.spacing[axis];
   }
   struct stat status;
   if (data_path(file->path, data, path) != 0 || stat(path, &status) != 0) {
@@ -215,23 +234,38 @@ int inspect_raw(beamcast_hdf5_file *file, beamcast_error *error) {
                          leaf(file->path));
   }
   const double voxels = (double)raw.size[0] * (double)raw.size[1] * (double)raw.size[2];
+  const uint64_t size = (uint64_t)status.st_size,
+                 length = size - (raw.skip < size ? raw.skip : size);
+  if (raw.type == 0 && voxels == (double)length) {
+    raw.type = BEAMCAST_UINT8;
+  }
   if (!(voxels >= 1) || voxels > 1e18 || voxel_type_size(raw.type) == 0) {
+    char fitting[120] = "";
+    types_that_fit((double)length / voxels, fitting);
     return beamcast_fail(
         error, BEAMCAST_ERR_ARGUMENT,
         "the size and type of the raw file %s are not known: put them into its name "
         "(bone_512x512x300_uint16.raw) or a sidecar (.mhd, .info, .json), or give them (`beamcast "
-        "push` with --size X,Y,Z and --type T)",
-        file->path);
+        "push` with --size X,Y,Z and --type T)%s",
+        file->path, fitting);
   }
   const double bytes = voxels * (double)voxel_type_size(raw.type);
-  if ((double)raw.skip + bytes > (double)status.st_size) {
+  /* What follows the voxels is somebody's; but not where the size or the type are a guess of one's
+   * own. */
+  const int guessed = (given->size[0] > 0 || given->type != 0) && raw.skip == 0;
+  if ((double)raw.skip + bytes > (double)status.st_size ||
+      (guessed && bytes < (double)status.st_size)) {
+    char fitting[120] = "";
+    types_that_fit((double)length / voxels, fitting);
     return beamcast_fail(
         error, BEAMCAST_ERR_IO,
-        "%s has %lld bytes; %llu x %llu x %llu voxels of %s from byte %llu on need "
-        "%.0f",
-        path, (long long)status.st_size, (unsigned long long)raw.size[0],
-        (unsigned long long)raw.size[1], (unsigned long long)raw.size[2], voxel_type_name(raw.type),
-        (unsigned long long)raw.skip, bytes);
+        "%s has %lld bytes; %llu x %llu x %llu voxels of %s from byte %llu on need %.0f%s%s", path,
+        (long long)status.st_size, (unsigned long long)raw.size[0], (unsigned long long)raw.size[1],
+        (unsigned long long)raw.size[2], voxel_type_name(raw.type), (unsigned long long)raw.skip,
+        bytes, fitting,
+        fitting[0] == 0 && bytes < (double)status.st_size
+            ? "; --skip says how many come before them"
+            : "");
   }
   volume *v = volumes_add(file, "/", leaf(path));
   if (v == NULL || (v->data_file = strdup(path)) == NULL) {

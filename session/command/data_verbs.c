@@ -20,7 +20,7 @@ static const char push_help[] =
     "\n"
     "  --as NAME           what to call the array; else as in the file\n"
     "  --size X,Y,Z        voxels of a raw file, and their type, where neither its name nor a\n"
-    "  --type T            sidecar says them: uint8, int16, float32, ...; uint8\n"
+    "  --type T            sidecar says them: uint8, int16, float32, ...\n"
     "  --skip BYTES        before the first voxel of a raw file\n"
     "  --spacing X,Y,Z     distance of voxels, in\n"
     "  --length-unit U     mm, um, ...\n"
@@ -179,10 +179,6 @@ int verb_push(int argc, char **argv) {
   if (file == NULL || o.to == NULL) {
     return say_wrong(argv[0], file == NULL ? "which file?" : "where to? --to CONTACT is missing");
   }
-  if (o.file.size[0] == 0 && (o.file.type != 0 || o.file.skip != 0)) {
-    return say_wrong(argv[0], "--type and --skip of a raw file need its --size X,Y,Z");
-  }
-  o.file.type = o.file.type != 0 ? o.file.type : BEAMCAST_UINT8;
   o.stream = o.points && o.stream == NULL ? "points" : o.stream;
   char contact[CONTACT_LIMIT];
   beamcast_error error = {0};

@@ -196,7 +196,7 @@ volume_source *source_open(const char *name, const source_wish *wish, beamcast_e
   }
   int code = split_name(name, path, &dataset, error);
   if (code == BEAMCAST_OK && ends_with(path, ".npy")) {
-    code = wish->size[0] == 0
+    code = wish->size[0] == 0 && wish->type == 0 && wish->skip == 0
                ? open_npy(source, path, error)
                : beamcast_fail(error, BEAMCAST_ERR_ARGUMENT,
                                "--size, --type and --skip are for raw files; %.300s says its own",

@@ -70,6 +70,19 @@ def what_files_lack(home, contact):
     array.tofile(os.path.join(home.path, "raw.bin"))
     home.run("push", "raw.bin", "--to", contact, "--size", "51x40x30", "--type", "int16", "--spacing", "1,2,3.5",
              "--length-unit", "um", "--unit", "HU", "--as", "my density")
+    os.link(os.path.join(home.path, "raw.bin"), os.path.join(home.path, "ct_51x40x30_int16.raw"))
+    os.link(os.path.join(home.path, "raw.bin"), os.path.join(home.path, "ct_51x40x30.raw"))
+    for name, more in (("ct_51x40x30_int16.raw", []), ("ct_51x40x30.raw", ["--type", "int16"])):
+        home.run("push", name, "--to", contact, *more)
+        assert home.json("retrieve", "--from", contact, "-o", "back.npy")["type"] == "int16"
+        assert np.array_equal(np.load(os.path.join(home.path, "back.npy")), array)
+    for words, says in ((["raw.bin", "--size", "51,40,30"], "int16"), (["raw.bin", "--size", "51,40,15", "--type", "int16"], "int32"),
+                        (["raw.bin", "--size", "51,40,29", "--type", "int16"], "--skip"), (["raw.bin", "--type", "int16"], "size"),
+                        (["int16.npy", "--type", "int16"], "raw files")):
+        err = home.run("push", *words, "--to", contact, status=1)[1]
+        assert says in err and err.count("\n") == 1, (words, err)
+    home.run("push", "raw.bin", "--to", contact, "--size", "51x40x30", "--type", "int16", "--spacing", "1,2,3.5",
+             "--length-unit", "um", "--unit", "HU", "--as", "my density")
     got = home.json("retrieve", "--from", contact, "-o", "back.h5")
     assert (got["array"], got["type"], got["unit"], got["length_unit"]) == ("my density", "int16", "HU", "um"), got
     with h5py.File(os.path.join(home.path, "back.h5")) as file:
@@ -108,7 +121,7 @@ def typed_wrong(home, contact):
         short.write(stream.read()[:5000])
     for status, *words in (
             (2, "psh"), (2, "push"), (2, "push", "float32.npy"), (2, "push", "float32.npy", "--to"),
-            (2, "push", "float32.npy", "--too", contact), (2, "push", "raw.bin", "--to", contact, "--type", "int16"),
+            (2, "push", "float32.npy", "--too", contact), (1, "push", "raw.bin", "--to", contact, "--type", "int16"),
             (2, "push", "raw.bin", "--to", contact, "--size", "5,0,5"),
             (1, "push", "raw.bin", "--to", contact, "--size", "5000,5,5"),
             (1, "push", "raw.bin", "--to", contact), (1, "push", "int16.npy", "--to", contact, "--size", "5,5,5"),
