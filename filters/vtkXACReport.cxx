@@ -22,6 +22,10 @@ const char *vtkXACReport::GetXACStatus() {
   return this->Representation ? this->Representation->GetXACStatus() : "";
 }
 
+const char *vtkXACReport::GetXACKernelProblem() {
+  return this->Representation ? this->Representation->GetXACKernelProblem() : "";
+}
+
 const char *vtkXACReport::GetXACDeclaredParameters() {
   return this->Representation ? this->Representation->GetXACDeclaredParameters() : "";
 }

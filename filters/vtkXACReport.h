@@ -27,6 +27,7 @@ public:
 
   ///@{ See vtkXACVolumeMapper; valid until the next call. Empty without a representation.
   const char *GetXACStatus();
+  const char *GetXACKernelProblem();
   const char *GetXACDeclaredParameters();
   double *GetXACWindow() VTK_SIZEHINT(2);
   ///@}

@@ -70,7 +70,8 @@ void vtkXACVolumeMapper::SetBrick(const int owned[6], const XACWhole &whole,
 std::string vtkXACVolumeMapper::GetStatus() {
   Internals &in = *this->Internal;
   std::ostringstream text;
-  text << (in.Renderer ? xac_describe(in.Renderer) : "not started") << "; kernel " << in.Kernel;
+  text << (in.Renderer ? xac_describe(in.Renderer) : "not started") << "; kernel "
+       << (in.KernelRefused ? "before " : "") << in.Kernel;
   if (in.Stats.milliseconds > 0.0) {
     char line[160];
     std::snprintf(line, sizeof line, "; %.1f ms a frame, %.0f million samples/s",
@@ -78,11 +79,18 @@ std::string vtkXACVolumeMapper::GetStatus() {
                   static_cast<double>(in.Stats.samples) / in.Stats.milliseconds * 1e-3);
     text << line;
   }
-  for (const std::string &more : {in.Problem, in.KernelProblem, in.CutProblem, in.StepProblem,
-                                  in.Converted, std::string(in.Stats.notice)}) {
+  for (const std::string &more : {in.Problem, in.KernelProblem, in.ParameterProblem, in.CutProblem,
+                                  in.StepProblem, in.Converted, std::string(in.Stats.notice)}) {
     text << (more.empty() ? "" : "; ") << more;
   }
   return text.str();
+}
+
+std::string vtkXACVolumeMapper::GetKernelProblem() {
+  Internals &in = *this->Internal;
+  const bool stopped =
+      in.Renderer && in.KernelProblem.empty() && XACKernelBits(in.Kernel.c_str()) < 0;
+  return stopped ? xac_user_stopped(in.Renderer) : in.KernelProblem;
 }
 
 std::string vtkXACVolumeMapper::GetDeclaredParameters() {

@@ -74,6 +74,9 @@ public:
 
   /// What is in use: back end, kernel, time of the last frame, and notices.
   std::string GetStatus();
+  /// Why the last picture was not drawn with the kernel that was set: what the compiler said, or
+  /// why it was stopped. Empty where it was.
+  std::string GetKernelProblem();
   /// Parameters that the loaded kernel declares, one a line: name, range, value, help.
   std::string GetDeclaredParameters();
 

@@ -19,7 +19,7 @@ struct vtkXACVolumeMapper::Internals {
   xac_renderer *Renderer = nullptr;
   std::string Backend = "auto", Kernel = "local", Parameters;
   std::string LoadedBackend, LoadedKernel;
-  bool KernelChanged = true, KernelFailed = false;
+  bool KernelChanged = true, KernelFailed = false, KernelRefused = false;
   int Bits = XAC_LOCAL;
   int Owned[6] = {0, -1, 0, -1, 0, -1};
   XACWhole Whole;
@@ -34,7 +34,7 @@ struct vtkXACVolumeMapper::Internals {
   bool Ready = false;
   XACPicture Picture;
   xac_stats Stats = {};
-  std::string Problem, KernelProblem, CutProblem, StepProblem, Stopped, Converted;
+  std::string Problem, KernelProblem, ParameterProblem, CutProblem, StepProblem, Stopped, Converted;
   std::vector<double> Bounds; // of every rank
   vtkVolume *Prop = nullptr;
   bool WindowWanted = false;

@@ -41,6 +41,33 @@ bool vtkXACVolumeMapper::PrepareRenderer() {
   return true;
 }
 
+namespace {
+// A word "name=value"; what is wrong with it, or "".
+std::string SetKernelParameter(xac_renderer *renderer, const std::string &word) {
+  const size_t equals = word.find('=');
+  char *end = nullptr;
+  const double value =
+      equals == std::string::npos ? 0.0 : std::strtod(word.c_str() + equals + 1, &end);
+  if (end == nullptr || *end != 0 || end == word.c_str() + equals + 1) {
+    return "a parameter is given as name=number, not as " + word;
+  }
+  const std::string name = word.substr(0, equals);
+  beamcast_error error = {0, ""};
+  if (xac_user_set(renderer, name.c_str(), value, &error) != BEAMCAST_OK) {
+    return error.message;
+  }
+  for (int i = 0; i < xac_user_parameters(renderer); i++) {
+    const xac_parameter *p = xac_user_parameter(renderer, i);
+    if (name == p->name && !(value >= p->minimum && value <= p->maximum)) {
+      std::ostringstream text;
+      text << name << " of " << value << " is not from " << p->minimum << " to " << p->maximum;
+      return text.str();
+    }
+  }
+  return "";
+}
+} // namespace
+
 void vtkXACVolumeMapper::PrepareKernel() {
   Internals &in = *this->Internal;
   int bits = XACKernelBits(in.Kernel.c_str());
@@ -48,28 +75,26 @@ void vtkXACVolumeMapper::PrepareKernel() {
   if (bits >= 0) {
     in.Bits = bits;
     in.KernelProblem.clear();
+    in.KernelRefused = false;
   } else if (in.KernelChanged) {
     beamcast_error error = {0, ""};
     if (xac_user_load(in.Renderer, in.Kernel.c_str(), &error) == BEAMCAST_OK) {
       in.Bits = xac_user_kernel_bits(in.Renderer);
       in.KernelProblem.clear();
+      in.KernelRefused = false;
     } else {
       in.KernelProblem = error.message; // the last good kernel draws on
-      in.KernelFailed = true;
+      in.KernelFailed = in.KernelRefused = true;
       vtkWarningMacro(<< error.message);
     }
   }
   in.KernelChanged = false;
+  in.ParameterProblem.clear();
   if ((in.Bits & XAC_USER) && !*xac_user_stopped(in.Renderer)) {
     std::istringstream words(in.Parameters);
     for (std::string word; words >> word;) {
-      size_t equals = word.find('=');
-      beamcast_error error = {0, ""};
-      if (equals != std::string::npos &&
-          xac_user_set(in.Renderer, word.substr(0, equals).c_str(),
-                       std::atof(word.c_str() + equals + 1), &error) != BEAMCAST_OK) {
-        in.KernelProblem = error.message;
-      }
+      const std::string wrong = SetKernelParameter(in.Renderer, word);
+      in.ParameterProblem = wrong.empty() ? in.ParameterProblem : wrong;
     }
   }
 }

@@ -284,6 +284,11 @@ const char *vtkXACVolumeRepresentation::GetXACStatus() {
   return this->Status.c_str();
 }
 
+const char *vtkXACVolumeRepresentation::GetXACKernelProblem() {
+  this->KernelProblem = this->Mapper()->GetKernelProblem();
+  return this->KernelProblem.c_str();
+}
+
 const char *vtkXACVolumeRepresentation::GetXACDeclaredParameters() {
   this->Declared = this->Mapper()->GetDeclaredParameters();
   return this->Declared.c_str();

@@ -53,6 +53,7 @@ public:
   void MeasureXACWindow();
   double *GetXACWindow() VTK_SIZEHINT(2);
   const char *GetXACStatus();
+  const char *GetXACKernelProblem();
   const char *GetXACDeclaredParameters();
   ///@}
   ///@{ A crop box beside that of the stock volume representation, in the same terms.
@@ -97,7 +98,7 @@ private:
   int Owned[6] = {0, -1, 0, -1, 0, -1};
   double WholeBounds[6] = {1, -1, 1, -1, 1, -1};
   bool HasInput = false;
-  std::string KernelName = "local", Status, Declared;
+  std::string KernelName = "local", Status, KernelProblem, Declared;
   std::map<std::string, std::string> Notes;
 };
 

@@ -215,6 +215,7 @@ def turning(folder):
     simple.Render(view)
     assert (grab() == full).all(), "a kernel that does not compile changed the picture"
     assert "bad.c:2" in status(display) and "nonsense" in status(display), status(display)
+    assert "kernel before " + bad in status(display), status(display)
     away = os.path.join(folder, "away.c")
     with open(away, "w") as stream:  # in the trial run the parameter is 0
         stream.write("XAC_PARAMETER(int, endless, 0, 1, 0, \"Never ends\")\n"

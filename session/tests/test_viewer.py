@@ -167,6 +167,20 @@ def folder_group(home, contact):
     assert state.st_mode & 0o777 == 0o640, oct(state.st_mode)
 
 
+def kernels(home, contact):
+    """A kernel file that can't draw is told of, and no picture is made with another."""
+    for name, body, says in (("bad.c", "color->r = nonsense;", "bad.c:1"), ("endless.c", "while (1) color->r = 1;", "loops"),
+                             ("red.c", "color->g = color->b = 0;", None)):
+        path = os.path.join(home.path, name)
+        with open(path, "w", encoding="ascii") as file:
+            file.write("XAC_KERNEL(p, color) { %s }\n" % body)
+        err = home.run("screenshot", "--from", contact, "-o", name + ".png", "--kernel", path, status=1 if says else 0)[1]
+        assert says is None or says in err, err
+        assert os.path.exists(os.path.join(home.path, name + ".png")) == (says is None), name
+    err = home.run("screenshot", "--from", contact, "-o", "no.png", "--kernel", "/none.c", status=1)[1]
+    assert "no kernel file /none.c" in err, err
+
+
 def refusals(home, contact):
     home.run("contact", contact, "--view-only", "-o", "view.json")
     home.run("contact", contact, "--push-only", "-o", "push.json")
@@ -183,6 +197,7 @@ def refusals(home, contact):
                   ("connect-back", contact, "--port", "4")):
         out, err = home.run(*words, status=1)
         assert out == "" and err.startswith("beamcast: ") and err.count("\n") == 1, (words, out, err)
+    kernels(home, contact)
     os.link(os.path.join(home.path, "ct.raw"), os.path.join(home.path, "bare.raw"))
     for hint, name in (("beamcast push", "ct.npy"), ("size and type", "bare.raw"), ("no HDF5 file", "view.json")):
         err = home.run("open", os.path.join(home.path, name), "--to", contact, status=1)[1]

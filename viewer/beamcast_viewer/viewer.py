@@ -221,6 +221,7 @@ class Viewer:
         colours.curves; quality: see colours.QUALITIES. What is None stays as it is."""
         self._need_volume()
         self._check(camera, preset, window, kernel, array, size)
+        kernel_before = self.kernel
         if quality is not None:
             if quality not in colours.QUALITIES:
                 raise errors.Refused(errors.ARGUMENT, "quality is one of %s" % ", ".join(colours.QUALITIES))
@@ -244,7 +245,22 @@ class Viewer:
             self.camera = dict(zip(("azimuth", "elevation", "zoom"), camera))
             self._place(camera)
         self._apply_look(self.window or self._find_window())
+        if kernel is not None and kernel not in colours.KERNELS:
+            self.render(quick=True)
+            try:
+                self._check_kernel()
+            except errors.Refused:
+                self.display.XACKernel = self.kernel = kernel_before
+                raise
         self.changed()
+
+    def _check_kernel(self):
+        """Refuses a kernel file with which the view was not drawn: what the compiler said, or why it was stopped."""
+        if self._representation() == "XAC Volume" and self.kernel not in colours.KERNELS:
+            self.display.UpdatePropertyInformation()
+            problem = _text(self.display, "XACKernelProblem")
+            if problem:
+                raise errors.Refused(errors.ARGUMENT, " ".join(problem.split()))
 
     def _place(self, place):
         camera.place(self.view, self.bounds(), *place)
@@ -270,6 +286,8 @@ class Viewer:
             colours.preset_name(preset)
         if window and not (numbers(window, 2) and window[0] < window[1]):
             wrong("a window is two numbers, the smaller one first")
+        if kernel is not None and "/" in kernel and not os.path.isfile(kernel):
+            wrong("there is no kernel file %s on the server", kernel)
         if kernel is not None and kernel not in colours.KERNELS and not os.path.isfile(kernel):
             wrong('there is no kernel "%s"; there are %s, or the path of a kernel file on the server',
                   kernel, ", ".join(colours.KERNELS))
@@ -321,6 +339,8 @@ class Viewer:
                 picture = self._slice_picture(*slice, tuple(self.view.ViewSize))
             else:
                 picture = self.capture()
+                if kernel is not None:
+                    self._check_kernel()
             return picture, self._provenance(camera, slice, picture.shape)
         finally:
             self.preset, self.kernel, self.window, self.curves = *before[:3], before[5]
