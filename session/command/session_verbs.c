@@ -126,7 +126,9 @@ static void print_time(const char *what, int64_t seconds) {
 static void print_session(const beamcast_session_info *info) {
   bool pending = info->state == BEAMCAST_SESSION_PENDING;
   printf("session   %s, %s", info->id, beamcast_session_state_name(info->state));
-  print_time(" since", pending ? info->created : info->start_time);
+  const bool over =
+      info->state == BEAMCAST_SESSION_ENDED || info->state == BEAMCAST_SESSION_CRASHED;
+  print_time(over ? ", started" : " since", pending ? info->created : info->start_time);
   print_time(", expected to start", pending ? info->start_time : 0);
   printf("%s%s\n", info->reason[0] != '\0' ? ": " : "", info->reason);
   if (info->login[0] != '\0') {

@@ -154,6 +154,19 @@ static int prepare(bs_keeper *keeper, char connect_id[16], beamcast_error *error
   return code == BEAMCAST_OK ? bs_record_write(record, keeper->folder, error) : code;
 }
 
+/* What comes and goes with every client, and what X says when all is well. */
+static bool is_chatter(const char *line) {
+  static const char *const starts[] = {"beamcast-server: client connected",
+                                       "beamcast-server: client left", "_XSERVTrans",
+                                       "Invalid MIT-MAGIC-COOKIE", "      after "};
+  for (size_t i = 0; i < sizeof starts / sizeof *starts; i++) {
+    if (strncmp(line, starts[i], strlen(starts[i])) == 0) {
+      return true;
+    }
+  }
+  return false;
+}
+
 /* The line of the log that says most: the server's last word, else the last one. */
 static void last_word(const char *log, char *word, size_t size) {
   char line[400];
@@ -164,7 +177,7 @@ static void last_word(const char *log, char *word, size_t size) {
     line[strcspn(line, "\n")] = '\0';
     bool from_server =
         strncmp(line, "beamcast-server: ", 17) == 0 || strncmp(line, "beamcast-viewer: ", 17) == 0;
-    if (strlen(line) > 3 && line[0] != '-' && (from_server || !of_server)) {
+    if (strlen(line) > 3 && line[0] != '-' && !is_chatter(line) && (from_server || !of_server)) {
       (void)snprintf(word, size, "%.200s", from_server ? line + 17 : line);
       of_server = from_server;
     }
@@ -286,10 +299,16 @@ static void conclude(bs_keeper *keeper, outcome why) {
   } else {
     info->state = BEAMCAST_SESSION_CRASHED;
     last_word(info->log, word, sizeof word);
-    (void)snprintf(
-        info->reason, sizeof info->reason, "the server died (mpiexec: %s %d): %.200s",
-        WIFSIGNALED(keeper->status) ? "signal" : "status",
-        WIFSIGNALED(keeper->status) ? WTERMSIG(keeper->status) : WEXITSTATUS(keeper->status), word);
+    /* mpiexec ends with 128 and the number of the signal that ended a rank */
+    const int status =
+        WIFSIGNALED(keeper->status) ? 128 + WTERMSIG(keeper->status) : WEXITSTATUS(keeper->status);
+    if (status > 128) {
+      (void)snprintf(info->reason, sizeof info->reason, "the server died (%s): %.200s",
+                     strsignal(status - 128), word);
+    } else {
+      (void)snprintf(info->reason, sizeof info->reason,
+                     "the server died (mpiexec: status %d): %.200s", status, word);
+    }
   }
 }
 

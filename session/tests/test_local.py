@@ -97,7 +97,8 @@ def crashed(home):
     sessions.wait_until(lambda: home.json("status", session["id"])["state"] == "crashed")
     sessions.wait_until(lambda: not home.processes())
     status = home.json("status", session["id"])
-    assert "died" in status["reason"] and os.path.exists(status["log"]), status
+    assert status["reason"].startswith("the server died (Killed)") and os.path.exists(status["log"]), status
+    assert "MAGIC" not in status["reason"] and "client" not in status["reason"], status
     assert not os.path.exists(home.servers)
     home.run("stop", session["id"])
     home.check_nothing_left()
