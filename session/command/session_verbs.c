@@ -86,16 +86,23 @@ static json_t *time_or_null(int64_t seconds) {
   return json_string(text);
 }
 
+/* The port of "cs://host:port"; null where there is none. */
+static json_t *port_or_null(const char *url) {
+  const char *colon = strrchr(url, ':');
+  return colon != NULL ? json_integer(strtol(colon + 1, NULL, 10)) : json_null();
+}
+
 static json_t *describe(const beamcast_session_info *info) {
   return json_pack(
-      "{s:s, s:s, s:o, s:o, s:o, s:o, s:o, s:o, s:s, s:s, s:o, s:i, s:o, s:o, s:o, s:o}", "id",
+      "{s:s, s:s, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:s, s:s, s:o, s:i, s:o, s:o, s:o, s:o}", "id",
       info->id, "state", beamcast_session_state_name(info->state), "contact",
-      text_or_null(info->contact), "paraview", text_or_null(info->paraview), "url",
-      text_or_null(info->url), "start_time", time_or_null(info->start_time), "reason",
-      text_or_null(info->reason), "connect_id_file", text_or_null(info->connect_id_file), "log",
-      info->log, "host", info->host, "slurm_job", text_or_null(info->slurm_job), "ranks",
-      info->ranks, "login", text_or_null(info->login), "estimate", text_or_null(info->estimate),
-      "client", text_or_null(info->client), "created", time_or_null(info->created));
+      text_or_null(info->contact), "paraview", text_or_null(info->paraview), "paraview_port",
+      port_or_null(info->paraview), "url", text_or_null(info->url), "start_time",
+      time_or_null(info->start_time), "reason", text_or_null(info->reason), "connect_id_file",
+      text_or_null(info->connect_id_file), "log", info->log, "host", info->host, "slurm_job",
+      text_or_null(info->slurm_job), "ranks", info->ranks, "login", text_or_null(info->login),
+      "estimate", text_or_null(info->estimate), "client", text_or_null(info->client), "created",
+      time_or_null(info->created));
 }
 
 /* What another machine of the user has to know: it comes over SSH, and nobody else sees it. */

@@ -53,7 +53,7 @@ def life_of_a_session(home):
     assert token not in log and connect_id not in log
 
     entry = entries(home)["Beamcast " + session["id"]]
-    assert entry.get("resource") == session["paraview"]
+    assert entry.get("resource") == session["paraview"] == "cs://localhost:%d" % session["paraview_port"]
     assert entry.find("ManualStartup/Options/Option[@name='PV_CONNECT_ID']/Range").get("default") == connect_id
 
     second = start_with_a_pipe(home)
