@@ -148,8 +148,8 @@ async def slices(page, array):
     await page.choose("#at-z", "60")
     await page.until(text("#about-z") + ".includes('z 60: %d')" % array[60, j, i])
     await shoot(page, "slices")
-    await page.js("location.reload()")  # all is as it was
-    await page.until("document.querySelector('#slice-z')?.dataset.at == '60' && document.querySelector('#slice-y').dataset.at && "
+    await page.js("window.old = true; location.reload()")  # all is as it was
+    await page.until("!window.old && document.querySelector('#slice-z')?.dataset.at == '60' && document.querySelector('#slice-y').dataset.at && "
                      "document.querySelector('#layout-slices').checked")
     await page.until(SHARP)
     await page.click("#slice-y")  # the others go there
