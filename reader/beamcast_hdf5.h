@@ -85,8 +85,8 @@ typedef struct beamcast_hdf5_volume {
 
 typedef struct beamcast_hdf5_file beamcast_hdf5_file;
 
-/* How a raw file is laid out; what is 0 is said by its sidecar or its name. A file of any name whose
- * size is given is a raw one. */
+/* How a raw file is laid out; what is 0 is said by its sidecar or its name. A file of any name
+ * whose size is given is a raw one. */
 typedef struct beamcast_hdf5_raw_layout {
   uint64_t size[3];  /* voxels in x, y, z; size[0] == 0: not given */
   int type;          /* of one voxel */
