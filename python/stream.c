@@ -254,18 +254,27 @@ static PyObject *stream_put(PyObject *object, PyObject *arguments) {
 
 /* --- arrays that stay ------------------------------------------------------------------------ */
 
-static PyObject *stream_register(PyObject *object, PyObject *array) {
-  stream_object *self = (stream_object *)object;
-  beamcast_error error = {0};
+/* A view of the array's memory, and the stream claimed for the call that follows. */
+static held_view *view_memory(stream_object *self, PyObject *array) {
   held_view *view = new_view(array, PyBUF_ANY_CONTIGUOUS);
-  if (view == NULL) {
-    return NULL;
-  }
-  if (!claim(self)) {
+  if (view != NULL && !claim(self)) {
     release_view(view);
     return NULL;
   }
-  int code = beamcast_register(self->stream, view->view.buf, (uint64_t)view->view.len, &error);
+  return view;
+}
+
+static PyObject *stream_register(PyObject *object, PyObject *array) {
+  stream_object *self = (stream_object *)object;
+  beamcast_error error = {0};
+  int code;
+  held_view *view = view_memory(self, array);
+  if (view == NULL) {
+    return NULL;
+  }
+  Py_BEGIN_ALLOW_THREADS /* pinning takes a while for many gigabytes */
+  code = beamcast_register(self->stream, view->view.buf, (uint64_t)view->view.len, &error);
+  Py_END_ALLOW_THREADS
   self->busy = false;
   if (code != BEAMCAST_OK) {
     release_view(view);
@@ -294,12 +303,8 @@ static PyObject *stream_unregister(PyObject *object, PyObject *array) {
   stream_object *self = (stream_object *)object;
   beamcast_error error = {0};
   int code;
-  held_view *view = new_view(array, PyBUF_ANY_CONTIGUOUS);
+  held_view *view = view_memory(self, array);
   if (view == NULL) {
-    return NULL;
-  }
-  if (!claim(self)) {
-    release_view(view);
     return NULL;
   }
   Py_BEGIN_ALLOW_THREADS

@@ -10,7 +10,7 @@
 #ifndef BeamcastCatalystBrickArray_h
 #define BeamcastCatalystBrickArray_h
 
-#include "ValueRange.h"
+#include "RangedArray.h"
 #include "XACParts.h"
 
 #include "vtkAOSDataArrayTemplate.h"
@@ -34,9 +34,7 @@ struct BorrowedArray {
 };
 
 template <class Value>
-class WholeBrickArray : public vtkAOSDataArrayTemplate<Value>, public XACParts {
-  using Ordinary = vtkAOSDataArrayTemplate<Value>;
-
+class WholeBrickArray : public RangedArray<vtkAOSDataArrayTemplate<Value>>, public XACParts {
 public:
   static WholeBrickArray *New() {
     auto *made = new WholeBrickArray;
@@ -47,22 +45,6 @@ public:
 protected:
   vtkObjectBase *NewInstanceInternal() const override {
     return NewOrdinaryArray<Value>();
-  }
-  using Ordinary::ComputeFiniteScalarRange;
-  using Ordinary::ComputeScalarRange;
-  bool ComputeScalarRange(double *ranges) override {
-    return this->Range(false, ranges);
-  }
-  bool ComputeFiniteScalarRange(double *ranges) override {
-    return this->Range(true, ranges);
-  }
-
-private:
-  bool Range(bool finite, double *ranges) {
-    ValueRange<Value> range(this->GetNumberOfComponents());
-    range.Add(this->GetPointer(0), this->GetNumberOfTuples());
-    range.Report(finite, ranges);
-    return this->GetNumberOfTuples() > 0;
   }
 };
 

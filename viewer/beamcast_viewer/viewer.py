@@ -251,6 +251,7 @@ class Viewer:
                 self._check_kernel()
             except errors.Refused:
                 self.display.XACKernel = self.kernel = kernel_before
+                self.changed()
                 raise
         self.changed()
 

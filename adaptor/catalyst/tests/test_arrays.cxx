@@ -50,6 +50,7 @@ template <class Value, class Plain> void Compare(Plain *plain) {
   whole->SetNumberOfComponents(components);
   whole->SetArray(values, Count * components, 1);
   SameRanges(whole.GetPointer(), plain);
+
   std::vector<Value> core, last[3];
   for (int64_t i = 0; i < Count; i++) {
     const int64_t x = i % Points[0], y = i / Points[0] % Points[1], z = i / Points[0] / Points[1];
