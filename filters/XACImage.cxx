@@ -93,7 +93,11 @@ void XACOwnedExtent(vtkImageData *image, int owned[6]) {
          (ghosts->GetValue(first) & vtkDataSetAttributes::DUPLICATECELL)) {
     first++;
   }
-  if (ghosts->GetNumberOfTuples() < count || first == count) {
+  if (ghosts->GetNumberOfTuples() < count) {
+    return;
+  }
+  if (first == count) { // where there are fewer cells than ranks, some have ghosts alone
+    std::copy(none, none + 6, owned);
     return;
   }
   const vtkIdType at[3] = {first % cells[0], first / cells[0] % cells[1],

@@ -67,6 +67,14 @@ void vtkXACVolumeMapper::SetBrick(const int owned[6], const XACWhole &whole,
   this->Internal->BrickChanged = true;
 }
 
+double *vtkXACVolumeMapper::GetBounds() {
+  double *bounds = this->Superclass::GetBounds();
+  if (bounds == this->Bounds) {
+    this->Internal->Whole.Thicken(bounds, bounds);
+  }
+  return bounds;
+}
+
 std::string vtkXACVolumeMapper::GetStatus() {
   Internals &in = *this->Internal;
   std::ostringstream text;

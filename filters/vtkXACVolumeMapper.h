@@ -80,6 +80,14 @@ public:
   /// Parameters that the loaded kernel declares, one a line: name, range, value, help.
   std::string GetDeclaredParameters();
 
+  ///@{ As drawn: where the whole volume is one point thick, a cell thick. What lies beyond is not
+  /// composited.
+  double *GetBounds() VTK_SIZEHINT(6) override;
+  void GetBounds(double bounds[6]) override {
+    this->Superclass::GetBounds(bounds);
+  }
+  ///@}
+
   void Render(vtkRenderer *renderer, vtkVolume *volume) override;
   void ReleaseGraphicsResources(vtkWindow *window) override;
 

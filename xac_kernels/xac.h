@@ -53,7 +53,8 @@ typedef struct xac_volume {
   int type;          /* beamcast_type of the voxels; all are read in place, as float32, with a
                         notice where that is not all of them (32-bit integers, float64) */
   const void *data;  /* first point of the core, kept and read until the next set or destroy */
-  int64_t dims[3];   /* points of the core in x, y, z; any 0: this rank has nothing to draw */
+  int64_t dims[3];   /* points of the core in x, y, z; any 0, or 1 where the whole volume has more:
+                        this rank has nothing to draw */
   int64_t stride[3]; /* elements from point to point in x, y, z; all 0: packed */
   /* The core's last plane in x, y, z where it lies apart from data, as in a brick whose upper
    * neighbour has the plane that they share; NULL: in data. The plane in z has all the core's

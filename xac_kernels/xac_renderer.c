@@ -152,6 +152,9 @@ int xac_set_volume(xac_renderer *r, const xac_volume *volume, beamcast_error *er
   if (!empty && v.data == NULL) {
     return beamcast_fail(error, BEAMCAST_ERR_ARGUMENT, "the brick has points but no data");
   }
+  for (int a = 0; a < 3; a++) {
+    empty |= v.dims[a] == 1 && v.whole[a] > 1; /* a plane of points without a cell of its own */
+  }
   if (!xac_invert(v.index_to_world, inverse)) {
     return beamcast_fail(error, BEAMCAST_ERR_ARGUMENT,
                          "the volume's index_to_world can't be inverted: no axis may be 0 long");

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""pvbatch draw.py PLUGIN FOLDER [HEAD]: draws a dense volume, and the head CT where given, with each kernel."""
+"""pvbatch draw.py PLUGIN FOLDER [HEAD]: draws a dense volume, tiny ones, and the head CT where given, with each kernel."""
 import sys
 from paraview.simple import *
 from vtkmodules.vtkIOImage import vtkPNGWriter
@@ -57,8 +57,9 @@ def draw(source, array, colors, opacities, eye, focus, name, kernels, near=None)
         display.XACKernel = kernels[-1]
         GetOpacityTransferFunction(array).Points = opacities
         view.CameraPosition, view.CameraFocalPoint = near
-        # some rank is off screen
-        SaveScreenshot("%s/%s-near.png" % (folder, name), view, ImageResolution=[300, 300])
+        for kernel in kernels:  # what lies below 0 is off screen, and with it a rank
+            display.XACKernel = kernel
+            SaveScreenshot("%s/%s-near-%s.png" % (folder, name, kernel), view, ImageResolution=[300, 300])
         ball = Sphere(Center=focus, Radius=25)
         Show(ball, view)
         view.CameraPosition, view.CameraFocalPoint = eye, focus
@@ -70,10 +71,15 @@ kernels = ["plain", "local", "scatter", "occlusion", "local+occlusion", "scatter
 wavelet = Wavelet(WholeExtent=[-30, 30, -30, 30, -30, 30])
 wavelet.UpdatePipeline()
 draw(wavelet, "RTData", [30, 0.9, 0.2, 0.1, 150, 0.3, 0.8, 0.4, 280, 0.2, 0.4, 1], [30, 0.01, 0.5, 0, 280, 0.12, 0.5, 0],
-     [120, -90, 60], [0, 0, 0], "dense", kernels, near=([40, -40, 70], [10, 10, 20]))
+     [120, -90, 60], [0, 0, 0], "dense", kernels, near=([10, -45, 22], [9, 30, 24]))
 thin = Wavelet(WholeExtent=[-30, 30, -30, 30, 0, 1])  # fewer planes than ranks: some are empty
 draw(thin, "RTData", [30, 0.9, 0.2, 0.1, 280, 0.2, 0.4, 1], [30, 0.3, 0.5, 0, 280, 0.9, 0.5, 0],
-     [60, -60, 90], [0, 0, 0], "thin", ["local", "occlusion"])
+     [60, -60, 90], [0, 0, 0], "thin", kernels)
+# One point thick in one, two and three axes, and fewer cells than ranks: what is drawn is wider than the points.
+for size in ([1, 1, 1], [2, 1, 1], [1, 1, 5], [1, 4, 3], [4, 3, 1], [3, 3, 3]):
+    few = Wavelet(WholeExtent=sum(([0, n - 1] for n in size), []))
+    draw(few, "RTData", [0, 0.9, 0.2, 0.1, 280, 0.2, 0.4, 1], [0, 0.5, 0.5, 0, 280, 0.7, 0.5, 0],
+         [6, -12, 9], [0.5 * n - 0.5 for n in size], "few-%d-%d-%d" % tuple(size), ["local", "scatter+occlusion"])
 if len(sys.argv) > 3:
     head = ImageReader(FileNames=[sys.argv[3]], DataScalarType="short", DataByteOrder="LittleEndian",
                        DataExtent=[0, 255, 0, 255, 0, 107], DataSpacing=[0.957, 0.957, 1.5], FileDimensionality=3)

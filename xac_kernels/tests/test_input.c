@@ -88,20 +88,30 @@ static void constant_and_hollow_volumes_are_drawn(void **state) {
 
 static void one_voxel_thick_volumes_are_drawn_one_cell_thick(void **state) {
   (void)state;
-  for (int axis = 0; axis < 3; axis++) {
-    int n[3] = {17, 18, 19};
-    n[axis] = 1;
+  static const int shapes[][3] = {{1, 18, 19}, {17, 1, 19}, {17, 18, 1}, {1, 1, 5},
+                                  {4, 1, 1},   {1, 2, 1},   {1, 1, 1}};
+  for (size_t i = 0; i < 3 * (sizeof shapes / sizeof *shapes); i++) {
+    const int *n = shapes[i / 3], axis = (int)(i % 3);
+    if (n[axis] != 1) {
+      continue;
+    }
     scene s;
     scene_make(&s, n[0], n[1], n[2], constant);
     const float colors[] = {1, 1, 1, 0.5f, 1, 1, 1, 0.5f};
     s.transfer.rgba = colors;
     s.transfer.range[1] = 10.0;
+    const double up[3] = {0.1, 1, 0.2};
+    double focus[3], eye[3];
+    for (int a = 0; a < 3; a++) {
+      focus[a] = 0.5 * (n[a] - 1);
+      eye[a] = focus[a] + (a == axis ? 9.0 : 0.0);
+    }
+    xac_camera_look_at(&s.camera, 32, 32, eye, focus, up, 0.0, 0.4, NULL);
     for (int kernel = 0; kernel < 7; kernel++) {
       if (kernel == 3) {
         continue;
       }
       s.shading.kernel = kernel;
-      scene_look(&s, 32, axis == 0, axis == 1, axis == 2, 1.0);
       float *image = scene_draw(&s, one, 0, 0);
       assert_true(all_finite(image, 32 * 32 * 4));
       assert_true(fabsf(image[4 * (16 * 32 + 16) + 3] - 0.5f) < 0.05f);
@@ -109,6 +119,40 @@ static void one_voxel_thick_volumes_are_drawn_one_cell_thick(void **state) {
     }
     scene_free(&s);
   }
+}
+
+static void a_plane_that_a_neighbour_has_too_adds_nothing(void **state) {
+  (void)state;
+  static const float values[9] = {1, 1, 1, 1, 1, 1, 1, 1, 1};
+  static const float colors[] = {1, 1, 1, 0.5f, 1, 1, 1, 0.5f};
+  beamcast_error e = {0, ""};
+  xac_renderer *r = xac_create(scene_policy(), 1, &e);
+  xac_volume v = {.type = BEAMCAST_FLOAT32,
+                  .data = values,
+                  .dims = {3, 3, 1},
+                  .start = {0, 0, 2}, /* its neighbour has planes 0 to 2 */
+                  .whole = {3, 3, 3},
+                  .index_to_world = {1, 0, 0, 0, 0, 1, 0, 0, 0, 0, 1, 0}};
+  xac_transfer t = {colors, 2, {0, 1}, 1.0};
+  xac_shading shading;
+  xac_shading_default(&shading);
+  shading.kernel = XAC_OCCLUSION;
+  assert_int_equal(xac_set_volume(r, &v, &e), 0);
+  assert_int_equal(xac_set_transfer(r, &t, &e), 0);
+  assert_int_equal(xac_set_shading(r, &shading, &e), 0);
+  int64_t *cells, sum = 0, counted = 0, bins[4];
+  size_t count;
+  assert_int_equal(xac_light_contribute(r, &cells, &count, &e), 0);
+  for (size_t i = 0; i < count; i++) {
+    sum += cells[i];
+  }
+  assert_int_equal(sum, 0);
+  assert_int_equal(xac_histogram(r, 0.0, 2.0, bins, 4, &e), 0);
+  for (int i = 0; i < 4; i++) {
+    counted += bins[i];
+  }
+  assert_int_equal(counted, 0);
+  xac_destroy(r);
 }
 
 static xac_renderer *ready(beamcast_error *error) {
@@ -405,6 +449,7 @@ int main(void) {
       cmocka_unit_test(what_shows_follows_colours_and_volume),
       cmocka_unit_test(constant_and_hollow_volumes_are_drawn),
       cmocka_unit_test(one_voxel_thick_volumes_are_drawn_one_cell_thick),
+      cmocka_unit_test(a_plane_that_a_neighbour_has_too_adds_nothing),
       cmocka_unit_test(absurd_parameters_give_a_sentence),
       cmocka_unit_test(bad_settings_leave_the_picture),
       cmocka_unit_test(light_of_absurd_sizes_is_worked_out),
