@@ -231,6 +231,17 @@ bool bc_receiver_next_call(bc_receiver *r, bc_call_info *info) {
   return call != NULL;
 }
 
+bool bc_receiver_is_awaited(bc_receiver *r, uint64_t id) {
+  pthread_mutex_lock(&r->lock);
+  const bc_call *call = r->calls;
+  while (call != NULL && (call->id != id || call->state != CALL_TAKEN)) {
+    call = call->next;
+  }
+  const bool awaited = call != NULL && call->conn != NULL;
+  pthread_mutex_unlock(&r->lock);
+  return awaited;
+}
+
 int bc_receiver_reply(bc_receiver *r, uint64_t id, int code, const char *sentence, const char *json,
                       const void *data, uint64_t size, beamcast_error *error) {
   int result = BEAMCAST_OK;

@@ -42,6 +42,9 @@ int bc_receiver_serve_calls(bc_receiver *receiver, beamcast_error *error);
 /* The call that has waited longest; false if there is none. */
 bool bc_receiver_next_call(bc_receiver *receiver, bc_call_info *call);
 
+/* Whether who made a call that was taken still waits for its answer. */
+bool bc_receiver_is_awaited(bc_receiver *receiver, uint64_t id);
+
 /* Answers a call. code: beamcast_code, with a sentence where it is not BEAMCAST_OK. json, data: may
  * be NULL; copied. Nothing happens if the caller is gone meanwhile. ERR_ARGUMENT if the answer is
  * too large: then the caller is told that. */

@@ -136,6 +136,11 @@ PyObject *Reply(PyObject *, PyObject *arguments) {
   Py_RETURN_NONE;
 }
 
+PyObject *IsAwaited(PyObject *, PyObject *argument) {
+  const unsigned long long id = PyLong_AsUnsignedLongLong(argument);
+  return PyErr_Occurred() ? nullptr : PyBool_FromLong(bc_receiver_is_awaited(Handle(), id));
+}
+
 PyObject *Activity(PyObject *, PyObject *) {
   return PyLong_FromUnsignedLongLong(BeamcastReceiver::Get()->GetActivity());
 }
@@ -157,6 +162,7 @@ PyMethodDef methods[] = {{"contact", Contact, METH_NOARGS, nullptr},
                          {"serve_calls", ServeCalls, METH_NOARGS, nullptr},
                          {"next_call", NextCall, METH_NOARGS, nullptr},
                          {"reply", Reply, METH_VARARGS, nullptr},
+                         {"is_awaited", IsAwaited, METH_O, nullptr},
                          {"activity", Activity, METH_NOARGS, nullptr},
                          {"signal_descriptor", SignalDescriptor, METH_NOARGS, nullptr},
                          {"is_to_end", IsToEnd, METH_NOARGS, nullptr},

@@ -31,7 +31,7 @@ static const char open_help[] =
     "HDF5, NeXus, TIFF stacks, raw.\n"
     "\n"
     "  --stride X,Y,Z          every how many voxels; else as many as fit memory\n"
-    "  --time-limit SEC        600\n"
+    "  --time-limit SEC        600; reading ends with it, as with Ctrl-C\n"
     "  --json                  one JSON object: shown\n";
 
 static bool read_pixels(const char *text, void *to) {

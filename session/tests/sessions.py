@@ -11,6 +11,7 @@ import subprocess
 import sys
 import tempfile
 import time
+import zlib
 
 BUILD = os.environ.get("BEAMCAST_BUILD", "")
 COMMAND = os.path.join(BUILD, "bin", "beamcast")
@@ -30,6 +31,18 @@ def need(*programs):
     for name in ("beamcast", "beamcast-keeper", "beamcast-server"):
         if not os.path.exists(os.path.join(BUILD, "bin", name)):
             skip(name + " was not built")
+
+
+def slow_file(path):
+    """2 GiB that take seconds to read: one and the same chunk, packed so that each byte has to be worked out."""
+    import h5py
+    import numpy as np
+    chunk = np.random.default_rng(1).integers(0, 64, (16, 1024, 1024), "u1")
+    packed = zlib.compress(chunk.tobytes(), 1)
+    with h5py.File(path, "w") as file:
+        data = file.create_dataset("slow", (2048, 1024, 1024), "u1", chunks=chunk.shape, compression="gzip")
+        for z in range(0, len(data), len(chunk)):
+            data.id.write_direct_chunk((z, 0, 0), packed)
 
 
 class Home:
@@ -112,6 +125,15 @@ class Home:
                     found.append(subprocess.run(["nsenter", "--uts", "--target", str(pid), "hostname"],
                                                 capture_output=True, text=True, check=False).stdout.strip())
         return found
+
+    def memory(self):
+        """Bytes that its processes have in memory."""
+        pages = 0
+        for pid in self.processes():
+            with contextlib.suppress(OSError):
+                with open("/proc/%d/statm" % pid) as stream:
+                    pages += int(stream.read().split()[1])
+        return pages * os.sysconf("SC_PAGE_SIZE")
 
     def command_lines(self):
         lines = []

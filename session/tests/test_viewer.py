@@ -249,8 +249,24 @@ def files(home, contact, array):
         about = json.loads(file["entry/process/source"][()])
     assert about["shown"]["source"].endswith("ct.h5") and about["look"]["window"] and about["versions"]["paraview"]
     cropped(home, contact, array)
+    cancelled(home, contact)
     home.run("push", "ct.npy", "--to", contact)  # what is newer is shown
     sessions.wait_until(lambda: shoot(home, contact)[1]["Source"] == "ct.npy")
+
+
+def cancelled(home, contact):
+    """Who no longer waits for a file ends its reading; what was shown is shown."""
+    sessions.slow_file(os.path.join(home.path, "slow.h5"))
+    log = home.json("status", contact)["log"]
+    before, most = shoot(home, contact)[1]["Source"], home.memory() + (64 << 20)
+    for word in (signal.SIGINT, signal.SIGKILL):
+        opening = home.popen("open", "slow.h5", "--to", contact, "--stride", "1,1,1")
+        sessions.wait_until(lambda: home.memory() > most)
+        opening.send_signal(word)
+        assert opening.wait(sessions.LIMIT) != 0
+        assert shoot(home, contact)[1]["Source"] == before
+    with open(log) as stream:
+        assert stream.read().count("The read was cancelled") == 2
 
 
 def crop(contact, box):

@@ -307,10 +307,15 @@ static void callers_that_leave_do_no_harm(void **state) {
     if (kind == 1) {
       assert_true(bc_receiver_next_call(s.receiver, &call));
       assert_int_equal(poll(&item, 1, 0), 0);
+      assert_true(bc_receiver_is_awaited(s.receiver, call.id));
     }
     bc_close_fd(&fd);
     bc_writer_free(&writer);
     if (kind == 1) {
+      for (int i = 0; i < 6000 && bc_receiver_is_awaited(s.receiver, call.id); i++) {
+        (void)usleep(10000);
+      }
+      assert_false(bc_receiver_is_awaited(s.receiver, call.id));
       assert_memory_equal(call.data, "\0\1\2", 3);
       answer(s.receiver, &call);
     } else { /* it is forgotten, or taken just before */

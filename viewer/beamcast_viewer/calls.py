@@ -22,6 +22,8 @@ class Calls:
         self.receiver = receiver
         self.descriptor = receiver.serve_calls()
         self._verbs = {}
+        self._number = None  # of the call that is being answered
+        viewer.on_wait(lambda *_: self._number is not None and not receiver.is_awaited(self._number))
         self.add("state", self._state, view=True)
         self.add("screenshot", self._screenshot, view=True)
         self.add("set", self._set)
@@ -37,8 +39,10 @@ class Calls:
     def take(self):
         """Answers all calls that wait."""
         while (call := self.receiver.next_call()) is not None:
-            number, full, text, data = call
-            self.receiver.reply(number, *self._answer(full, text, data))
+            self._number, full, text, data = call
+            answer = self._answer(full, text, data)
+            self.receiver.reply(self._number, *answer)
+            self._number = None
 
     def _answer(self, full, text, data):
         try:

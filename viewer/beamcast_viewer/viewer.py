@@ -65,23 +65,31 @@ class Viewer:
 
     def on_wait(self, listener):
         """listener(doing, part) is called while all wait for something long, from part 0.0 to 1.0; then with None, None.
-        Nothing else runs meanwhile."""
+        Nothing else runs meanwhile. It returns True to end what is waited for."""
         self._waiting_listeners.append(listener)
 
     def read(self, reader, doing):
-        """Updates a reader; says how far this rank is."""
+        """Updates a reader; says how far this rank is. Refused when it was to end before it was done."""
+        ended = []
+
         def tell(what, part):
-            for listener in self._waiting_listeners:
-                listener(what, part)
+            return any([listener(what, part) for listener in self._waiting_listeners])
+
+        def look(algorithm, _):
+            if tell(doing, algorithm.GetProgress()) or self.receiver.is_to_end():
+                ended.append(True)
+                algorithm.SetAbortExecute(1)  # the other ranks hear of it
 
         algorithm = reader.GetClientSideObject()
-        observer = algorithm.AddObserver("ProgressEvent", lambda caller, _: tell(doing, caller.GetProgress()))
+        observer = algorithm.AddObserver("ProgressEvent", look)
         tell(doing, 0.0)
         try:
             reader.UpdatePipeline()
         finally:
             algorithm.RemoveObserver(observer)
             tell(None, None)
+        if ended:
+            raise errors.Refused(errors.REFUSED, "%s was cancelled" % doing)
 
     def changed(self):
         self._changes += 1
@@ -112,10 +120,22 @@ class Viewer:
         if not os.path.exists(path):
             raise errors.Refused(errors.IO, "there is no file %s on %s" % (path, socket.gethostname()))
         reader = simple.BeamcastVolumeReader(FileName=[path])
+        try:
+            self._read_volume(reader, path, dataset, stride)
+        except Exception:
+            simple.Delete(reader)
+            raise
+        self._show(reader)
+        self.path, self.dataset = os.path.abspath(path), _text(reader, "Dataset")
+        self._sampled = None
+        self.adopt(True)
+        self.changed()
+        return self.state()["shown"]
+
+    def _read_volume(self, reader, path, dataset, stride):
         reader.UpdatePipelineInformation()
         names = _texts(reader, "DatasetList")
         if dataset and dataset not in names:
-            simple.Delete(reader)
             raise errors.Refused(errors.ARGUMENT, "%s has no volume %s; it has %s"
                                  % (path, dataset, ", ".join(names[:8]) or "none"))
         reader.Dataset = dataset or (names[0] if names else "")
@@ -124,15 +144,7 @@ class Viewer:
         extent = reader.GetDataInformation().GetExtent()
         if extent[0] > extent[1]:
             reader.UpdatePropertyInformation()
-            why = _text(reader, "Notice") or "%s holds no volume that can be read" % path
-            simple.Delete(reader)
-            raise errors.Refused(errors.IO, why)
-        self._show(reader)
-        self.path, self.dataset = os.path.abspath(path), _text(reader, "Dataset")
-        self._sampled = None
-        self.adopt(True)
-        self.changed()
-        return self.state()["shown"]
+            raise errors.Refused(errors.IO, _text(reader, "Notice") or "%s holds no volume that can be read" % path)
 
     def show_stream(self):
         """Shows the newest step again after a file."""

@@ -9,7 +9,7 @@ import time
 
 from aiohttp import WSMsgType
 
-from . import way
+from . import peek, way
 
 ENTER = 20  # seconds until a browser has shown its key
 WAITING = 64  # messages that a browser has not taken, before it counts as gone
@@ -49,6 +49,10 @@ class Browser:
         head = struct.pack("!BB", 0x81, len(data)) if len(data) < 126 else struct.pack("!BBH", 0x81, 126, len(data))
         if not self.link.closed and self.request.transport is not None:
             self.request.transport.write(head + data)
+
+    def says_now(self, what):
+        """Whether it has said this while the loop stood still; it is taken later all the same."""
+        return any(said.get("do") == what for said in peek.waiting(self.request.transport))
 
     async def end(self, why):
         self.send({"kind": "end", "why": why})

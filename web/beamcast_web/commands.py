@@ -38,6 +38,7 @@ class Commands:
         self.add("set", self._set, steers=True)
         self.add("steer", self._steer, full=True)
         self.add("link", self._link, full=True)
+        self.add("cancel", lambda _: None, steers=True)  # of what is over by the time that it is taken
 
     def add(self, name, function, steers=False, full=False):
         """function(arguments) returns what the page gets as the answer: a dict, a dict and bytes, or None.
@@ -72,10 +73,13 @@ class Commands:
             browser.send(dict(self._place(browser), kind="place"))
 
     def _wait(self, doing, part):
-        if doing is None or part == 0 or time.monotonic() - self._told_wait > WAIT_BEAT:
-            self._told_wait = time.monotonic()
-            for browser in self.server.browsers:
-                browser.send_now({"kind": "busy", "doing": doing, "part": part})
+        """Returns whether who steers no longer wants it."""
+        if doing is not None and 0 < part < 1 and time.monotonic() - self._told_wait < WAIT_BEAT:
+            return False
+        self._told_wait = time.monotonic()
+        for browser in self.server.browsers:
+            browser.send_now({"kind": "busy", "doing": doing, "part": part})
+        return doing is not None and self.steers is not None and self.steers.says_now("cancel")
 
     # --- messages ------------------------------------------------------------------------------
 

@@ -97,6 +97,8 @@ function show_busy({ doing, part }) {
   $("busy-text").textContent = doing + " …" + (part > 0 ? " " + Math.floor(100 * part) + " %" : "");
 }
 
+$("busy-cancel").addEventListener("click", () => session.link.say("cancel"));
+
 function show_place() {
   for (const control of document.querySelectorAll(".steers")) control.disabled = !session.me.steers;
   for (const one of parts) one.place?.(session.me);
