@@ -87,8 +87,9 @@ std::string vtkXACVolumeMapper::GetStatus() {
                   static_cast<double>(in.Stats.samples) / in.Stats.milliseconds * 1e-3);
     text << line;
   }
-  for (const std::string &more : {in.Problem, in.KernelProblem, in.ParameterProblem, in.CutProblem,
-                                  in.StepProblem, in.Converted, std::string(in.Stats.notice)}) {
+  for (const std::string &more :
+       {in.Problem, in.KernelProblem, in.ParameterProblem, in.CutProblem, in.StepProblem,
+        in.ColorsNotice, in.Converted, std::string(in.Stats.notice)}) {
     text << (more.empty() ? "" : "; ") << more;
   }
   return text.str();

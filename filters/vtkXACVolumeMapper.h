@@ -17,6 +17,7 @@
 #include <vector>
 
 class vtkMultiProcessController;
+struct XACColors;
 struct XACWhole;
 struct xac_quality;
 
@@ -102,7 +103,7 @@ private:
   bool PrepareRenderer();
   void PrepareKernel();
   bool PrepareData(vtkVolume *volume);
-  bool PrepareColors(vtkVolume *volume);
+  bool PrepareColors(const XACColors &colors);
   bool PrepareShading();
   /// Those that draw in the renderer now, in its order.
   static std::vector<vtkXACVolumeMapper *> Shown(vtkRenderer *renderer);

@@ -34,7 +34,8 @@ struct vtkXACVolumeMapper::Internals {
   bool Ready = false;
   XACPicture Picture;
   xac_stats Stats = {};
-  std::string Problem, KernelProblem, ParameterProblem, CutProblem, StepProblem, Stopped, Converted;
+  std::string Problem, KernelProblem, ParameterProblem, CutProblem, StepProblem, Stopped, Converted,
+      ColorsNotice;
   std::vector<double> Bounds; // of every rank
   vtkVolume *Prop = nullptr;
   bool WindowWanted = false;

@@ -2,13 +2,12 @@
 //
 // The mapper's part before a picture: gives the renderer what changed of back end, kernel, data,
 // colours and light. The ranks pass here together.
+#include "XACColors.h"
 #include "vtkXACVolumeMapperInternals.h"
 
-#include "vtkColorTransferFunction.h"
 #include "vtkImageData.h"
 #include "vtkMatrix4x4.h"
 #include "vtkMultiProcessController.h"
-#include "vtkPiecewiseFunction.h"
 #include "vtkVolume.h"
 #include "vtkVolumeProperty.h"
 
@@ -146,39 +145,13 @@ bool vtkXACVolumeMapper::PrepareData(vtkVolume *prop) {
   return true;
 }
 
-bool vtkXACVolumeMapper::PrepareColors(vtkVolume *prop) {
+bool vtkXACVolumeMapper::PrepareColors(const XACColors &colors) {
   Internals &in = *this->Internal;
-  vtkVolumeProperty *property = prop->GetProperty();
-  vtkColorTransferFunction *color = property->GetRGBTransferFunction(0);
-  vtkPiecewiseFunction *opacity = property->GetScalarOpacity(0);
-  double a[2], b[2];
-  color->GetRange(a);
-  opacity->GetRange(b);
   xac_transfer transfer;
-  transfer.range[0] = std::min(a[0], b[0]);
-  transfer.range[1] = std::max(a[1], b[1]);
-  transfer.entries = 4096;
-  transfer.unit_distance =
-      this->UnitDistance > 0.0 ? this->UnitDistance : property->GetScalarOpacityUnitDistance(0);
-  std::vector<float> rgb(3 * 4096), alpha(4096), rgba(4 * 4096);
-  if (transfer.range[1] > transfer.range[0]) {
-    color->GetTable(transfer.range[0], transfer.range[1], 4096, rgb.data());
-    opacity->GetTable(transfer.range[0], transfer.range[1], 4096, alpha.data());
-  } else {
-    double c[3];
-    color->GetColor(transfer.range[0], c);
-    for (size_t i = 0; i < 4096; i++) {
-      std::copy(c, c + 3, rgb.begin() + 3 * static_cast<ptrdiff_t>(i));
-      alpha[i] = static_cast<float>(opacity->GetValue(transfer.range[0]));
-    }
-  }
-  for (size_t i = 0; i < 4096; i++) {
-    std::copy(rgb.begin() + 3 * static_cast<ptrdiff_t>(i),
-              rgb.begin() + 3 * static_cast<ptrdiff_t>(i) + 3,
-              rgba.begin() + 4 * static_cast<ptrdiff_t>(i));
-    rgba[4 * i + 3] = alpha[i];
-  }
-  transfer.rgba = rgba.data();
+  std::copy(colors.Range, colors.Range + 2, transfer.range);
+  transfer.entries = static_cast<int>(colors.Table.size() / 4);
+  transfer.unit_distance = colors.UnitDistance;
+  transfer.rgba = colors.Table.data();
   beamcast_error error = {0, ""};
   if (xac_set_transfer(in.Renderer, &transfer, &error) != BEAMCAST_OK) {
     in.Problem = error.message; // the last good colours stay
@@ -220,8 +193,16 @@ void vtkXACVolumeMapper::Prepare(vtkVolume *prop, vtkMultiProcessController *con
   bool fine = this->PrepareRenderer();
   if (fine) {
     this->PrepareKernel();
-    fine = this->PrepareData(prop) && this->PrepareColors(prop) && this->PrepareShading();
+    fine = this->PrepareData(prop);
   }
+  vtkVolumeProperty *property = prop->GetProperty();
+  XACColors colors =
+      XACTakeColors(property, this->UnitDistance > 0.0 ? this->UnitDistance
+                                                       : property->GetScalarOpacityUnitDistance(0));
+  const bool differed = XACShareColors(&colors, fine && in.Array, controller);
+  in.ColorsNotice =
+      differed ? "ranks had colours of their own: all take one rank's, over the values of all" : "";
+  fine = fine && this->PrepareColors(colors) && this->PrepareShading();
   // Light is worked out together, so all ranks must be ready, or none; and all have one kernel.
   const bool user = fine && (in.Bits & XAC_USER) != 0;
   const int mine[2] = {fine, !in.KernelFailed && !(user && *xac_user_stopped(in.Renderer))};

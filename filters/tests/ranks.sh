@@ -22,14 +22,22 @@ fi
 export OMPI_ALLOW_RUN_AS_ROOT=1 OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1 OMPI_MCA_mpi_yield_when_idle=1
 folders=()
 display=$((100 + $$ % 20000))
+# draw RANKS FOLDER [option of pvbatch]
+draw() {
+  display=$((display + 1))
+  mkdir -p "$work/$2"
+  xvfb-run -n $display -s "-noreset -screen 0 800x800x24" mpiexec --oversubscribe -n "$1" \
+    pvbatch "${@:3}" "$here/draw.py" "$plugin" "$work/$2" "${head[@]}" >"$work/log" 2>&1 || { tail -20 "$work/log"; exit 1; }
+  grep "kernel" "$work/log" | head -3
+}
 for n in 1 "${@:-2 3}"; do
   for ranks in $n; do
-    display=$((display + 1))
-    mkdir -p "$work/$ranks"
-    xvfb-run -n $display -s "-noreset -screen 0 800x800x24" mpiexec --oversubscribe -n "$ranks" \
-      pvbatch "$here/draw.py" "$plugin" "$work/$ranks" "${head[@]}" >"$work/log" 2>&1 || { tail -20 "$work/log"; exit 1; }
-    grep "kernel" "$work/log" | head -3
+    draw "$ranks" "$ranks"
     [ "$ranks" = 1 ] || folders+=("$work/$ranks")
   done
 done
+draw 2 symmetric --symmetric
+mkdir "$work/uneven"
+cp "$work/1"/uneven*.png "$work/uneven"
+/usr/bin/python3 "$here/compare.py" "$work/uneven" "$work/symmetric" || exit 1
 /usr/bin/python3 "$here/compare.py" "$work/1" "${folders[@]}"
