@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "XACImage.h"
+
+#include "VoxelType.h"
 #include "XACParts.h"
 
 #include "vtkCellData.h"
@@ -152,30 +154,6 @@ XACWhole XACGatherWhole(vtkImageData *image, const int owned[6],
 }
 
 namespace {
-int TypeOf(vtkDataArray *array) {
-  switch (array->GetDataType()) {
-  case VTK_CHAR:
-  case VTK_SIGNED_CHAR:
-    return BEAMCAST_INT8;
-  case VTK_UNSIGNED_CHAR:
-    return BEAMCAST_UINT8;
-  case VTK_SHORT:
-    return BEAMCAST_INT16;
-  case VTK_UNSIGNED_SHORT:
-    return BEAMCAST_UINT16;
-  case VTK_INT:
-    return BEAMCAST_INT32;
-  case VTK_UNSIGNED_INT:
-    return BEAMCAST_UINT32;
-  case VTK_FLOAT:
-    return BEAMCAST_FLOAT32;
-  case VTK_DOUBLE:
-    return BEAMCAST_FLOAT64;
-  default:
-    return 0;
-  }
-}
-
 void IndexToWorld(const XACWhole &whole, const double *matrix, double *m) {
   double local[12];
   for (int i = 0; i < 3; i++) {
@@ -215,7 +193,7 @@ void TakeParts(const XACParts &parts, int64_t skip, xac_volume *v) {
 vtkSmartPointer<vtkDataArray> XACDrawable(vtkDataArray *array, std::string *notice) {
   notice->clear();
   if (!array || dynamic_cast<const XACParts *>(array) ||
-      (TypeOf(array) != 0 && array->HasStandardMemoryLayout())) {
+      (beamcast::VoxelTypeOf(array->GetDataType()) != 0 && array->HasStandardMemoryLayout())) {
     return array;
   }
   vtkNew<vtkFloatArray> copy;
@@ -239,7 +217,7 @@ int XACMakeVolume(vtkImageData *image, vtkDataArray *array, int component, const
   if (!image || !array || owned[1] < owned[0]) {
     return BEAMCAST_OK;
   }
-  v->type = TypeOf(array);
+  v->type = beamcast::VoxelTypeOf(array->GetDataType());
   const auto *parts = dynamic_cast<const XACParts *>(array);
   if (v->type == 0 || (!parts && !array->HasStandardMemoryLayout())) {
     return beamcast_fail(error, BEAMCAST_ERR_UNSUPPORTED,

@@ -1,89 +1,16 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "BeamcastStep.h"
 
+#include "LentMemory.h"
 #include "RangedArray.h"
+#include "VoxelType.h"
 
 #include "vtkDataArray.h"
 
-#include <cmath>
 #include <cstdlib>
 #include <cstring>
-#include <map>
-#include <mutex>
 
 namespace {
-
-/* VTK gives a free callback nothing but the pointer, so that we note who owns what it points to.
- * Never destroyed: arrays may outlive every other static object. */
-struct Lent {
-  std::shared_ptr<void> Owner;
-  int Arrays = 0;
-};
-std::mutex &LentLock() {
-  static std::mutex *lock = new std::mutex;
-  return *lock;
-}
-std::map<void *, Lent> &LentPointers() {
-  static std::map<void *, Lent> *pointers = new std::map<void *, Lent>;
-  return *pointers;
-}
-
-void Lend(void *pointer, const std::shared_ptr<void> &owner) {
-  std::lock_guard<std::mutex> hold(LentLock());
-  Lent &lent = LentPointers()[pointer];
-  lent.Owner = owner;
-  lent.Arrays++;
-}
-
-void GiveBack(void *pointer) {
-  std::shared_ptr<void> last; /* released after the lock */
-  std::lock_guard<std::mutex> hold(LentLock());
-  auto found = LentPointers().find(pointer);
-  if (found != LentPointers().end() && --found->second.Arrays == 0) {
-    last = std::move(found->second.Owner);
-    LentPointers().erase(found);
-  }
-}
-
-int VtkType(int type) {
-  switch (type) {
-  case BEAMCAST_UINT8:
-    return VTK_UNSIGNED_CHAR;
-  case BEAMCAST_INT8:
-    return VTK_SIGNED_CHAR;
-  case BEAMCAST_UINT16:
-    return VTK_UNSIGNED_SHORT;
-  case BEAMCAST_INT16:
-    return VTK_SHORT;
-  case BEAMCAST_UINT32:
-    return VTK_UNSIGNED_INT;
-  case BEAMCAST_INT32:
-    return VTK_INT;
-  case BEAMCAST_FLOAT16:
-  case BEAMCAST_FLOAT32:
-    return VTK_FLOAT;
-  case BEAMCAST_FLOAT64:
-    return VTK_DOUBLE;
-  default:
-    return 0;
-  }
-}
-
-/* IEEE 754 binary16 to binary32; exact. */
-float FromHalf(uint16_t half) {
-  const uint32_t sign = static_cast<uint32_t>(half & 0x8000u) << 16;
-  const uint32_t exponent = (half >> 10) & 0x1fu;
-  const uint32_t fraction = half & 0x3ffu;
-  if (exponent == 0) {
-    const float value = std::ldexp(static_cast<float>(fraction), -24);
-    return sign ? -value : value;
-  }
-  const uint32_t bits = exponent == 31 ? sign | 0x7f800000u | (fraction << 13)
-                                       : sign | ((exponent + 112) << 23) | (fraction << 13);
-  float value;
-  std::memcpy(&value, &bits, sizeof value);
-  return value;
-}
 
 double ValueAt(const bc_array &array, uint64_t index) {
   switch (array.type) {
@@ -100,7 +27,8 @@ double ValueAt(const bc_array &array, uint64_t index) {
   case BEAMCAST_INT32:
     return static_cast<const int32_t *>(array.data)[index];
   case BEAMCAST_FLOAT16:
-    return static_cast<double>(FromHalf(static_cast<const uint16_t *>(array.data)[index]));
+    return static_cast<double>(
+        beamcast::FromHalf(static_cast<const uint16_t *>(array.data)[index]));
   case BEAMCAST_FLOAT32:
     return static_cast<double>(static_cast<const float *>(array.data)[index]);
   case BEAMCAST_FLOAT64:
@@ -146,7 +74,7 @@ std::shared_ptr<float> BeamcastStep::GetConverted(int index, const bc_array &arr
     if (converted != nullptr) {
       const uint16_t *halves = static_cast<const uint16_t *>(array.data);
       for (uint64_t i = 0; i < count; i++) {
-        converted.get()[i] = FromHalf(halves[i]);
+        converted.get()[i] = beamcast::FromHalf(halves[i]);
       }
     }
   }
@@ -155,7 +83,7 @@ std::shared_ptr<float> BeamcastStep::GetConverted(int index, const bc_array &arr
 
 vtkSmartPointer<vtkDataArray> BeamcastStep::NewDataArray(int index, const bc_box &box) {
   const bc_array array = this->GetArray(index);
-  const int type = VtkType(array.type);
+  const int type = beamcast::VtkTypeOf(array.type);
   if (type == 0) {
     return nullptr;
   }
@@ -183,10 +111,8 @@ vtkSmartPointer<vtkDataArray> BeamcastStep::NewDataArray(int index, const bc_box
   const bool rows = box.shape[0] == memory.shape[0];
   if ((rows && box.shape[1] == memory.shape[1]) || (rows && box.shape[2] == 1)) {
     void *pointer = static_cast<char *>(values) + first * voxel;
-    Lend(pointer, owner);
-    result->SetVoidArray(pointer, static_cast<vtkIdType>(count) * array.components, 0,
-                         vtkAbstractArray::VTK_DATA_ARRAY_USER_DEFINED);
-    result->SetArrayFreeFunction(GiveBack);
+    beamcast::LentMemory::Present(result, pointer, static_cast<vtkIdType>(count) * array.components,
+                                  owner);
     return result;
   }
   result->SetNumberOfTuples(static_cast<vtkIdType>(count));

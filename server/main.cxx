@@ -6,6 +6,7 @@
 #include "BeamcastReceiver.h"
 #include "Door.h"
 #include "Options.h"
+#include "Plugin.h"
 #include "Ranks.h"
 #include "Requests.h"
 #include "Signals.h"
@@ -15,8 +16,6 @@
 #include "vtkCompositeMultiProcessController.h"
 #include "vtkInitializationHelper.h"
 #include "vtkMPIController.h"
-#include "vtkPVPluginLoader.h"
-#include "vtkPVPluginTracker.h"
 #include "vtkPVSessionCore.h"
 #include "vtkPVSessionServer.h"
 #include "vtkPVVersion.h"
@@ -26,7 +25,6 @@
 #include "vtkSocketController.h"
 
 #include <chrono>
-#include <cstring>
 #include <iostream>
 #include <jansson.h>
 #include <poll.h>
@@ -60,31 +58,6 @@ private:
   Clock::time_point Last = Clock::now();
   uint64_t Activity = 0;
 };
-
-bool IsPluginLoaded() {
-  vtkPVPluginTracker *tracker = vtkPVPluginTracker::GetInstance();
-  for (unsigned int i = 0; i < tracker->GetNumberOfPlugins(); i++) {
-    if (std::strcmp(tracker->GetPluginName(i), "Beamcast") == 0 && tracker->GetPluginLoaded(i)) {
-      return true;
-    }
-  }
-  return false;
-}
-
-/* The plugin that was built with this program, unless PV_PLUGIN_PATH has brought one. */
-bool LoadPlugin() {
-  if (IsPluginLoaded()) {
-    return true;
-  }
-  const std::string path =
-      vtkProcessModule::GetProcessModule()->GetSelfDir() + "/" + BEAMCAST_PLUGIN_FROM_HERE;
-  vtkNew<vtkPVPluginLoader> loader;
-  if (!loader->LoadPlugin(path.c_str())) {
-    std::cerr << "beamcast-server: the plugin " << path << " can't be loaded." << std::endl;
-    return false;
-  }
-  return true;
-}
 
 void SayReady(const ServerOptions &options, const Door &door, int ranks) {
   const char *contact = BeamcastReceiver::Get()->GetContact();
@@ -253,7 +226,7 @@ int Run(const ServerOptions &options) {
   vtkRemotingCoreConfiguration::GetInstance()->SetConnectID(options.ConnectId);
   Ranks ranks(controller);
   std::string why;
-  bool good = LoadPlugin();
+  bool good = LoadPlugin("beamcast-server");
   if (good && BeamcastReceiver::Open(why) == nullptr) {
     std::cerr << "beamcast-server: " << why << "." << std::endl;
     good = false;

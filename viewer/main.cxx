@@ -7,14 +7,13 @@
 #include "Module.h"
 
 #include "BeamcastReceiver.h"
+#include "Plugin.h"
 #include "Ranks.h"
 #include "Signals.h"
 
 #include "vtkCommunicator.h"
 #include "vtkInitializationHelper.h"
 #include "vtkMPIController.h"
-#include "vtkPVPluginLoader.h"
-#include "vtkPVPluginTracker.h"
 #include "vtkProcessModule.h"
 #include "vtkSMSession.h"
 
@@ -23,31 +22,6 @@
 #include <iostream>
 
 namespace {
-
-bool IsPluginLoaded() {
-  vtkPVPluginTracker *tracker = vtkPVPluginTracker::GetInstance();
-  for (unsigned int i = 0; i < tracker->GetNumberOfPlugins(); i++) {
-    if (std::strcmp(tracker->GetPluginName(i), "Beamcast") == 0 && tracker->GetPluginLoaded(i)) {
-      return true;
-    }
-  }
-  return false;
-}
-
-/* The plugin that was built with this program, unless PV_PLUGIN_PATH has brought one. */
-bool LoadPlugin() {
-  if (IsPluginLoaded()) {
-    return true;
-  }
-  const std::string path =
-      vtkProcessModule::GetProcessModule()->GetSelfDir() + "/" + BEAMCAST_PLUGIN_FROM_HERE;
-  vtkNew<vtkPVPluginLoader> loader;
-  if (!loader->LoadPlugin(path.c_str())) {
-    std::cerr << "beamcast-viewer: the plugin " << path << " can't be loaded." << std::endl;
-    return false;
-  }
-  return true;
-}
 
 /* Where the receiver writes the contact file; the other options are Python's to read. */
 std::string FindContact(int argc, char **argv) {
@@ -78,7 +52,7 @@ int Run(int argc, char **argv) {
   }
   Ranks ranks(controller);
   std::string why;
-  bool good = LoadPlugin();
+  bool good = LoadPlugin("beamcast-viewer");
   if (good && BeamcastReceiver::Open(why) == nullptr) {
     std::cerr << "beamcast-viewer: " << why << "." << std::endl;
     good = false;

@@ -138,28 +138,43 @@ static int row_span(const xac_coarse *c, int y, int z, int *x0, int *x1) {
   return *x0 < *x1;
 }
 
+typedef struct light_span {
+  int x0, x1, y, z; /* nodes [x0, x1) of a row, where light is to be worked out */
+  float *out;       /* of the row's node 0 */
+} light_span;
+
+/* The row number `item`, lit all along; 0 where nothing of it is to be worked out. */
+static int begin_row(const lighting_job *job, size_t item, light_span *s) {
+  const xac_coarse *c = &job->r->coarse;
+  int rows = job->nodes->hi[1] - job->nodes->lo[1];
+  s->y = job->nodes->lo[1] + (int)item % rows;
+  s->z = job->nodes->lo[2] + (int)item / rows;
+  s->x0 = job->nodes->lo[0];
+  s->x1 = job->nodes->hi[0];
+  s->out = job->arrived + ((int64_t)s->z * c->dims[1] + s->y) * c->dims[0];
+  for (int x = s->x0; x < s->x1; x++) {
+    s->out[x] = 1.0f;
+  }
+  return row_span(c, s->y, s->z, &s->x0, &s->x1);
+}
+
 static void light_row(void *argument, size_t item, int worker) {
   (void)worker;
   const lighting_job *job = argument;
-  const xac_coarse *c = &job->r->coarse;
-  int rows = job->nodes->hi[1] - job->nodes->lo[1];
-  int y = job->nodes->lo[1] + (int)item % rows, z = job->nodes->lo[2] + (int)item / rows;
-  int x0 = job->nodes->lo[0], x1 = job->nodes->hi[0];
-  float *out = job->arrived + ((int64_t)z * c->dims[1] + y) * c->dims[0];
-  for (int x = x0; x < x1; x++) {
-    out[x] = 1.0f;
-  }
-  if (!row_span(c, y, z, &x0, &x1)) {
+  light_span s;
+  if (!begin_row(job, item, &s)) {
     return;
   }
+  const int count = s.x1 - s.x0;
   float depth[XAC_LIGHT_RESOLUTION_MAX], sum[XAC_LIGHT_RESOLUTION_MAX];
-  memset(sum, 0, (size_t)(x1 - x0) * sizeof *sum);
+  memset(sum, 0, (size_t)count * sizeof *sum);
   for (int d = 0; d < job->directions; d++) {
-    row_depth(c, job->shifts + (size_t)d * (size_t)job->steps, job->steps, x0, x1, y, z, depth);
-    add_transmittance(depth, x1 - x0, sum);
+    row_depth(&job->r->coarse, job->shifts + (size_t)d * (size_t)job->steps, job->steps, s.x0, s.x1,
+              s.y, s.z, depth);
+    add_transmittance(depth, count, sum);
   }
-  for (int x = x0; x < x1; x++) {
-    out[x] = sum[x - x0] / (float)job->directions;
+  for (int i = 0; i < count; i++) {
+    s.out[s.x0 + i] = sum[i] / (float)job->directions;
   }
 }
 
@@ -190,19 +205,12 @@ static float extinction_at(const xac_coarse *c, const double *p) {
 static void point_light_row(void *argument, size_t item, int worker) {
   (void)worker;
   const lighting_job *job = argument;
-  const xac_coarse *c = &job->r->coarse;
-  int rows = job->nodes->hi[1] - job->nodes->lo[1];
-  int y = job->nodes->lo[1] + (int)item % rows, z = job->nodes->lo[2] + (int)item / rows;
-  int x0 = job->nodes->lo[0], x1 = job->nodes->hi[0];
-  float *out = job->arrived + ((int64_t)z * c->dims[1] + y) * c->dims[0];
-  for (int x = x0; x < x1; x++) {
-    out[x] = 1.0f;
-  }
-  if (!row_span(c, y, z, &x0, &x1)) {
+  light_span s;
+  if (!begin_row(job, item, &s)) {
     return;
   }
-  for (int x = x0; x < x1; x++) {
-    double from[3] = {x, y, z}, d[3], world[3] = {0, 0, 0};
+  for (int x = s.x0; x < s.x1; x++) {
+    double from[3] = {x, s.y, s.z}, d[3], world[3] = {0, 0, 0};
     for (int a = 0; a < 3; a++) {
       d[a] = job->point[a] - from[a];
     }
@@ -217,9 +225,9 @@ static void point_light_row(void *argument, size_t item, int worker) {
     for (double k = 1.0; k <= steps && k <= job->steps && depth < OPAQUE; k += 1.0) {
       double part = k * job->length / distance;
       double p[3] = {from[0] + part * d[0], from[1] + part * d[1], from[2] + part * d[2]};
-      depth += job->length * (double)extinction_at(c, p);
+      depth += job->length * (double)extinction_at(&job->r->coarse, p);
     }
-    out[x] = (float)exp(-depth);
+    s.out[x] = (float)exp(-depth);
   }
 }
 

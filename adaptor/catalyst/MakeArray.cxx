@@ -3,25 +3,14 @@
 // A rank's brick and the planes that came to it, as a VTK array.
 #include "Brick.h"
 #include "BrickArray.h"
+#include "VoxelType.h"
 
 #include <algorithm>
-#include <cmath>
 #include <cstring>
 
 namespace beamcast {
 
 namespace {
-
-// https://en.wikipedia.org/wiki/Half-precision_floating-point_format
-float FromHalf(uint16_t half) {
-  const int exponent = half >> 10 & 31, mantissa = half & 1023;
-  const float sign = half & 0x8000 ? -1.0f : 1.0f;
-  if (exponent == 31) {
-    return mantissa ? NAN : sign * INFINITY;
-  }
-  return sign * (exponent ? std::ldexp(static_cast<float>(1024 + mantissa), exponent - 25)
-                          : std::ldexp(static_cast<float>(mantissa), -24));
-}
 
 void Widen(std::vector<char> &data) {
   std::vector<char> wide(data.size() * 2);

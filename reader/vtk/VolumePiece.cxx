@@ -1,38 +1,19 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "VolumePiece.h"
 
+#include "LentMemory.h"
 #include "RangedArray.h"
+#include "VoxelType.h"
 
 #include "vtkAbstractArray.h"
 #include "vtkDataArray.h"
 
 #include <algorithm>
 #include <cstring>
-#include <map>
-#include <mutex>
 
 #include <sys/mman.h>
 
 namespace {
-
-/* VTK gives an array's memory back by its address alone. */
-std::mutex LentMutex;
-std::multimap<void *, std::shared_ptr<void>> Lent;
-
-void Lend(void *pointer, const std::shared_ptr<void> &owner) {
-  const std::lock_guard<std::mutex> guard(LentMutex);
-  Lent.emplace(pointer, owner);
-}
-
-void GiveBack(void *pointer) {
-  std::shared_ptr<void> last; /* freed outside the lock */
-  const std::lock_guard<std::mutex> guard(LentMutex);
-  const auto found = Lent.find(pointer);
-  if (found != Lent.end()) {
-    last = found->second;
-    Lent.erase(found);
-  }
-}
 
 /* Fresh pages are slow to touch: large ones are fewer. */
 std::shared_ptr<void> NewMemory(uint64_t bytes) {
@@ -58,28 +39,12 @@ bool Contains(const int64_t outer[6], const int64_t inner[6]) {
 
 int VtkTypeOf(int type) {
   switch (type) {
-  case BEAMCAST_UINT8:
-    return VTK_UNSIGNED_CHAR;
-  case BEAMCAST_INT8:
-    return VTK_SIGNED_CHAR;
-  case BEAMCAST_UINT16:
-    return VTK_UNSIGNED_SHORT;
-  case BEAMCAST_INT16:
-    return VTK_SHORT;
-  case BEAMCAST_UINT32:
-    return VTK_UNSIGNED_INT;
-  case BEAMCAST_INT32:
-    return VTK_INT;
-  case BEAMCAST_FLOAT32:
-    return VTK_FLOAT;
-  case BEAMCAST_FLOAT64:
-    return VTK_DOUBLE;
   case BEAMCAST_HDF5_INT64:
     return VTK_TYPE_INT64;
   case BEAMCAST_HDF5_UINT64:
     return VTK_TYPE_UINT64;
   default:
-    return 0;
+    return beamcast::VtkTypeOf(type);
   }
 }
 
@@ -195,10 +160,7 @@ vtkSmartPointer<vtkDataArray> VolumePiece::NewArray(const int64_t e[6]) const {
       e[0] == this->Box[0] && e[1] == this->Box[1] && e[2] == this->Box[2] && e[3] == this->Box[3];
   if (whole_planes) {
     char *pointer = this->At(e[0], e[2], e[4]);
-    Lend(pointer, this->Memory);
-    array->SetVoidArray(pointer, samples * components, 0,
-                        vtkAbstractArray::VTK_DATA_ARRAY_USER_DEFINED);
-    array->SetArrayFreeFunction(GiveBack);
+    beamcast::LentMemory::Present(array, pointer, samples * components, this->Memory);
     return array;
   }
   array->SetNumberOfTuples(samples); /* pieces cut along x or y are copied out */

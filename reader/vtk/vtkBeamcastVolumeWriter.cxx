@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "vtkBeamcastVolumeWriter.h"
 
+#include "VoxelType.h"
 #include "beamcast_hdf5_mpi.h"
 
 #include "vtkDataArray.h"
@@ -27,23 +28,6 @@ namespace {
 
 int TypeOf(const vtkDataArray *array) {
   switch (array->GetDataType()) {
-  case VTK_UNSIGNED_CHAR:
-    return BEAMCAST_UINT8;
-  case VTK_CHAR:
-  case VTK_SIGNED_CHAR:
-    return BEAMCAST_INT8;
-  case VTK_UNSIGNED_SHORT:
-    return BEAMCAST_UINT16;
-  case VTK_SHORT:
-    return BEAMCAST_INT16;
-  case VTK_UNSIGNED_INT:
-    return BEAMCAST_UINT32;
-  case VTK_INT:
-    return BEAMCAST_INT32;
-  case VTK_FLOAT:
-    return BEAMCAST_FLOAT32;
-  case VTK_DOUBLE:
-    return BEAMCAST_FLOAT64;
   case VTK_LONG:
   case VTK_LONG_LONG:
   case VTK_ID_TYPE:
@@ -52,7 +36,7 @@ int TypeOf(const vtkDataArray *array) {
   case VTK_UNSIGNED_LONG_LONG:
     return BEAMCAST_HDF5_UINT64;
   default:
-    return 0;
+    return beamcast::VoxelTypeOf(array->GetDataType());
   }
 }
 

@@ -1,9 +1,12 @@
 // SPDX-License-Identifier: BSD-3-Clause
 //
 // Arrays that find their ranges fast find those that VTK's own find, ghosts left out or not; the
-// marks of ghosts lie where they should, and those that are zero take no memory.
+// marks of ghosts lie where they should, and those that are zero take no memory; memory that was
+// lent stays until the last array is gone; types and halves are what they were.
 #include "GhostMarks.h"
+#include "LentMemory.h"
 #include "RangedArray.h"
+#include "VoxelType.h"
 
 #include "vtkLongLongArray.h"
 #include "vtkNew.h"
@@ -159,6 +162,37 @@ void MarksAreSmall() {
   Check(grown < (size_t(32) << 20), "marks that are zero take memory");
 }
 
+void CheckLent() {
+  bool freed = false;
+  short values[6] = {5, 1, 2, 3, 4, 9};
+  std::shared_ptr<void> owner(values, [&freed](void *) { freed = true; });
+  auto first = NewRangedArray(VTK_SHORT), second = NewRangedArray(VTK_SHORT);
+  LentMemory::Present(first, values, 6, owner);
+  LentMemory::Present(second, values, 6, owner);
+  owner.reset();
+  Check(first->GetVoidPointer(0) == values && first->GetRange()[1] == 9, "what was lent");
+  first = nullptr;
+  Check(!freed, "memory that another array has");
+  second->SetNumberOfTuples(100); // memory of its own now
+  Check(freed, "memory that no array has any more");
+}
+
+void CheckTypes() {
+  for (int type = 1; beamcast_type_size(type) > 0; type++) {
+    const int back = VoxelTypeOf(VtkTypeOf(type));
+    Check(back == (type == BEAMCAST_FLOAT16 ? BEAMCAST_FLOAT32 : type), "a type");
+  }
+  Check(VtkTypeOf(0) == 0 && VoxelTypeOf(VTK_STRING) == 0, "no type");
+  // 1, -2, the greatest, the least normal one, the least one, minus zero
+  const uint16_t halves[] = {0x3c00, 0xc000, 0x7bff, 0x0400, 0x0001, 0x8000};
+  const float floats[] = {1, -2, 65504, 0x1p-14F, 0x1p-24F, 0};
+  for (size_t i = 0; i < 6; i++) {
+    Check(FromHalf(halves[i]) == floats[i], "a half");
+  }
+  Check(std::signbit(FromHalf(0x8000)) && FromHalf(0x7c00) > 1e38F && std::isnan(FromHalf(0x7e00)),
+        "a half that is no common number");
+}
+
 } // namespace
 
 int main() {
@@ -181,4 +215,6 @@ int main() {
   const int flat[6] = {0, 4, 0, 0, 0, 4}, half[6] = {0, 4, 0, 0, 0, 2};
   MarksAreRight(flat, half);
   MarksAreSmall();
+  CheckLent();
+  CheckTypes();
 }
