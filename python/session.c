@@ -28,13 +28,13 @@ static PyObject *text_of(const char *text) {
 }
 
 static PyObject *tuple_of(const beamcast_session_info *i) {
-  return Py_BuildValue("NNNNNNNNNiLLNNNN", text_of(i->id),
-                       text_of(beamcast_session_state_name(i->state)), text_of(i->reason),
-                       PyUnicode_DecodeFSDefault(i->contact), text_of(i->paraview),
-                       PyUnicode_DecodeFSDefault(i->connect_id_file),
-                       PyUnicode_DecodeFSDefault(i->log), text_of(i->host), text_of(i->slurm_job),
-                       i->ranks, (long long)i->start_time, (long long)i->created, text_of(i->url),
-                       text_of(i->login), text_of(i->estimate), text_of(i->client));
+  return Py_BuildValue(
+      "NNNNNNNNNiLLNNNNN", text_of(i->id), text_of(beamcast_session_state_name(i->state)),
+      text_of(i->reason), PyUnicode_DecodeFSDefault(i->contact), text_of(i->paraview),
+      PyUnicode_DecodeFSDefault(i->connect_id_file), PyUnicode_DecodeFSDefault(i->log),
+      text_of(i->host), text_of(i->slurm_job), i->ranks, (long long)i->start_time,
+      (long long)i->created, text_of(i->url), text_of(i->login), text_of(i->estimate),
+      text_of(i->client), text_of(i->name));
 }
 
 /* --- life ------------------------------------------------------------------------------------ */
@@ -59,10 +59,10 @@ PyObject *core_start(PyObject *module, PyObject *arguments) {
   const char *type;
   beamcast_session *session;
   PyObject *script = NULL;
-  if (!PyArg_ParseTuple(arguments, "pidz(LLL)zdOpziz:start", &options.paraview, &options.ranks,
+  if (!PyArg_ParseTuple(arguments, "pidz(LLL)zdOpzizzi:start", &options.paraview, &options.ranks,
                         &options.idle_minutes, &options.slurm, &size[0], &size[1], &size[2], &type,
                         &options.time_limit, &script, &options.web, &options.host, &options.keep,
-                        &options.client) ||
+                        &options.client, &options.name, &options.slots) ||
       !core_take_triple("shape", size, options.size)) {
     return NULL;
   }
@@ -310,6 +310,14 @@ static PyObject *session_connect_back(PyObject *object, PyObject *arguments) {
   Py_RETURN_NONE;
 }
 
+static PyObject *session_id(PyObject *object, void *nothing) {
+  (void)nothing; /* what it is does not change: no other call is in its way */
+  return text_of(beamcast_session_id(((session_object *)object)->session));
+}
+
+static PyGetSetDef properties[] = {{"id", session_id, NULL, NULL, NULL},
+                                   {NULL, NULL, NULL, NULL, NULL}};
+
 static PyMethodDef methods[] = {{"status", session_status, METH_NOARGS, NULL},
                                 {"stop", session_stop, METH_NOARGS, NULL},
                                 {"connect_back", session_connect_back, METH_VARARGS, NULL},
@@ -317,7 +325,8 @@ static PyMethodDef methods[] = {{"status", session_status, METH_NOARGS, NULL},
                                 {"render_points", session_render_points, METH_VARARGS, NULL},
                                 {NULL, NULL, 0, NULL}};
 
-static PyType_Slot slots[] = {{Py_tp_dealloc, dealloc}, {Py_tp_methods, methods}, {0, NULL}};
+static PyType_Slot slots[] = {
+    {Py_tp_dealloc, dealloc}, {Py_tp_methods, methods}, {Py_tp_getset, properties}, {0, NULL}};
 
 PyType_Spec core_session_spec = {.name = "beamcast._core.Session",
                                  .basicsize = sizeof(session_object),

@@ -54,9 +54,13 @@ typedef struct beamcast_start_options {
                           which then connects to a client that listens here, see
                           beamcast_connect_back; "none": clients connect to the server. NULL: as
                           clusters are used, the first for Slurm jobs, the second for others */
-  const char *host;    /* not NULL: on that machine, a login for ssh ("user@host"), there locally or
-                          by `slurm`. `script` is a path there. $BEAMCAST_REMOTE names `beamcast`
-                          there where it is not in the PATH, $BEAMCAST_SSH another ssh */
+  int slots;        /* steps that the headless viewer has memory for beside those it keeps: the one
+                       that is shown, the newest, and those that arrive; 0: 3 */
+  const char *name; /* what to call the session, wherever its id can stand; NULL: nothing. Letters,
+                       digits, - and _, at most 31; no other of this user's may have it */
+  const char *host; /* not NULL: on that machine, a login for ssh ("user@host"), there locally or
+                       by `slurm`. `script` is a path there. $BEAMCAST_REMOTE names `beamcast`
+                       there where it is not in the PATH, $BEAMCAST_SSH another ssh */
 } beamcast_start_options;
 
 /* Starts a session. On this machine it waits until the session runs; for Slurm it returns when the
@@ -67,8 +71,12 @@ typedef struct beamcast_start_options {
 BEAMCAST_API beamcast_session *beamcast_start(const beamcast_start_options *options,
                                               beamcast_error *error);
 
-/* Finds a session of this user by its id. NULL, and BEAMCAST_ERR_ARGUMENT, if there is none. */
+/* Finds a session of this user by its id, or its name. NULL, and BEAMCAST_ERR_ARGUMENT, if there is
+ * none. */
 BEAMCAST_API beamcast_session *beamcast_session_open(const char *id, beamcast_error *error);
+
+/* Its id, as long as the handle lives. */
+BEAMCAST_API const char *beamcast_session_id(const beamcast_session *session);
 
 /* Frees the handle; the session goes on. NULL is allowed. */
 BEAMCAST_API void beamcast_session_close(beamcast_session *session);
@@ -87,6 +95,7 @@ enum { BEAMCAST_SESSION_ID_MAX = 32, BEAMCAST_SESSION_PATH_MAX = 1024 };
 
 typedef struct beamcast_session_info {
   char id[BEAMCAST_SESSION_ID_MAX];
+  char name[BEAMCAST_SESSION_ID_MAX];      /* "" if it has none */
   int state;                               /* beamcast_session_state */
   char reason[300];                        /* why it is pending, ended or crashed; "" */
   char contact[BEAMCAST_SESSION_PATH_MAX]; /* the contact file; "" until it runs */
@@ -209,10 +218,11 @@ typedef struct beamcast_picture_options {
   double window[2];   /* values at the colours' ends; both 0: as it is */
   const char *kernel; /* plain, local, scatter, occlusion, local+occlusion, scatter+occlusion, or a
                          kernel file's path on the server */
-  char slice_axis;    /* 'x', 'y', 'z': the picture is a plane of voxels; 0: the volume */
-  uint64_t slice;     /* its number along that axis, from 0 */
-  int png;            /* not 0: the data are a PNG file, which carries `about` as text */
-  double time_limit;  /* seconds; 120 */
+  const char *parameters; /* of a kernel file: "level=300 edges=0.5"; NULL: as they are */
+  char slice_axis;        /* 'x', 'y', 'z': the picture is a plane of voxels; 0: the volume */
+  uint64_t slice;         /* its number along that axis, from 0 */
+  int png;                /* not 0: the data are a PNG file, which carries `about` as text */
+  double time_limit;      /* seconds; 120 */
 } beamcast_picture_options;
 
 typedef struct beamcast_picture {

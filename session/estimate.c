@@ -43,9 +43,12 @@ static void say(bs_need *need, const char *format, ...) {
   va_end(arguments);
 }
 
-int bs_estimate(const uint64_t size[3], int type, int ranks, const bs_node *node, bs_need *need,
+int bs_estimate(const bs_volumes *volumes, int ranks, const bs_node *node, bs_need *need,
                 beamcast_error *error) {
+  const uint64_t *size = volumes->size;
+  const int type = volumes->type, slots = volumes->slots > 0 ? volumes->slots : SLOTS;
   const unsigned long long n[3] = {size[0], size[1], size[2]};
+  const uint64_t steps = (uint64_t)slots + (uint64_t)volumes->keep;
   uint64_t voxel = beamcast_type_size(type), most = UINT64_C(1) << 56;
   if (voxel == 0 || n[0] == 0 || n[1] == 0 || n[2] == 0 || n[0] > most / voxel ||
       n[1] > most / voxel / n[0] || n[2] > most / voxel / n[0] / n[1]) {
@@ -64,7 +67,7 @@ int bs_estimate(const uint64_t size[3], int type, int ranks, const bs_node *node
     nodes = need->nodes;
     int least = nodes > need->gpus ? nodes : need->gpus;
     need->ranks = ranks > nodes ? ranks : ranks > 0 ? nodes : least; /* a node without has no use */
-    need->memory = SLOTS * need->step + (uint64_t)need->ranks * (paraview + light);
+    need->memory = steps * need->step + (uint64_t)need->ranks * (paraview + light);
     int wanted = parts(need->memory, useful);
     need->nodes = wanted > nodes ? wanted : nodes;
     need->node_memory = on_fullest(need);
@@ -74,12 +77,14 @@ int bs_estimate(const uint64_t size[3], int type, int ranks, const bs_node *node
     }
   }
   say(need,
-      "a step of %llu x %llu x %llu voxels of %llu bytes is %.2f GiB; %d steps (shown, newest, "
-      "arriving) %.2f GiB, and for each of %d rank%s %.2f GiB of ParaView and %.2f GiB of light "
+      "a step of %llu x %llu x %llu voxels of %llu bytes is %.2f GiB; %d step%s (%s%s) "
+      "%.2f GiB, and for each of %d rank%s %.2f GiB of ParaView and %.2f GiB of light "
       "volumes: %.2f GiB of memory",
-      n[0], n[1], n[2], (unsigned long long)voxel, (double)need->step / gibi, SLOTS,
-      (double)(SLOTS * need->step) / gibi, need->ranks, need->ranks == 1 ? "" : "s",
-      (double)paraview / gibi, (double)light / gibi, (double)need->memory / gibi);
+      n[0], n[1], n[2], (unsigned long long)voxel, (double)need->step / gibi, (int)steps,
+      steps == 1 ? "" : "s", slots == SLOTS ? "shown, newest, arriving" : "slots",
+      volumes->keep > 0 ? ", kept" : "", (double)(steps * need->step) / gibi, need->ranks,
+      need->ranks == 1 ? "" : "s", (double)paraview / gibi, (double)light / gibi,
+      (double)need->memory / gibi);
   if (node->memory > 0) {
     say(need, ", %d node%s of %.1f GiB", need->nodes, need->nodes == 1 ? "" : "s",
         (double)node->memory / gibi);

@@ -15,6 +15,13 @@ typedef struct bs_node {
   int count;           /* how many of them there are */
 } bs_node;
 
+/* What is going to come. */
+typedef struct bs_volumes {
+  uint64_t size[3]; /* voxels, none 0 */
+  int type;         /* beamcast_type */
+  int slots, keep;  /* steps that memory is for, 0: 3; and that are kept beside them */
+} bs_volumes;
+
 typedef struct bs_need {
   uint64_t step, memory; /* bytes: of one step, and of memory in all */
   uint64_t node_memory;  /* of it on the node that has the most ranks */
@@ -22,11 +29,11 @@ typedef struct bs_need {
   char text[600]; /* the arithmetic */
 } bs_need;
 
-/* size: voxels, none 0; type: beamcast_type; ranks: 0 for as many as nodes and GPUs; never fewer
- * than nodes. The sum: three steps (shown, newest complete, arriving); on each rank ParaView and
+/* ranks: 0 for as many as nodes and GPUs; never fewer than nodes. The sum: the steps in slots
+ * (shown, newest complete, arriving) and the kept ones; on each rank ParaView and
  * the light volumes; on the GPUs a copy of the shown step and the light volumes, in 80 % of their
  * memory. ERR_ARGUMENT for sizes that no computer holds. */
-int bs_estimate(const uint64_t size[3], int type, int ranks, const bs_node *node, bs_need *need,
+int bs_estimate(const bs_volumes *volumes, int ranks, const bs_node *node, bs_need *need,
                 beamcast_error *error);
 
 #endif

@@ -58,9 +58,10 @@ static int spawn_keeper(int *link, beamcast_error *error) {
 
 static bool send_request(int link, const bs_record *record) {
   json_t *json =
-      json_pack("{s:s, s:i, s:f, s:b, s:b, s:i, s:s, s:i, s:s, s:I, s:s}", "id", record->info.id,
-                "ranks", record->info.ranks, "idle_minutes", record->idle_minutes, "paraview",
-                (int)record->paraview, "web", (int)record->web, "keep", record->keep, "client",
+      json_pack("{s:s, s:s, s:i, s:f, s:b, s:b, s:i, s:i, s:s, s:i, s:s, s:I, s:s}", "id",
+                record->info.id, "name", record->info.name, "ranks", record->info.ranks,
+                "idle_minutes", record->idle_minutes, "paraview", (int)record->paraview, "web",
+                (int)record->web, "keep", record->keep, "slots", record->slots, "client",
                 record->client, "client_port", record->client_port, "script", record->script,
                 "step_limit", (json_int_t)record->step_limit, "estimate", record->info.estimate);
   char *text = json ? json_dumps(json, JSON_COMPACT) : NULL;

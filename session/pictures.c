@@ -81,6 +81,9 @@ static json_t *describe(const beamcast_picture_options *o) {
   if (o->kernel != NULL) {
     good = json_object_set_new(json, "kernel", json_string(o->kernel)) == 0 && good;
   }
+  if (o->parameters != NULL) {
+    good = json_object_set_new(json, "parameters", json_string(o->parameters)) == 0 && good;
+  }
   if (o->slice_axis != 0) {
     good = json_object_set_new(
                json, "slice", json_pack("[s#, I]", &o->slice_axis, 1, (json_int_t)o->slice)) == 0 &&

@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "files.h"
+#include "names.h"
 
 static const char id_letters[] = "abcdefghjkmnpqrstuvwxyz23456789"; /* none looks like another */
 enum { ID_LENGTH = 8 };
@@ -65,9 +66,9 @@ int bs_session_folder(const char *id, char *path, size_t size, beamcast_error *e
   size_t length = id != NULL ? strspn(id, id_letters) : 0;
   if (length != ID_LENGTH || id[length] != '\0') {
     return beamcast_fail(error, BEAMCAST_ERR_ARGUMENT,
-                         "\"%.60s\" is no session: an id has %d letters and digits; `beamcast "
-                         "status` lists the sessions",
-                         id ? id : "", ID_LENGTH);
+                         "there is no session \"%.60s\"; `beamcast status` lists yours, with their "
+                         "ids and names",
+                         id ? id : "");
   }
   int code = bs_state_folder(path, size, error);
   size_t at = strlen(path);
@@ -129,16 +130,17 @@ int bs_record_write(const bs_record *record, const char *folder, beamcast_error 
   put_path(path, folder, "record.json");
   (void)snprintf(ticks, sizeof ticks, "%llu", keeper->ticks);
   json_t *json = json_pack(
-      "{s:s, s:s, s:s, s:s, s:b, s:b, s:b, s:i, s:s, s:i, s:s, s:s, s:s, s:s, s:s, s:[i, i, i], "
+      "{s:s, s:s, s:s, s:s, s:b, s:b, s:b, s:i, s:i, s:s, s:i, s:s, s:s, s:s, s:s, s:s, s:[i, i, "
+      "i], "
       "s:i, s:f, s:i, "
       "s:I, s:I, s:I, s:s, s:s, s:{s:I, s:s, s:s, s:s}}",
       "id", info->id, "state", beamcast_session_state_name(info->state), "reason", info->reason,
       "host", info->host, "slurm", (int)record->slurm, "paraview", (int)record->paraview, "web",
-      (int)record->web, "keep", record->keep, "client", record->client, "client_port",
-      record->client_port, "script", record->script, "url", info->url, "estimate", info->estimate,
-      "login", record->login, "far_id", record->far_id, "near", record->near[0], record->near[1],
-      record->near[2], "ranks", info->ranks, "idle_minutes", record->idle_minutes, "port",
-      record->port, "step_limit", (json_int_t)record->step_limit, "created",
+      (int)record->web, "keep", record->keep, "slots", record->slots, "client", record->client,
+      "client_port", record->client_port, "script", record->script, "url", info->url, "estimate",
+      info->estimate, "login", record->login, "far_id", record->far_id, "near", record->near[0],
+      record->near[1], record->near[2], "ranks", info->ranks, "idle_minutes", record->idle_minutes,
+      "port", record->port, "step_limit", (json_int_t)record->step_limit, "created",
       (json_int_t)info->created, "start_time", (json_int_t)info->start_time, "scratch",
       record->scratch, "shared", record->shared, "keeper", "pid", (json_int_t)keeper->pid, "ticks",
       ticks, "boot", keeper->boot, "host", keeper->host);
@@ -166,6 +168,7 @@ bool bs_record_read(bs_record *record, const char *id, const char *folder) {
   memset(record, 0, sizeof *record);
   (void)snprintf(info->id, sizeof info->id, "%s", id);
   bs_record_paths(record, folder);
+  (void)bs_name_of(folder, info->name);
   info->state = bs_state_of_name(json_string_value(json_object_get(json, "state")));
   info->ranks = (int)json_integer_value(json_object_get(json, "ranks"));
   info->created = json_integer_value(json_object_get(json, "created"));
@@ -193,6 +196,7 @@ bool bs_record_read(bs_record *record, const char *id, const char *folder) {
                    record->client_port);
   }
   record->keep = (int)json_integer_value(json_object_get(json, "keep"));
+  record->slots = (int)json_integer_value(json_object_get(json, "slots"));
   record->idle_minutes = json_number_value(json_object_get(json, "idle_minutes"));
   record->port = (int)json_integer_value(json_object_get(json, "port"));
   record->step_limit = (uint64_t)json_integer_value(json_object_get(json, "step_limit"));

@@ -3,6 +3,7 @@
  * The record of a session: a folder of its own in the user's state folder, with
  *   record.json   what the keeper (before it: who queued the job) knows
  *   slurm.json    the job's number, and how it ended as Slurm told once
+ *   name          what the user calls it; see names.h
  *   contact.json, connect-id, log, xauthority
  * The keeper writes record.json; readers find out themselves whether the keeper still lives.
  */
@@ -20,6 +21,7 @@ typedef struct bs_record {
   bool paraview;                           /* beamcast-server runs; else beamcast-viewer */
   bool web;                                /* with a web page */
   int keep;                                /* steps that the viewer keeps beside the newest */
+  int slots;                               /* that it has memory for beside them; 0: 3 */
   char script[BEAMCAST_SESSION_PATH_MAX];  /* that the viewer runs; "" for none */
   char scratch[BEAMCAST_SESSION_PATH_MAX]; /* mpiexec's folder, on its host; "" for none */
   char shared[BEAMCAST_SESSION_PATH_MAX];  /* that of the ranks' shared memory, likewise */

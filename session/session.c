@@ -13,13 +13,14 @@
 #include "estimate.h"
 #include "files.h"
 #include "local.h"
+#include "names.h"
 #include "paraview_entry.h"
 #include "pictures.h"
 #include "slurm.h"
 #include "ssh.h"
 
 static const double default_idle = 60, default_limit = 120, default_wait = 30;
-enum { RANKS_MAX = 4096, KEEP_MAX = 1024, WAIT_MS = 200 };
+enum { RANKS_MAX = 4096, KEEP_MAX = 1024, SLOTS_MAX = 128, WAIT_MS = 200 };
 
 /* A stream of the session's own, for what is shown by one call. */
 typedef struct channel {
@@ -41,14 +42,19 @@ static void close_channel(channel *c) {
 /* --- start, open, close ---------------------------------------------------------------------- */
 
 static int check_options(const beamcast_start_options *o, beamcast_error *error) {
-  if (o->paraview && (o->web || o->script != NULL || o->keep != 0)) {
+  if (o->paraview && (o->web || o->script != NULL || o->keep != 0 || o->slots != 0)) {
     return beamcast_fail(error, BEAMCAST_ERR_ARGUMENT,
-                         "a web page, scripts and kept steps (--web, --script, --keep) belong to "
-                         "the headless viewer: start it without --paraview");
+                         "a web page, scripts, kept steps and slots (--web, --script, --keep, "
+                         "--slots) belong to the headless viewer: start it without --paraview; in "
+                         "ParaView, Beamcast Stream has Keep and Slots");
   }
   if (o->keep < 0 || o->keep > KEEP_MAX) {
     return beamcast_fail(error, BEAMCAST_ERR_ARGUMENT, "0 to %d steps can be kept, not %d",
                          KEEP_MAX, o->keep);
+  }
+  if (o->slots < 0 || o->slots > SLOTS_MAX) {
+    return beamcast_fail(error, BEAMCAST_ERR_ARGUMENT, "1 to %d slots are possible, not %d",
+                         SLOTS_MAX, o->slots);
   }
   if (o->ranks < 0 || o->ranks > RANKS_MAX) {
     return beamcast_fail(error, BEAMCAST_ERR_ARGUMENT, "%d ranks are not possible: 1 to %d are",
@@ -73,8 +79,11 @@ static int estimate(const beamcast_start_options *o, bs_record *record, beamcast
   } else {
     node.memory = (uint64_t)sysconf(_SC_PHYS_PAGES) * (uint64_t)sysconf(_SC_PAGESIZE);
   }
-  int code = bs_estimate(o->size, o->type != 0 ? o->type : BEAMCAST_FLOAT32, o->ranks, &node, &need,
-                         error);
+  const bs_volumes volumes = {.size = {o->size[0], o->size[1], o->size[2]},
+                              .type = o->type != 0 ? o->type : BEAMCAST_FLOAT32,
+                              .slots = o->slots,
+                              .keep = o->keep};
+  int code = bs_estimate(&volumes, o->ranks, &node, &need, error);
   if (code != BEAMCAST_OK) {
     return code;
   }
@@ -144,78 +153,6 @@ static int take_scripts(bs_record *record, const char *list, beamcast_error *err
   return BEAMCAST_OK;
 }
 
-beamcast_session *beamcast_start(const beamcast_start_options *options, beamcast_error *error) {
-  beamcast_start_options o = {0};
-  bs_record record = {.info = {.state = BEAMCAST_SESSION_PENDING}};
-  if (options != NULL) {
-    o = *options;
-  }
-  beamcast_session *session = calloc(1, sizeof *session);
-  if (session == NULL) {
-    beamcast_fail(error, BEAMCAST_ERR_MEMORY, "out of memory");
-    return NULL;
-  }
-  record.info.ranks = o.ranks > 0 ? o.ranks : 1;
-  record.idle_minutes = o.idle_minutes < 0 ? 0 : o.idle_minutes > 0 ? o.idle_minutes : default_idle;
-  record.paraview = o.paraview != 0;
-  record.web = o.web != 0;
-  record.keep = o.keep;
-  int code = check_options(&o, error);
-  if (code == BEAMCAST_OK && o.script != NULL && o.host == NULL) {
-    code = take_scripts(&record, o.script, error);
-  }
-  code = code == BEAMCAST_OK ? take_client(&o, &record, error) : code;
-  code = code == BEAMCAST_OK ? estimate(&o, &record, error) : code;
-  code = code == BEAMCAST_OK ? bs_draw_id(record.info.id, error) : code;
-  code = code == BEAMCAST_OK
-             ? bs_session_folder(record.info.id, session->folder, sizeof session->folder, error)
-             : code;
-  memcpy(session->id, record.info.id, sizeof session->id);
-  if (code == BEAMCAST_OK && o.host != NULL) {
-    code = bs_ssh_start(&record, &o, error);
-  } else if (code == BEAMCAST_OK) {
-    code = o.slurm != NULL
-               ? bs_slurm_start(&record, o.slurm, error)
-               : bs_start_here(&record, o.time_limit > 0 ? o.time_limit : default_limit, error);
-  }
-  if (code != BEAMCAST_OK) {
-    free(session);
-    return NULL;
-  }
-  return session;
-}
-
-beamcast_session *beamcast_session_open(const char *id, beamcast_error *error) {
-  beamcast_session *session = calloc(1, sizeof *session);
-  struct stat state;
-  if (session == NULL) {
-    beamcast_fail(error, BEAMCAST_ERR_MEMORY, "out of memory");
-    return NULL;
-  }
-  int code = bs_session_folder(id, session->folder, sizeof session->folder, error);
-  if (code == BEAMCAST_OK && stat(session->folder, &state) != 0) {
-    code = beamcast_fail(error, BEAMCAST_ERR_ARGUMENT,
-                         "there is no session %s (any more); `beamcast status` lists the sessions",
-                         id);
-  }
-  if (code != BEAMCAST_OK) {
-    free(session);
-    return NULL;
-  }
-  (void)snprintf(session->id, sizeof session->id, "%s", id);
-  return session;
-}
-
-void beamcast_session_close(beamcast_session *session) {
-  if (session != NULL) {
-    close_channel(&session->volume);
-    close_channel(&session->points);
-    free(session);
-  }
-}
-
-/* --- status, stop ---------------------------------------------------------------------------- */
-
 /* Reads the record and finds out whether it still holds. */
 static int look(bs_record *record, const char *id, const char *folder, beamcast_error *error) {
   if (!bs_record_read(record, id, folder)) {
@@ -244,6 +181,110 @@ static int look(bs_record *record, const char *id, const char *folder, beamcast_
   }
   return code;
 }
+
+/* The name for a new session; one that is over gives it up. */
+static int prepare_name(bs_record *record, const char *name, beamcast_error *error) {
+  char id[BEAMCAST_SESSION_ID_MAX], folder[BEAMCAST_SESSION_PATH_MAX];
+  bs_record other;
+  int code = bs_check_name(name, error);
+  if (code != BEAMCAST_OK) {
+    return code;
+  }
+  (void)snprintf(record->info.name, sizeof record->info.name, "%s", name);
+  if (bs_find_named(name, id) &&
+      bs_session_folder(id, folder, sizeof folder, NULL) == BEAMCAST_OK &&
+      look(&other, id, folder, NULL) == BEAMCAST_OK &&
+      (other.info.state == BEAMCAST_SESSION_ENDED ||
+       other.info.state == BEAMCAST_SESSION_CRASHED)) {
+    bs_drop_name(folder);
+  }
+  return BEAMCAST_OK;
+}
+
+beamcast_session *beamcast_start(const beamcast_start_options *options, beamcast_error *error) {
+  beamcast_start_options o = {0};
+  bs_record record = {.info = {.state = BEAMCAST_SESSION_PENDING}};
+  if (options != NULL) {
+    o = *options;
+  }
+  beamcast_session *session = calloc(1, sizeof *session);
+  if (session == NULL) {
+    beamcast_fail(error, BEAMCAST_ERR_MEMORY, "out of memory");
+    return NULL;
+  }
+  record.info.ranks = o.ranks > 0 ? o.ranks : 1;
+  record.idle_minutes = o.idle_minutes < 0 ? 0 : o.idle_minutes > 0 ? o.idle_minutes : default_idle;
+  record.paraview = o.paraview != 0;
+  record.web = o.web != 0;
+  record.keep = o.keep;
+  record.slots = o.slots;
+  int code = check_options(&o, error);
+  code = code == BEAMCAST_OK && o.name != NULL ? prepare_name(&record, o.name, error) : code;
+  if (code == BEAMCAST_OK && o.script != NULL && o.host == NULL) {
+    code = take_scripts(&record, o.script, error);
+  }
+  code = code == BEAMCAST_OK ? take_client(&o, &record, error) : code;
+  code = code == BEAMCAST_OK ? estimate(&o, &record, error) : code;
+  code = code == BEAMCAST_OK ? bs_draw_id(record.info.id, error) : code;
+  code = code == BEAMCAST_OK
+             ? bs_session_folder(record.info.id, session->folder, sizeof session->folder, error)
+             : code;
+  memcpy(session->id, record.info.id, sizeof session->id);
+  if (code == BEAMCAST_OK && o.host != NULL) {
+    code = bs_ssh_start(&record, &o, error);
+  } else if (code == BEAMCAST_OK) {
+    code = o.slurm != NULL
+               ? bs_slurm_start(&record, o.slurm, error)
+               : bs_start_here(&record, o.time_limit > 0 ? o.time_limit : default_limit, error);
+  }
+  if (code != BEAMCAST_OK) {
+    free(session);
+    return NULL;
+  }
+  return session;
+}
+
+beamcast_session *beamcast_session_open(const char *id, beamcast_error *error) {
+  beamcast_session *session = calloc(1, sizeof *session);
+  char named[BEAMCAST_SESSION_ID_MAX];
+  struct stat state;
+  if (session == NULL) {
+    beamcast_fail(error, BEAMCAST_ERR_MEMORY, "out of memory");
+    return NULL;
+  }
+  bool is_id =
+      bs_session_folder(id, session->folder, sizeof session->folder, NULL) == BEAMCAST_OK &&
+      stat(session->folder, &state) == 0;
+  if (!is_id && id != NULL && bs_find_named(id, named)) {
+    id = named;
+  }
+  int code = bs_session_folder(id, session->folder, sizeof session->folder, error);
+  if (code == BEAMCAST_OK && stat(session->folder, &state) != 0) {
+    code = beamcast_fail(error, BEAMCAST_ERR_ARGUMENT,
+                         "there is no session %s (any more); `beamcast status` lists the sessions",
+                         id);
+  }
+  if (code != BEAMCAST_OK) {
+    free(session);
+    return NULL;
+  }
+  (void)snprintf(session->id, sizeof session->id, "%s", id);
+  return session;
+}
+
+const char *beamcast_session_id(const beamcast_session *session) {
+  return session != NULL ? session->id : "";
+}
+
+void beamcast_session_close(beamcast_session *session) {
+  if (session != NULL) {
+    close_channel(&session->volume);
+    close_channel(&session->points);
+    free(session);
+  }
+}
+
+/* --- status, stop ---------------------------------------------------------------------------- */
 
 int beamcast_status(beamcast_session *session, beamcast_session_info *info, beamcast_error *error) {
   bs_record record;

@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "files.h"
+#include "names.h"
 #include "paraview_entry.h"
 #include "run.h"
 
@@ -261,10 +262,7 @@ static int prepare_client(const bs_record *record, beamcast_error *error) {
 int bs_slurm_start(bs_record *record, const char *options, beamcast_error *error) {
   char folder[BEAMCAST_SESSION_PATH_MAX];
   int code = bs_session_folder(record->info.id, folder, sizeof folder, error);
-  if (code == BEAMCAST_OK && mkdir(folder, 0700) != 0) {
-    code = beamcast_fail(error, BEAMCAST_ERR_IO, "the folder %.300s can't be made: %s", folder,
-                         strerror(errno));
-  }
+  code = code == BEAMCAST_OK ? bs_make_session_folder(folder, record->info.name, error) : code;
   if (code != BEAMCAST_OK) {
     return code;
   }

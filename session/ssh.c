@@ -16,6 +16,7 @@
 #include <unistd.h>
 
 #include "files.h"
+#include "names.h"
 #include "paraview_entry.h"
 #include "run.h"
 
@@ -327,13 +328,14 @@ static int lock_folder(const char *folder) {
 
 static bool start_command(char *command, size_t size, const bs_record *record,
                           const beamcast_start_options *o) {
-  char number[4][80], *slurm = NULL;
+  char number[5][80], *slurm = NULL;
   (void)snprintf(number[0], sizeof number[0], "--ranks=%d", o->ranks);
   (void)snprintf(number[1], sizeof number[1], "--idle=%.9g", record->idle_minutes);
   (void)snprintf(number[2], sizeof number[2], "--size=%llu,%llu,%llu",
                  (unsigned long long)o->size[0], (unsigned long long)o->size[1],
                  (unsigned long long)o->size[2]);
   (void)snprintf(number[3], sizeof number[3], "--keep=%d", o->keep);
+  (void)snprintf(number[4], sizeof number[4], "--slots=%d", o->slots);
   if (o->slurm != NULL && asprintf(&slurm, "--slurm=%s", o->slurm) < 0) {
     return false;
   }
@@ -344,6 +346,7 @@ static bool start_command(char *command, size_t size, const bs_record *record,
       (o->size[0] == 0 || bs_append_quoted(command, size, number[2])) &&
       (!record->paraview || bs_append_quoted(command, size, "--paraview")) &&
       (o->keep == 0 || bs_append_quoted(command, size, number[3])) &&
+      (o->slots == 0 || bs_append_quoted(command, size, number[4])) &&
       (!record->web || bs_append_quoted(command, size, "--web")) &&
       (slurm == NULL || bs_append_quoted(command, size, slurm)) &&
       (o->type == 0 || (bs_append_quoted(command, size, "--type") &&
@@ -372,12 +375,12 @@ static bool note_arrival(void *context, const char *line) {
                             "what `beamcast start` on %s answers makes no sense: is it of another "
                             "version?",
                             a->record->login);
-  } else if (mkdir(a->folder, 0700) != 0) {
-    a->code = beamcast_fail(a->error, BEAMCAST_ERR_IO, "the folder %.300s can't be made: %s",
-                            a->folder, strerror(errno));
   } else {
-    a->lock = lock_folder(a->folder);
-    a->code = bs_record_write(a->record, a->folder, a->error);
+    a->code = bs_make_session_folder(a->folder, a->record->info.name, a->error);
+    if (a->code == BEAMCAST_OK) {
+      a->lock = lock_folder(a->folder);
+      a->code = bs_record_write(a->record, a->folder, a->error);
+    }
   }
   return a->code == BEAMCAST_OK;
 }

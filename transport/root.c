@@ -171,8 +171,8 @@ void bc_step_open_on_ranks(bc_receiver *r, bc_stream_state *s, bc_step *step) {
 
 static const char *why_no_slot(const bc_stream_state *s) {
   return s->slot_wanted ? "earlier steps are still arriving in all slots"
-                        : "what is shown holds every slot: a viewer is slower than the producer, "
-                          "or the stream needs more Slots";
+                        : "what is shown holds every slot: the viewer is slower than the producer, "
+                          "or wants more (start --slots N, Slots of Beamcast Stream)";
 }
 
 /* A step without a slot waits for the other producers of steps that are arriving; for the viewer it
@@ -233,7 +233,7 @@ static void open_failed(bc_receiver *r, bc_stream_state *s, bc_step *step) {
     char reason[160];
     (void)snprintf(reason, sizeof reason,
                    "memory is there for %u of %d slots, and what is shown holds them: raise "
-                   "BEAMCAST_MEMORY_LIMIT, or use 1 slot",
+                   "BEAMCAST_MEMORY_LIMIT, or use 1 slot (--slots)",
                    s->fit, s->settings.slots);
     step_drop(r, s, step, reason);
   }

@@ -10,6 +10,7 @@
 
 #include "calls.h"
 #include "contact.h"
+#include "xac.h"
 
 #include "vtkPVVersion.h"
 
@@ -101,6 +102,29 @@ PyObject *Request(PyObject *, PyObject *arguments) {
   Py_RETURN_NONE;
 }
 
+/* What a kernel file declares. */
+PyObject *KernelParameters(PyObject *, PyObject *arguments) {
+  const char *path;
+  xac_parameter parameters[XAC_PARAMETERS_MAX];
+  beamcast_error error{};
+  if (!PyArg_ParseTuple(arguments, "s", &path)) {
+    return nullptr;
+  }
+  const int count = xac_user_declared(path, parameters, nullptr, &error);
+  PyObject *list = count < 0 ? Raise(error) : PyList_New(0);
+  for (int i = 0; list != nullptr && i < count; i++) {
+    const xac_parameter &one = parameters[i];
+    PyObject *entry = Py_BuildValue("{s:s, s:s, s:d, s:d, s:d, s:s}", "name", one.name, "type",
+                                    one.type, "minimum", one.minimum, "maximum", one.maximum,
+                                    "value", one.value, "help", one.help);
+    if (entry == nullptr || PyList_Append(list, entry) != 0) {
+      Py_CLEAR(list);
+    }
+    Py_XDECREF(entry);
+  }
+  return list;
+}
+
 PyObject *ServeCalls(PyObject *, PyObject *) {
   beamcast_error error{};
   const int fd = bc_receiver_serve_calls(Handle(), &error);
@@ -159,6 +183,7 @@ PyMethodDef methods[] = {{"contact", Contact, METH_NOARGS, nullptr},
                          {"step", Step, METH_VARARGS, nullptr},
                          {"streams", Streams, METH_NOARGS, nullptr},
                          {"request", Request, METH_VARARGS, nullptr},
+                         {"kernel_parameters", KernelParameters, METH_VARARGS, nullptr},
                          {"serve_calls", ServeCalls, METH_NOARGS, nullptr},
                          {"next_call", NextCall, METH_NOARGS, nullptr},
                          {"reply", Reply, METH_VARARGS, nullptr},

@@ -6,7 +6,7 @@ import json
 import os
 import threading
 from types import TracebackType
-from typing import Any, Dict, List, Literal, NamedTuple, Optional, Sequence, Tuple, Type, Union, overload
+from typing import Any, Dict, List, Literal, Mapping, NamedTuple, Optional, Sequence, Tuple, Type, Union, overload
 
 import numpy
 from numpy.typing import DTypeLike, NDArray
@@ -39,13 +39,14 @@ class SessionInfo(NamedTuple):
     login: str  #: for ssh, of the machine that has the session; "" for this one
     estimate: str  #: what the announced volumes need, with the arithmetic; "" if none are
     client: str  #: where a ParaView client listens for it, "csrc://HOST:PORT"; "" if none does
+    name: str  #: what it is called; "" if nothing
 
 
 def start(ranks: int = 0, *, paraview: bool = False, idle: float = 60, slurm: Optional[str] = None,
           shape: Optional[Sequence[int]] = None, dtype: Optional[DTypeLike] = None,
           time_limit: float = 120, script: Union[str, "os.PathLike[str]", None] = None,
           web: bool = False, host: Optional[str] = None, keep: int = 0,
-          client: Optional[str] = None) -> "Session":
+          client: Optional[str] = None, name: Optional[str] = None, slots: int = 0) -> "Session":
     """Starts a server. On this machine it waits until the server runs; for Slurm it returns when the job is
     queued.
 
@@ -63,12 +64,14 @@ def start(ranks: int = 0, *, paraview: bool = False, idle: float = 60, slurm: Op
     keep: steps that the headless viewer keeps beside the newest, for retrieve(step=...).
     client: for ParaView clients that listen: this machine's name for the server, see connect_back; "none": clients
         connect to it. None: the first for Slurm jobs, the second for others.
+    name: what to call it; Session(name) finds it, as Session(id) does.
+    slots: steps that the headless viewer has memory for beside the kept ones; 0: 3.
     """
     kind = None if dtype is None else numpy.dtype(dtype).name
     size = (0, 0, 0) if shape is None else triple("shape", shape)
     core = _core.start(paraview, ranks, float(idle) if idle else -1.0, slurm, size, kind, time_limit,
-                       script, web, host, keep, client)
-    return Session(core.status()[0])
+                       script, web, host, keep, client, name, slots)
+    return Session(core.id)
 
 
 def sessions() -> List[SessionInfo]:
@@ -77,13 +80,13 @@ def sessions() -> List[SessionInfo]:
 
 
 class Session:
-    """A session of this user, by its id; start() makes new ones. It outlives the program that started it,
+    """A session of this user, by its id or name; start() makes new ones. It outlives the program that started it,
     but for a `with` block: leaving that stops it. Calls of several threads come one after the other."""
 
     def __init__(self, id: str) -> None:
         self._core = _core.open_session(id)
         self._lock = threading.RLock()
-        self.id = id
+        self.id: str = self._core.id
 
     def status(self) -> SessionInfo:
         """How it is. ArgumentError when it was stopped."""
@@ -168,7 +171,7 @@ class Session:
     def screenshot(self, size: Optional[Sequence[int]] = None, *, camera: Optional[Sequence[float]] = None,
                    preset: Optional[str] = None, window: Optional[Sequence[float]] = None,
                    kernel: Optional[str] = None, slice: Optional[Tuple[str, int]] = None,
-                   time_limit: float = 120) -> NDArray[numpy.uint8]:
+                   parameters: Optional[Mapping[str, float]] = None, time_limit: float = 120) -> NDArray[numpy.uint8]:
         """A picture of what the session shows: (height, width, 4), red first. The options count for this picture
         alone. Needs the headless viewer.
 
@@ -179,10 +182,25 @@ class Session:
         window: the values at the colours' ends.
         kernel: plain, local, scatter, occlusion, local+occlusion, scatter+occlusion, or a kernel file.
         slice: ("z", 40): the plane of voxels number 40 along z instead of the volume.
+        parameters: of a kernel file, by name.
         """
         answer, data = self._picture("rgba", time_limit, size=size, camera=camera, preset=preset, window=window,
-                                     kernel=kernel, slice=slice)
+                                     kernel=kernel, slice=slice, parameters=None if parameters is None else dict(parameters))
         return numpy.frombuffer(bytearray(data), numpy.uint8).reshape(answer["height"], answer["width"], 4)
+
+    def set(self, *, kernel: Optional[str] = None, parameters: Optional[Mapping[str, float]] = None,
+            preset: Optional[str] = None, window: Optional[Sequence[float]] = None,
+            camera: Optional[Sequence[float]] = None, array: Optional[str] = None,
+            time_limit: float = 120) -> Dict[str, Any]:
+        """Changes how the session shows what it shows, for all pictures to come; arguments as in screenshot, and
+        array: which one is shown; window=(): found by itself. Returns the look: kernel, its parameters with their
+        ranges and values, preset, window. Without arguments it changes nothing. Needs the headless viewer."""
+        given = {"kernel": kernel, "parameters": None if parameters is None else dict(parameters), "preset": preset,
+                 "window": None if window is None else list(window),
+                 "camera": None if camera is None else list(camera), "array": array}
+        changes = any(value is not None for value in given.values())
+        answer, _ = self.call("set" if changes else "state", time_limit=time_limit, **given)
+        return dict(answer["look"])
 
     def load_file(self, path: Union[str, "os.PathLike[str]"], dataset: str = "", *,
                   stride: Sequence[int] = (0, 0, 0), time_limit: float = 600) -> Dict[str, Any]:

@@ -104,8 +104,8 @@ static const verb_option *find_output(const verb_option *options) {
   return options->name != NULL ? options : NULL;
 }
 
-int read_verb(int argc, char **argv, const char *help, const verb_option *options, bool *json,
-              const char **word) {
+int read_words(int argc, char **argv, const char *help, const verb_option *options, bool *json,
+               const char *const **words, int *count) {
   struct option names[OPTIONS_MAX] = {{"help", no_argument, NULL, HELP},
                                       {"json", no_argument, NULL, JSON}};
   for (int i = 0; options[i].name != NULL && i + 3 < OPTIONS_MAX; i++) {
@@ -132,12 +132,23 @@ int read_verb(int argc, char **argv, const char *help, const verb_option *option
       return status;
     }
   }
-  int words = argc - optind;
-  if (words > (word != NULL ? 1 : 0)) {
-    return say_wrong(argv[0], "\"%s\" is one word too many", argv[argc - 1]);
+  *words = (const char *const *)argv + optind;
+  *count = argc - optind;
+  return DONE;
+}
+
+int read_verb(int argc, char **argv, const char *help, const verb_option *options, bool *json,
+              const char **word) {
+  const char *const *words;
+  int count, status = read_words(argc, argv, help, options, json, &words, &count);
+  if (status != DONE) {
+    return status;
+  }
+  if (count > (word != NULL ? 1 : 0)) {
+    return say_wrong(argv[0], "\"%s\" is one word too many", words[count - 1]);
   }
   if (word != NULL) {
-    *word = words > 0 ? argv[optind] : NULL;
+    *word = count > 0 ? words[0] : NULL;
   }
   return DONE;
 }

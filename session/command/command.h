@@ -25,6 +25,7 @@ int verb_contact(int argc, char **argv);
 int verb_info(int argc, char **argv);
 int verb_open(int argc, char **argv);
 int verb_screenshot(int argc, char **argv);
+int verb_set(int argc, char **argv);
 
 /* One line on standard error; returns FAILED or WRONG_USAGE. */
 int say_failed(const char *format, ...) __attribute__((format(printf, 1, 2)));
@@ -47,15 +48,19 @@ typedef struct verb_option {
  * WRONG_USAGE, or -1 when help was shown. Options may stand after the word. */
 int read_verb(int argc, char **argv, const char *help, const verb_option *options, bool *json,
               const char **word);
+/* The same for a verb with any number of such words. */
+int read_words(int argc, char **argv, const char *help, const verb_option *options, bool *json,
+               const char *const **words, int *count);
 /* getopt_long for a verb with a loop of its own: -1 at the end, '?' after what was wrong has been
  * said. */
 int next_option(int argc, char **argv, const struct option *options);
 
 /* Values of options. */
-bool read_text(const char *text, void *to);    /* const char * */
-bool read_seconds(const char *text, void *to); /* double */
-bool read_voxels(const char *text, void *to);  /* uint64_t[3] from X,Y,Z or XxYxZ */
-extern const char a_number_of_seconds[];
+bool read_text(const char *text, void *to);      /* const char * */
+bool read_seconds(const char *text, void *to);   /* double */
+bool read_voxels(const char *text, void *to);    /* uint64_t[3] from X,Y,Z or XxYxZ */
+bool read_parameter(const char *text, void *to); /* json_t *, an object; set_verb.c */
+extern const char a_number_of_seconds[], a_parameter[];
 bool read_number(const char *text, double low, double high, double *number);
 bool read_whole(const char *text, long low, long high, int *number);
 /* count numbers with `separator` between them. */

@@ -16,7 +16,8 @@
 static const char push_help[] =
     "Usage: beamcast push FILE[:DATASET] --to CONTACT [OPTIONS]\n"
     "Shows a volume from a file: .npy, HDF5 and NeXus, TIFF stacks, raw with its layout.\n"
-    "CONTACT: a contact file, a session's id, or beamcast://host:port with $BEAMCAST_TOKEN.\n"
+    "CONTACT: a session's id or name, a contact file, or beamcast://host:port with\n"
+    "$BEAMCAST_TOKEN.\n"
     "\n"
     "  --as NAME           what to call the array; else as in the file\n"
     "  --size X,Y,Z        voxels of a raw file, and their type, where neither its name nor a\n"
@@ -58,13 +59,13 @@ enum { RETRY_MS = 100 };
 int find_contact(const char *given, char path[CONTACT_LIMIT]) {
   beamcast_session_info info;
   beamcast_error error = {0};
-  if (strncmp(given, "beamcast://", 11) == 0 || access(given, F_OK) == 0) {
+  bool is_path = strchr(given, '/') != NULL;
+  beamcast_session *session = !is_path ? beamcast_session_open(given, NULL) : NULL;
+  if (session == NULL && (strncmp(given, "beamcast://", 11) == 0 || access(given, F_OK) == 0)) {
     (void)snprintf(path, CONTACT_LIMIT, "%s", given);
     return DONE;
   }
   int why = errno;
-  bool is_path = strchr(given, '/') != NULL;
-  beamcast_session *session = !is_path ? beamcast_session_open(given, NULL) : NULL;
   if (session == NULL && why != ENOENT) {
     return say_failed("the contact file %s can't be read: %s", given, strerror(why));
   }
@@ -116,15 +117,15 @@ static int begin(beamcast_stream *stream, double limit, beamcast_error *error) {
   double deadline = now() + limit;
   const struct timespec pause = {0, RETRY_MS * 1000000L};
   int code = beamcast_begin_step(stream, 0, 0.0, error);
+  char why[BEAMCAST_MESSAGE_MAX] = "";
   for (uint64_t step = 1; code == BEAMCAST_DROPPED && now() < deadline; step++) {
+    (void)snprintf(why, sizeof why, "%s", error->message);
     (void)nanosleep(&pause, NULL);
     code = beamcast_begin_step(stream, step, 0.0, error);
   }
   return code == BEAMCAST_DROPPED
-             ? beamcast_fail(error, code,
-                             "the server has had no room for %g seconds: all its "
-                             "slots are in use by clients",
-                             limit)
+             ? beamcast_fail(error, code, "the server has had no room for %g seconds: %s", limit,
+                             why[0] != '\0' ? why : "all its slots are in use")
              : code;
 }
 
@@ -161,6 +162,7 @@ int verb_push(int argc, char **argv) {
   const char *file;
   const verb_option options[] = {
       {"to", read_text, &o.to, NULL},
+      {"session", read_text, &o.to, NULL},
       {"as", read_text, &o.as, NULL},
       {"stream", read_text, &o.stream, NULL},
       {"points", NULL, &o.points, NULL},
@@ -326,6 +328,7 @@ static int retrieve_into_file(const retrieve_options *o) {
 int verb_retrieve(int argc, char **argv) {
   retrieve_options o = {.limit = default_limit};
   const verb_option options[] = {{"from", read_text, &o.from, NULL},
+                                 {"session", read_text, &o.from, NULL},
                                  {"output", read_text, &o.output, NULL},
                                  {"roi", read_text, &o.roi, NULL},
                                  {"array", read_text, &o.array, NULL},

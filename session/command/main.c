@@ -20,6 +20,7 @@ static const char help[] =
     "  push      show a volume from a file\n"
     "  open      have the viewer read a file that it can reach\n"
     "  screenshot  a picture of what is shown\n"
+    "  set       how it is shown: kernel and its parameters, colours, camera\n"
     "  retrieve  get what is shown back, into a file\n"
     "  contact   make a contact that may only push, or only view\n"
     "  info      what volumes a file holds\n"
@@ -38,7 +39,8 @@ static const struct {
              {"stop", verb_stop},       {"connect-back", verb_connect_back},
              {"push", verb_push},       {"retrieve", verb_retrieve},
              {"contact", verb_contact}, {"info", verb_info},
-             {"open", verb_open},       {"screenshot", verb_screenshot}};
+             {"open", verb_open},       {"screenshot", verb_screenshot},
+             {"set", verb_set}};
 enum { VERBS = sizeof verbs / sizeof verbs[0] };
 
 /* --- messages -------------------------------------------------------------------------------- */

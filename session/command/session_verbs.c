@@ -20,6 +20,9 @@ static const char start_help[] =
     "  --web               with a web page\n"
     "  --script FILE[:...] runs Python scripts at each step; Beamcast's own by their names\n"
     "  --keep N            keeps N steps beside the newest, for `beamcast retrieve --step`\n"
+    "  --slots N           memory for N steps beside those: shown, newest, arriving; 3. More when\n"
+    "                      steps are dropped though the viewer is fast enough on the whole\n"
+    "  --name NAME         what to call it: other verbs take the name where they take an ID\n"
     "  --ranks N           processes of the server; 1, or what --size needs\n"
     "  --idle MIN          ends by itself, unused for so many minutes; 60; 0: never\n"
     "  --slurm[=OPTIONS]   as a Slurm job; OPTIONS for sbatch, separated by blanks, such as\n"
@@ -32,13 +35,13 @@ static const char start_help[] =
     "                      $BEAMCAST_REMOTE: the path of `beamcast` there\n"
     "  --time-limit SEC    how long to wait until it runs; 120\n"
     "  --json              one JSON object: id, state, contact, paraview, url, start_time, ...\n";
-static const char status_help[] =
-    "Usage: beamcast status [ID] [--json]\n"
-    "How a session is, or all of them: starting, pending, running, ended, crashed. With an ID the\n"
-    "address of its page has a fresh link.\n";
-static const char stop_help[] =
-    "Usage: beamcast stop ID [--json]\n"
-    "Ends a session and removes what it left. Fine for one that has ended already.\n";
+static const char status_help[] = "Usage: beamcast status [ID] [--json]\n"
+                                  "How a session is, or all of them: starting, pending, running, "
+                                  "ended, crashed. ID: or its name.\n"
+                                  "With it the address of its page has a fresh link.\n";
+static const char stop_help[] = "Usage: beamcast stop ID [--json]\n"
+                                "Ends a session, by its id or name, and removes what it left. Fine "
+                                "for one that has ended already.\n";
 
 static const char connect_back_help[] =
     "Usage: beamcast connect-back ID [OPTIONS]\n"
@@ -64,6 +67,8 @@ enum {
   SCRIPT,
   HOST,
   KEEP,
+  SLOTS,
+  NAME,
   CLIENT,
   FROM_AFAR
 };
@@ -94,15 +99,15 @@ static json_t *port_or_null(const char *url) {
 
 static json_t *describe(const beamcast_session_info *info) {
   return json_pack(
-      "{s:s, s:s, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:s, s:s, s:o, s:i, s:o, s:o, s:o, s:o}", "id",
-      info->id, "state", beamcast_session_state_name(info->state), "contact",
-      text_or_null(info->contact), "paraview", text_or_null(info->paraview), "paraview_port",
-      port_or_null(info->paraview), "url", text_or_null(info->url), "start_time",
-      time_or_null(info->start_time), "reason", text_or_null(info->reason), "connect_id_file",
-      text_or_null(info->connect_id_file), "log", info->log, "host", info->host, "slurm_job",
-      text_or_null(info->slurm_job), "ranks", info->ranks, "login", text_or_null(info->login),
-      "estimate", text_or_null(info->estimate), "client", text_or_null(info->client), "created",
-      time_or_null(info->created));
+      "{s:s, s:o, s:s, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:s, s:s, s:o, s:i, s:o, s:o, s:o, s:o}",
+      "id", info->id, "name", text_or_null(info->name), "state",
+      beamcast_session_state_name(info->state), "contact", text_or_null(info->contact), "paraview",
+      text_or_null(info->paraview), "paraview_port", port_or_null(info->paraview), "url",
+      text_or_null(info->url), "start_time", time_or_null(info->start_time), "reason",
+      text_or_null(info->reason), "connect_id_file", text_or_null(info->connect_id_file), "log",
+      info->log, "host", info->host, "slurm_job", text_or_null(info->slurm_job), "ranks",
+      info->ranks, "login", text_or_null(info->login), "estimate", text_or_null(info->estimate),
+      "client", text_or_null(info->client), "created", time_or_null(info->created));
 }
 
 /* What another machine of the user has to know: it comes over SSH, and nobody else sees it. */
@@ -132,7 +137,8 @@ static void print_time(const char *what, int64_t seconds) {
 
 static void print_session(const beamcast_session_info *info) {
   bool pending = info->state == BEAMCAST_SESSION_PENDING;
-  printf("session   %s, %s", info->id, beamcast_session_state_name(info->state));
+  printf("session   %s%s%s, %s", info->name, info->name[0] != '\0' ? ", id " : "", info->id,
+         beamcast_session_state_name(info->state));
   const bool over =
       info->state == BEAMCAST_SESSION_ENDED || info->state == BEAMCAST_SESSION_CRASHED;
   print_time(over ? ", started" : " since", pending ? info->created : info->start_time);
@@ -193,6 +199,8 @@ static int read_start(int argc, char **argv, beamcast_start_options *o, report_f
                                         {"script", required_argument, NULL, SCRIPT},
                                         {"host", required_argument, NULL, HOST},
                                         {"keep", required_argument, NULL, KEEP},
+                                        {"slots", required_argument, NULL, SLOTS},
+                                        {"name", required_argument, NULL, NAME},
                                         {"client", required_argument, NULL, CLIENT},
                                         {"from-afar", no_argument, NULL, FROM_AFAR},
                                         {NULL, 0, NULL, 0}};
@@ -252,6 +260,14 @@ static int read_start(int argc, char **argv, beamcast_start_options *o, report_f
       if (!read_whole(optarg, 0, 1024, &o->keep)) {
         return say_wrong(argv[0], "--keep is a number from 0 to 1024, not \"%s\"", optarg);
       }
+      break;
+    case SLOTS:
+      if (!read_whole(optarg, 1, 128, &o->slots)) {
+        return say_wrong(argv[0], "--slots is a number from 1 to 128, not \"%s\"", optarg);
+      }
+      break;
+    case NAME:
+      o->name = optarg;
       break;
     case CLIENT:
       o->client = optarg;

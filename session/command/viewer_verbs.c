@@ -20,6 +20,7 @@ static const char screenshot_help[] =
     "  --window LO,HI          values at the colours' ends\n"
     "  --kernel K              plain, local, scatter, occlusion, local+occlusion,\n"
     "                          scatter+occlusion, or a kernel file on the server\n"
+    "  --set NAME=VALUE        a parameter of the kernel file; may be given several times\n"
     "  --slice AXIS=N          the plane of voxels number N along x, y or z, from 0\n"
     "  --time-limit SEC        120\n"
     "  --folder-group          the file belongs to its folder's group, which may read it\n"
@@ -96,17 +97,35 @@ static int write_file(const char *path, const beamcast_picture *picture) {
 
 /* --- screenshot ------------------------------------------------------------------------------ */
 
-int verb_screenshot(int argc, char **argv) {
+/* "name=value name=value"; malloc'ed, NULL for none. */
+static char *join_parameters(json_t *parameters) {
+  char *text = NULL, *before;
+  const char *name;
+  json_t *value;
+  json_object_foreach(parameters, name, value) {
+    before = text;
+    if (asprintf(&text, "%s%s%s=%.17g", before != NULL ? before : "", before != NULL ? " " : "",
+                 name, json_real_value(value)) < 0) {
+      text = NULL;
+    }
+    free(before);
+  }
+  return text;
+}
+
+static int screenshot(int argc, char **argv, json_t *parameters) {
   beamcast_picture_options o = {.png = 1};
   const char *from = NULL, *to = NULL;
   bool json = false, folder_group = false;
   const verb_option options[] = {{"from", read_text, &from, NULL},
+                                 {"session", read_text, &from, NULL},
                                  {"output", read_text, &to, NULL},
                                  {"size", read_pixels, &o, "WxH, 16 to 8192 pixels each"},
                                  {"camera", read_camera, &o, "AZ,EL,ZOOM, such as 30,20,1"},
                                  {"preset", read_text, &o.preset, NULL},
                                  {"window", read_window, &o, "LO,HI, the smaller one first"},
                                  {"kernel", read_text, &o.kernel, NULL},
+                                 {"set", read_parameter, parameters, a_parameter},
                                  {"slice", read_slice, &o, "x, y or z and a number, such as z=60"},
                                  {"time-limit", read_seconds, &o.time_limit, a_number_of_seconds},
                                  {"folder-group", NULL, &folder_group, NULL},
@@ -129,9 +148,12 @@ int verb_screenshot(int argc, char **argv) {
   if (status != DONE) {
     return status;
   }
+  char *given = join_parameters(parameters);
+  o.parameters = given;
   begin_waiting("drawing");
   int code = beamcast_screenshot_from(contact, &o, &picture, &error);
   end_waiting();
+  free(given);
   if (code != BEAMCAST_OK) {
     return say_error(&error);
   }
@@ -145,6 +167,13 @@ int verb_screenshot(int argc, char **argv) {
                                   json_loads(picture.about, JSON_DECODE_ANY, NULL)));
   }
   beamcast_picture_free(&picture);
+  return status;
+}
+
+int verb_screenshot(int argc, char **argv) {
+  json_t *parameters = json_object();
+  int status = screenshot(argc, argv, parameters);
+  json_decref(parameters);
   return status;
 }
 
@@ -234,6 +263,7 @@ int verb_open(int argc, char **argv) {
   double stride[3] = {0, 0, 0}, limit = 600;
   bool json = false;
   const verb_option options[] = {{"to", read_text, &to, NULL},
+                                 {"session", read_text, &to, NULL},
                                  {"stride", read_stride, stride, "X,Y,Z, each at least 1"},
                                  {"time-limit", read_seconds, &limit, a_number_of_seconds},
                                  {NULL, NULL, NULL, NULL}};

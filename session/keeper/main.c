@@ -23,6 +23,7 @@
 
 #include "files.h"
 #include "keeper.h"
+#include "names.h"
 #include "paraview_entry.h"
 
 enum { READY_MAX = 8192, WAIT_MS = 1000, NOTE_SECONDS = 60 };
@@ -88,6 +89,9 @@ static bool read_request(bs_keeper *keeper, int link) {
   (void)snprintf(keeper->record.client, sizeof keeper->record.client, "%s", client ? client : "");
   keeper->record.client_port = (int)json_integer_value(json_object_get(json, "client_port"));
   keeper->record.keep = (int)json_integer_value(json_object_get(json, "keep"));
+  keeper->record.slots = (int)json_integer_value(json_object_get(json, "slots"));
+  const char *name = json_string_value(json_object_get(json, "name"));
+  (void)snprintf(info->name, sizeof info->name, "%s", name ? name : "");
   keeper->record.step_limit = (uint64_t)json_integer_value(json_object_get(json, "step_limit"));
   const char *estimate = json_string_value(json_object_get(json, "estimate"));
   (void)snprintf(info->estimate, sizeof info->estimate, "%s", estimate ? estimate : "");
@@ -100,11 +104,9 @@ static bool read_request(bs_keeper *keeper, int link) {
 static int make_folder(bs_keeper *keeper, beamcast_error *error) {
   int code =
       bs_session_folder(keeper->record.info.id, keeper->folder, sizeof keeper->folder, error);
-  if (code == BEAMCAST_OK && mkdir(keeper->folder, 0700) != 0) {
-    code = beamcast_fail(error, BEAMCAST_ERR_IO, "the folder %.300s can't be made: %s",
-                         keeper->folder, strerror(errno));
-  }
-  return code;
+  return code == BEAMCAST_OK
+             ? bs_make_session_folder(keeper->folder, keeper->record.info.name, error)
+             : code;
 }
 
 static void make_folder_in(const char *given, const char *usual, const char *id, char *path) {

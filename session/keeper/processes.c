@@ -220,7 +220,7 @@ static int find_server(const bs_keeper *keeper, char *path, size_t size, beamcas
 
 int bs_launch(bs_keeper *keeper, beamcast_error *error) {
   char mpiexec[BEAMCAST_SESSION_PATH_MAX], server[BEAMCAST_SESSION_PATH_MAX], ranks[16], idle[32];
-  char limit[32], keep[16];
+  char limit[32], keep[16], slots[16];
   char self[BEAMCAST_SESSION_PATH_MAX] = "";
   bs_record *record = &keeper->record;
   beamcast_session_info *info = &record->info;
@@ -260,6 +260,11 @@ int bs_launch(bs_keeper *keeper, beamcast_error *error) {
     (void)snprintf(keep, sizeof keep, "%d", record->keep);
     argv[count++] = "--keep";
     argv[count++] = keep;
+  }
+  if (record->slots > 0) {
+    (void)snprintf(slots, sizeof slots, "%d", record->slots);
+    argv[count++] = "--slots";
+    argv[count++] = slots;
   }
   if (record->script[0] != '\0') {
     argv[count++] = "--script";

@@ -15,10 +15,10 @@
 #define LIGHT (UINT64_C(129) * 129 * 129 * 28) /* on a rank, of a cube's 128 and more */
 
 static bs_need need_of(uint64_t n, int type, int ranks, const bs_node *node) {
-  const uint64_t size[3] = {n, n, n};
+  const bs_volumes cube = {.size = {n, n, n}, .type = type};
   beamcast_error error = {0};
   bs_need need;
-  assert_int_equal(bs_estimate(size, type, ranks, node, &need, &error), BEAMCAST_OK);
+  assert_int_equal(bs_estimate(&cube, ranks, node, &need, &error), BEAMCAST_OK);
   return need;
 }
 
@@ -37,6 +37,18 @@ static void three_steps_and_what_each_rank_takes(void **state) {
   bs_need more = need_of(1024, BEAMCAST_FLOAT32, 4, &node);
   assert_true(more.memory == 12 * GIBI + 4 * (GIBI / 2 + LIGHT));
   assert_true(need_of(1024, BEAMCAST_UINT8, 0, &node).step == GIBI);
+}
+
+static void slots_and_kept_steps_take_memory(void **state) {
+  (void)state;
+  const bs_node node = {.memory = 64 * GIBI};
+  const bs_volumes many = {
+      .size = {1024, 1024, 1024}, .type = BEAMCAST_FLOAT32, .slots = 2, .keep = 5};
+  beamcast_error error = {0};
+  bs_need need;
+  assert_int_equal(bs_estimate(&many, 1, &node, &need, &error), BEAMCAST_OK);
+  assert_true(need.memory == UINT64_C(7) * 4 * GIBI + GIBI / 2 + LIGHT);
+  assert_non_null(strstr(need.text, "7 steps (slots, kept) 28.00 GiB"));
 }
 
 static void nodes_and_ranks_grow_with_each_other(void **state) {
@@ -84,19 +96,21 @@ static void gpus_hold_a_copy_of_the_shown_step(void **state) {
 static void impossible_sizes_are_refused(void **state) {
   (void)state;
   const bs_node node = {.memory = GIBI};
-  const uint64_t sizes[][3] = {
-      {0, 1, 1}, {UINT64_C(1) << 40, UINT64_C(1) << 40, 1}, {UINT64_MAX, 1, 1}};
+  const bs_volumes wrong[] = {
+      {.size = {0, 1, 1}, .type = BEAMCAST_FLOAT32},
+      {.size = {UINT64_C(1) << 40, UINT64_C(1) << 40, 1}, .type = BEAMCAST_FLOAT32},
+      {.size = {UINT64_MAX, 1, 1}, .type = BEAMCAST_FLOAT32},
+      {.size = {1, 1, 1}, .type = 0}};
   beamcast_error error;
   bs_need need;
-  for (size_t i = 0; i < 3; i++) {
-    assert_int_equal(bs_estimate(sizes[i], BEAMCAST_FLOAT32, 1, &node, &need, &error),
-                     BEAMCAST_ERR_ARGUMENT);
+  for (size_t i = 0; i < sizeof wrong / sizeof wrong[0]; i++) {
+    assert_int_equal(bs_estimate(&wrong[i], 1, &node, &need, &error), BEAMCAST_ERR_ARGUMENT);
   }
-  assert_int_equal(bs_estimate(sizes[0], 0, 1, &node, &need, &error), BEAMCAST_ERR_ARGUMENT);
 }
 
 int main(void) {
   const struct CMUnitTest tests[] = {cmocka_unit_test(three_steps_and_what_each_rank_takes),
+                                     cmocka_unit_test(slots_and_kept_steps_take_memory),
                                      cmocka_unit_test(nodes_and_ranks_grow_with_each_other),
                                      cmocka_unit_test(gpus_hold_a_copy_of_the_shown_step),
                                      cmocka_unit_test(impossible_sizes_are_refused)};

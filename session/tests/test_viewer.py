@@ -179,6 +179,45 @@ def kernels(home, contact):
         assert os.path.exists(os.path.join(home.path, name + ".png")) == (says is None), name
     err = home.run("screenshot", "--from", contact, "-o", "no.png", "--kernel", "/none.c", status=1)[1]
     assert "no kernel file /none.c" in err, err
+    kernel_parameters(home, contact)
+
+
+def kernel_parameters(home, contact):
+    """A kernel's parameters are set for one picture or for all, and what it has not is refused with what it has."""
+    path = os.path.join(home.path, "shade.c")
+    with open(path, "w", encoding="ascii") as file:
+        file.write('XAC_PARAMETER(float, red, 0, 2, 1, "Red light")\nXAC_PARAMETER(int, blue, 0, 1, 1, "Blue light")\n'
+                   "XAC_KERNEL(p, color) { color->r *= XAC_GET(p, red); color->b *= XAC_GET(p, blue); }\n")
+    plain, _ = shoot(home, contact, "--kernel", path)
+    dark, texts = shoot(home, contact, "--kernel", path, "--set", "red=0", "--set", "blue=0")
+    assert plain[..., 0].max() > 50 and dark[..., 0].max() == dark[..., 2].max() == 0 < dark[..., 1].max()
+    assert [one["value"] for one in json.loads(texts["Beamcast"])["look"]["parameters"]] == [0, 0]
+    assert np.array_equal(plain, shoot(home, contact, "--kernel", path)[0])  # they counted for one picture
+    look = home.json("set", "--to", contact, "--kernel", path, "red=0.5")
+    assert look["parameters"][0] == {"name": "red", "type": "float", "minimum": 0, "maximum": 2, "value": 0.5,
+                                     "help": "Red light"}, look
+    half, _ = shoot(home, contact)
+    assert abs(half[..., 0].mean() / plain[..., 0].mean() - 0.5) < 0.05 and np.array_equal(half[..., 2], plain[..., 2])
+    for words, says in ((["rod=1"], "no parameter rod; it has red (0 to 2), blue (0 to 1)"), (["red=3"], "red is from 0 to 2, not 3"),
+                        (["blue=0.5"], "whole number"), (["--kernel", "local", "red=1"], "kernel local has no parameters")):
+        err = home.run("set", "--session", contact, *words, status=1)[1]
+        assert says in err and err.count("\n") == 1, (words, err)
+    home.run("set", "red=much", "--to", contact, status=2)
+    sys.path.insert(0, sessions.PYTHON)
+    os.environ["HOME"] = home.path
+    import beamcast
+    session = beamcast.Session(contact)
+    assert [one["value"] for one in session.set(parameters={"blue": 0})["parameters"]] == [0.5, 0]
+    assert session.screenshot((300, 240), parameters={"blue": 1, "red": 0})[..., 0].max() == 0
+    try:
+        session.screenshot(parameters={"green": 1})
+        raise AssertionError("green")
+    except beamcast.errors.ArgumentError as error:
+        assert "it has red (0 to 2)" in str(error), error
+    shown = home.run("set", "--to", contact)[0]
+    assert "red                0.5        float, 0 to 2: Red light" in shown, shown
+    home.run("set", "--to", contact, "--kernel", "local")
+    assert session.set()["parameters"] == [] and session.set()["kernel"] == "local"
 
 
 def refusals(home, contact):
@@ -296,9 +335,31 @@ def cropped(home, contact, array):
     crop(path, [])
 
 
+def named(home, contact):
+    """A session's name is as good as its id, a file of that name is not taken for it, and a user has it once."""
+    with open(os.path.join(home.path, "bone"), "w") as stream:
+        stream.write("no contact")
+    assert home.json("status", "bone")["id"] == contact and home.json("status", contact)["name"] == "bone"
+    assert "session   bone, id %s, running" % contact in home.run("status")[0]
+    assert json.loads(home.run("contact", "bone", "--view-only")[0])["token"]
+    before = os.listdir(home.state)
+    err = home.run("start", "--name", "bone", status=1)[1]
+    assert 'a session called "bone" already, %s' % contact in err and err.count("\n") == 1, err
+    for wrong in ("", "a b", "-x", "../x", "x" * 32):
+        err = home.run("start", "--name=" + wrong, status=1)[1]
+        assert "a session's name has" in err and err.count("\n") == 1, err
+    assert sorted(os.listdir(home.state)) == sorted(before)
+    err = home.run("status", "bones", status=1)[1]
+    assert 'no session "bones"' in err and err.count("\n") == 1, err
+
+
 def life(home):
     array = head(home)
-    session = home.json("start", "--ranks", 2, "--size", "256,256,108", "--type", "int16", "--keep", 5)
+    session = home.json("start", "--ranks", 2, "--size", "256,256,108", "--type", "int16", "--keep", 5, "--slots", 4,
+                        "--name", "bone")
+    assert "9 steps (slots, kept)" in session["estimate"], session
+    assert any("beamcast-viewer" in line and "--slots 4" in line for line in home.command_lines())
+    named(home, session["id"])
     assert session["state"] == "running" and session["paraview"] is None, session
     assert not os.path.exists(home.servers)
     contact = session["id"]
@@ -366,12 +427,12 @@ def catalyst_finalize():
 
 def ends(home):
     """However it ends, it is known and leaves nothing."""
-    session = home.json("start", "--idle", "0.03")
-    sessions.wait_until(lambda: home.json("status", session["id"])["state"] == "ended")
-    assert "unused" in home.json("status", session["id"])["reason"]
-    home.run("stop", session["id"])
-    home.check_nothing_left()
-    session = home.json("start", "--ranks", 2)
+    ended = home.json("start", "--idle", "0.03", "--name", "bone")
+    sessions.wait_until(lambda: home.json("status", "bone")["state"] == "ended")
+    assert "unused" in home.json("status", ended["id"])["reason"]
+    session = home.json("start", "--ranks", 2, "--name", "bone")  # one that is over gives its name up
+    assert home.json("status", "bone")["id"] == session["id"] and home.json("status", ended["id"])["name"] is None
+    home.run("stop", ended["id"])
     viewers = [pid for pid in home.processes()
                if os.path.basename(os.readlink("/proc/%d/exe" % pid)) == "beamcast-viewer"]
     assert len(viewers) == 2, viewers

@@ -46,7 +46,7 @@ static void a_viewer_that_holds_every_slot_never_holds_a_producer(void **state) 
   bc_stream_status status = server_status(&s, "volume");
   assert_int_equal(status.steps_received, 3);
   assert_int_equal(status.steps_dropped, 20);
-  assert_non_null(strstr(status.last_drop, "viewer"));
+  assert_non_null(strstr(status.last_drop, "start --slots"));
   for (int i = 0; i < 2; i++) {
     beamcast_stream_info info = producer_info(&producers[i]);
     assert_int_equal(info.steps_sent, 3);

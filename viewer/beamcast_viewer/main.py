@@ -31,6 +31,7 @@ def parse(arguments):
     parser.add_argument("--front", action="append", default=[], metavar="MODULE",
                         help="a Python module with start(viewer, loop), for front ends")
     parser.add_argument("--keep", type=int, default=0, metavar="N", help="steps to keep beside the newest")
+    parser.add_argument("--slots", type=int, default=3, metavar="N", help="steps that memory is for beside these; 3")
     parser.add_argument("--script", metavar="FILE[:...]", default="",
                         help="Python scripts that are run at each step")
     parser.add_argument("--json", action="store_true", help="print where it is as a JSON object")
@@ -131,7 +132,7 @@ def main():
         return wrong.code or 0
     from . import calls, viewer
     try:
-        shown = viewer.Viewer(receiver, options.stream, options.keep)
+        shown = viewer.Viewer(receiver, options.stream, options.keep, options.slots)
         asyncio.run(Loop(options, shown, calls.Calls(shown, receiver)).run())
     except Exception as wrong:
         traceback.print_exc()

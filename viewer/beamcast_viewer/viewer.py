@@ -8,7 +8,7 @@ import time
 import numpy
 from paraview import simple
 
-from . import camera, colours, errors, labels, pictures, points, voxels
+from . import camera, colours, errors, labels, parameters as kernel_parameters, pictures, points, voxels
 
 BACKGROUND = (0.0, 0.0, 0.0)
 SIZE = (1024, 768)
@@ -26,13 +26,14 @@ class Viewer:
     until there is a volume.
     """
 
-    def __init__(self, receiver, stream="volume", keep=0):
+    def __init__(self, receiver, stream="volume", keep=0, slots=3):
         self.receiver = receiver
         self.stream = stream
         self.source = self.display = None
         self.array = None
         self.path = self.dataset = None  # of the file that is shown; None: the stream is
         self.preset, self.kernel, self.window = "bone", "local", None  # window None: by itself
+        self.parameters = {}  # of the kernel file, by name; what is not in it has its default
         self.quality = "normal"
         self.curves = None  # colours and opacities that were drawn by hand, see colours.curves; None: the preset's
         self.used_window = (0.0, 1.0)
@@ -44,7 +45,7 @@ class Viewer:
         self.labels = labels.Labels(self)  # over the volume
         self.points = points.Points(self)  # beside it
         simple._DisableFirstRenderCameraReset()
-        self.live = simple.BeamcastStream(registrationName=stream, StreamName=stream, Keep=keep,
+        self.live = simple.BeamcastStream(registrationName=stream, StreamName=stream, Keep=keep, Slots=slots,
                                           FollowNewest=1)  # the view's time, 0, may be that of a kept step
         self.view = simple.CreateView("RenderView")
         self.view.ViewSize = list(SIZE)
@@ -218,6 +219,7 @@ class Viewer:
             colours.apply_curves(self.array, *self.curves, window)
         if self._representation() == "XAC Volume":
             self.display.XACKernel = self.kernel
+            self.display.XACParameters = kernel_parameters.text(self.receiver, self.kernel, self.parameters)
             apart, self.display.XACInteractiveCoarseness = colours.QUALITIES[self.quality]
             self.display.XACSampleDistance = apart * min(self.geometry()["spacing"])
 
@@ -226,14 +228,17 @@ class Viewer:
 
     # --- how it is shown -----------------------------------------------------------------------
 
-    def set(self, camera=None, preset=None, window=None, kernel=None, array=None, size=None, curves=None, quality=None):
+    def set(self, camera=None, preset=None, window=None, kernel=None, array=None, size=None, curves=None, quality=None,
+            parameters=None):
         """Changes the view. camera: (azimuth, elevation, zoom); window: (low, high), or () for the
         one that is found by itself; kernel: see colours.KERNELS, or a kernel file; size: of the
         view in pixels; curves: colours and opacities in the place of the preset's, see
-        colours.curves; quality: see colours.QUALITIES. What is None stays as it is."""
+        colours.curves; quality: see colours.QUALITIES; parameters: of the kernel file, see parameters.py; those that
+        are not given stay, another kernel's have their defaults. What is None stays as it is."""
         self._need_volume()
         self._check(camera, preset, window, kernel, array, size)
-        kernel_before = self.kernel
+        kernel_before = self.kernel, self.parameters
+        wanted = self._new_parameters(kernel, parameters)
         if quality is not None:
             if quality not in colours.QUALITIES:
                 raise errors.Refused(errors.ARGUMENT, "quality is one of %s" % ", ".join(colours.QUALITIES))
@@ -243,8 +248,7 @@ class Viewer:
             self.curves = curves
         if preset is not None:
             self.preset, self.curves = preset, None
-        if kernel is not None:
-            self.kernel = kernel
+        self.kernel, self.parameters = kernel or self.kernel, wanted
         if array is not None and array != self.array:
             self.array = array
             simple.ColorBy(self.display, ("POINTS", array))
@@ -262,10 +266,16 @@ class Viewer:
             try:
                 self._check_kernel()
             except errors.Refused:
-                self.display.XACKernel = self.kernel = kernel_before
+                self.kernel, self.parameters = kernel_before
+                self._apply_look(self.used_window)
                 self.changed()
                 raise
         self.changed()
+
+    def _new_parameters(self, kernel, given):
+        """The parameters with what is given, for this kernel, None: the one that is used."""
+        kept = self.parameters if kernel in (None, self.kernel) else {}
+        return kept if given is None else dict(kept, **kernel_parameters.check(self.receiver, kernel or self.kernel, given))
 
     def _check_kernel(self):
         """Refuses a kernel file with which the view was not drawn: what the compiler said, or why it was stopped."""
@@ -329,16 +339,18 @@ class Viewer:
         self.render()
         return pictures.from_vtk(self.view.SMProxy.CaptureWindow(1))
 
-    def screenshot(self, size=None, camera=None, preset=None, window=None, kernel=None, slice=None):
+    def screenshot(self, size=None, camera=None, preset=None, window=None, kernel=None, slice=None, parameters=None):
         """A picture, as an array (height, width, 4) of uint8, and what it shows, as a dict. The
         options count for this picture alone. slice: ("z", 40), the plane of voxels with z = 40."""
         self._need_volume()
         self._check(camera, preset, window, kernel, None, size)
-        before = (self.preset, self.kernel, self.window, list(self.view.ViewSize), self.used_window, self.curves)
+        wanted = self._new_parameters(kernel, parameters)
+        before = (self.preset, self.kernel, self.window, list(self.view.ViewSize), self.used_window, self.curves,
+                  self.parameters)
         stood = _camera_save(self.view)
         try:
             self.preset = preset or before[0]
-            self.kernel = kernel or before[1]
+            self.kernel, self.parameters = kernel or before[1], wanted
             self.window = tuple(window) if window else before[2]
             self.view.ViewSize = list(size or before[3])
             if camera is not None:
@@ -356,7 +368,7 @@ class Viewer:
                     self._check_kernel()
             return picture, self._provenance(camera, slice, picture.shape)
         finally:
-            self.preset, self.kernel, self.window, self.curves = *before[:3], before[5]
+            self.preset, self.kernel, self.window, self.curves, self.parameters = *before[:3], *before[5:]
             self.view.ViewSize = before[3]
             _camera_restore(self.view, stood)
             self._apply_look(before[4])
@@ -447,7 +459,8 @@ class Viewer:
         look = {"preset": self.preset, "kernel": self.kernel, "quality": self.quality,
                 "window": list(self.used_window),
                 "window_by_itself": self.window is None, "view": list(self.view.ViewSize),
-                "curves": colours.curves(self.array) if self.array else None, "by_hand": self.curves is not None}
+                "curves": colours.curves(self.array) if self.array else None, "by_hand": self.curves is not None,
+                "parameters": kernel_parameters.state(self.receiver, self.kernel, self.parameters)}
         return {"version": self.receiver.version, "paraview": self.receiver.paraview,
                 "ranks": self.receiver.ranks, "host": socket.gethostname(), "changes": self._changes,
                 "stream": dict(self.receiver.status(self.stream), name=self.stream),
