@@ -3,6 +3,9 @@
 #include "core.h"
 
 PyObject *core_raise(const beamcast_error *error) {
+  if (PyErr_Occurred() != NULL) {
+    return NULL; /* a signal's handler has raised, which is why it failed */
+  }
   PyObject *errors = PyImport_ImportModule("beamcast.errors");
   PyObject *sentence =
       PyUnicode_DecodeUTF8(error->message, (Py_ssize_t)strlen(error->message), "replace");

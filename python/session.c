@@ -52,6 +52,24 @@ static PyObject *new_session(PyObject *module, beamcast_session *session) {
   return (PyObject *)self;
 }
 
+/* --- waiting --------------------------------------------------------------------------------- */
+
+/* Whether Ctrl-C, or another signal's handler, ends the call that waits. */
+static bool is_interrupted(void *nothing) {
+  (void)nothing;
+  PyGILState_STATE state = PyGILState_Ensure();
+  bool ended = PyErr_CheckSignals() != 0;
+  PyGILState_Release(state);
+  return ended;
+}
+
+#define BEGIN_WAIT                                                                                 \
+  beamcast_session_on_wait(is_interrupted, NULL);                                                  \
+  Py_BEGIN_ALLOW_THREADS
+#define END_WAIT                                                                                   \
+  Py_END_ALLOW_THREADS                                                                             \
+  beamcast_session_on_wait(NULL, NULL);
+
 PyObject *core_start(PyObject *module, PyObject *arguments) {
   beamcast_start_options options = {0};
   beamcast_error error = {0};
@@ -72,10 +90,15 @@ PyObject *core_start(PyObject *module, PyObject *arguments) {
   }
   options.script = path != NULL ? PyBytes_AsString(path) : NULL;
   options.type = type != NULL ? beamcast_type_from_name(type) : 0;
-  Py_BEGIN_ALLOW_THREADS
+  BEGIN_WAIT
   session = beamcast_start(&options, &error);
-  Py_END_ALLOW_THREADS
+  END_WAIT
   Py_XDECREF(path);
+  if (session != NULL && PyErr_Occurred() != NULL) { /* it ran just then */
+    (void)beamcast_stop(session, NULL);
+    beamcast_session_close(session);
+    return NULL;
+  }
   return session != NULL ? new_session(module, session) : core_raise(&error);
 }
 
@@ -110,11 +133,11 @@ static PyObject *session_status(PyObject *object, PyObject *nothing) {
   if (!claim(self)) {
     return NULL;
   }
-  Py_BEGIN_ALLOW_THREADS
+  BEGIN_WAIT
   code = beamcast_status(self->session, &info, &error);
-  Py_END_ALLOW_THREADS
+  END_WAIT
   self->busy = false;
-  return code == BEAMCAST_OK ? tuple_of(&info) : core_raise(&error);
+  return code == BEAMCAST_OK && PyErr_Occurred() == NULL ? tuple_of(&info) : core_raise(&error);
 }
 
 static PyObject *session_stop(PyObject *object, PyObject *nothing) {
@@ -176,9 +199,9 @@ static int render(session_object *self, const beamcast_brick *brick, double limi
   memcpy(volume.spacing, brick->spacing, sizeof volume.spacing);
   memcpy(volume.origin, brick->origin, sizeof volume.origin);
   int code;
-  Py_BEGIN_ALLOW_THREADS
+  BEGIN_WAIT
   code = beamcast_render_volume_within(self->session, &volume, limit, error);
-  Py_END_ALLOW_THREADS
+  END_WAIT
   return code;
 }
 
@@ -232,9 +255,9 @@ static PyObject *session_render_points(PyObject *object, PyObject *arguments) {
     PyBuffer_Release(&values);
     return NULL;
   }
-  Py_BEGIN_ALLOW_THREADS
+  BEGIN_WAIT
   code = beamcast_render_points(self->session, &points, limit, &error);
-  Py_END_ALLOW_THREADS
+  END_WAIT
   self->busy = false;
   PyBuffer_Release(&xyz);
   PyBuffer_Release(&values);
@@ -259,11 +282,13 @@ PyObject *core_call_viewer(PyObject *module, PyObject *arguments) {
     return NULL;
   }
   const char *path = PyBytes_AsString(contact);
-  Py_BEGIN_ALLOW_THREADS
+  BEGIN_WAIT
   code = beamcast_call_viewer(path, call, limit, &answer, &data, &size, &error);
-  Py_END_ALLOW_THREADS
+  END_WAIT
   Py_DECREF(contact);
-  if (code != BEAMCAST_OK) {
+  if (code != BEAMCAST_OK || PyErr_Occurred() != NULL) {
+    free(answer);
+    free(data);
     return core_raise(&error);
   }
   PyObject *bytes = PyBytes_FromStringAndSize((const char *)data, (Py_ssize_t)size);
@@ -300,11 +325,11 @@ static PyObject *session_connect_back(PyObject *object, PyObject *arguments) {
   if (!PyArg_ParseTuple(arguments, "zid:connect_back", &client, &port, &limit) || !claim(self)) {
     return NULL;
   }
-  Py_BEGIN_ALLOW_THREADS
+  BEGIN_WAIT
   code = beamcast_connect_back(self->session, client, port, limit, &error);
-  Py_END_ALLOW_THREADS
+  END_WAIT
   self->busy = false;
-  if (code != BEAMCAST_OK) {
+  if (code != BEAMCAST_OK || PyErr_Occurred() != NULL) {
     return core_raise(&error);
   }
   Py_RETURN_NONE;

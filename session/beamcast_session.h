@@ -20,6 +20,8 @@
 #ifndef BEAMCAST_SESSION_H
 #define BEAMCAST_SESSION_H
 
+#include <stdbool.h>
+
 #include "beamcast.h"
 
 #ifdef __cplusplus
@@ -257,6 +259,13 @@ BEAMCAST_API int beamcast_load_file(beamcast_session *session, const char *path,
 BEAMCAST_API int beamcast_call_viewer(const char *contact, const char *call, double time_limit,
                                       char **answer, unsigned char **data, size_t *size,
                                       beamcast_error *error);
+
+/* For programs that somebody may interrupt, such as interpreters. While a call of this thread waits
+ * for a session, `asked` is called, five times a second or more; once it returns true, the call
+ * fails with BEAMCAST_ERR_TIMEOUT as if its time limit had passed: a session that does not run yet
+ * is ended, a file is not read on. What ends sessions is not interrupted. NULL: nobody is asked any
+ * more. */
+BEAMCAST_API void beamcast_session_on_wait(bool (*asked)(void *context), void *context);
 
 /* --- rights ---------------------------------------------------------------------------------- */
 

@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "files.h"
+#include "interrupt.h"
 #include "pictures.h"
 #include "process.h"
 
@@ -54,7 +55,7 @@ static int await_client(int port, double deadline, beamcast_error *error) {
           "session; have ParaView listen at another one",
           port, user);
     }
-    if (bs_now() > deadline) {
+    if (bs_now() > deadline || bc_is_interrupted()) {
       return beamcast_fail(error, BEAMCAST_ERR_TIMEOUT,
                            "no ParaView client listens at port %d of this machine", port);
     }

@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "files.h"
+#include "interrupt.h"
 
 enum { ANSWER_MAX = 4096, CLEAN_UP_SECONDS = 45, STOP_SECONDS = 45 };
 
@@ -80,11 +81,11 @@ static ssize_t read_answer(int link, char *text, double seconds) {
   size_t length = 0;
   while (length < ANSWER_MAX - 1 && memchr(text, '\n', length) == NULL) {
     double left = deadline - bs_now();
-    if (left <= 0) {
+    if (left <= 0 || bc_is_interrupted()) {
       return -1;
     }
     struct pollfd fd = {link, POLLIN, 0};
-    if (poll(&fd, 1, left > 1 ? 1000 : (int)(left * 1000) + 1) > 0) {
+    if (poll(&fd, 1, bc_wait_before_asking(left > 1 ? 1000 : (int)(left * 1000) + 1)) > 0) {
       ssize_t got = read(link, text + length, ANSWER_MAX - 1 - length);
       if (got == 0) {
         return 0;
@@ -96,6 +97,10 @@ static ssize_t read_answer(int link, char *text, double seconds) {
 }
 
 static int take_answer(const char *text, ssize_t length, double time_limit, beamcast_error *error) {
+  if (length < 0 && bc_is_interrupted()) {
+    return beamcast_fail(error, BEAMCAST_ERR_TIMEOUT,
+                         "waiting for the session was interrupted; it was ended");
+  }
   if (length < 0) {
     return beamcast_fail(error, BEAMCAST_ERR_TIMEOUT,
                          "the session did not run within %g seconds; it was ended", time_limit);
@@ -125,6 +130,7 @@ int bs_start_here(const bs_record *record, double time_limit, beamcast_error *er
   }
   if (code != BEAMCAST_OK) {
     (void)shutdown(link, SHUT_WR);
+    bc_interrupt_by(NULL, NULL); /* it is ended in good order */
     double deadline = bs_now() + CLEAN_UP_SECONDS;
     while (read_answer(link, text, 1) != 0 && bs_now() < deadline) {
     }

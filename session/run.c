@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include "files.h"
+#include "interrupt.h"
 #include "process.h"
 
 /* What the program is told. */
@@ -110,7 +111,7 @@ static bool converse(int own[3], speech *s, double deadline, bs_result *result) 
     struct pollfd fds[3] = {
         {left > 0 ? own[0] : -1, POLLOUT, 0}, {own[1], POLLIN, 0}, {own[2], POLLIN, 0}};
     (void)poll(fds, 3, 200);
-    if (bs_now() > deadline) {
+    if (bs_now() > deadline || bc_is_interrupted()) {
       return false;
     }
     if (fds[0].revents != 0) {
@@ -136,8 +137,12 @@ static int judge(const char *program, int bad, int status, double too_long, bs_r
                          strerror(bad));
   }
   result->status = WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
-  return too_long == 0
-             ? BEAMCAST_OK
+  if (too_long == 0) {
+    return BEAMCAST_OK;
+  }
+  return bc_is_interrupted()
+             ? beamcast_fail(error, BEAMCAST_ERR_TIMEOUT, "waiting for %.300s was interrupted",
+                             program)
              : beamcast_fail(error, BEAMCAST_ERR_TIMEOUT, "%.300s did not answer within %g seconds",
                              program, too_long);
 }
@@ -202,7 +207,7 @@ int bs_run_to_background(char *const argv[], const char *extra, double seconds, 
     ended = waitpid(child, &status, too_long > 0 ? 0 : WNOHANG);
     if (ended < 0 && errno == EINTR) {
       ended = 0;
-    } else if (ended == 0 && bs_now() > deadline) {
+    } else if (ended == 0 && (bs_now() > deadline || bc_is_interrupted())) {
       (void)kill(child, SIGKILL);
       too_long = seconds;
     } else if (ended == 0) {

@@ -12,6 +12,7 @@
 
 #include "estimate.h"
 #include "files.h"
+#include "interrupt.h"
 #include "local.h"
 #include "names.h"
 #include "paraview_entry.h"
@@ -371,7 +372,7 @@ static int await_running(beamcast_session *session, double limit, beamcast_sessi
       return beamcast_fail(error, BEAMCAST_ERR_CONNECTION, "session %s has %s: %s", info->id, state,
                            info->reason);
     }
-    if (bs_now() >= deadline) {
+    if (bs_now() >= deadline || bc_is_interrupted()) {
       return beamcast_fail(error, BEAMCAST_ERR_TIMEOUT,
                            "session %s is still %s, for %lld seconds now: %s", info->id, state,
                            (long long)(time(NULL) - info->created), info->reason);
@@ -477,4 +478,8 @@ int beamcast_render_points(beamcast_session *session, const beamcast_points *poi
   return code == BEAMCAST_OK
              ? show(&session->points, info.contact, "points", limit, bricks, count, error)
              : code;
+}
+
+void beamcast_session_on_wait(bool (*asked)(void *context), void *context) {
+  bc_interrupt_by(asked, context);
 }

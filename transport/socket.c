@@ -15,6 +15,8 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "interrupt.h"
+
 void bc_close_fd(int *fd) {
   if (*fd >= 0) {
     (void)close(*fd);
@@ -121,9 +123,12 @@ int bc_wait(int fd, short events, int64_t deadline, beamcast_error *error) {
     int64_t left = deadline - bc_now();
     int milliseconds = left <= 0 ? 0 : left > 3600000000000 ? 3600000 : (int)(left / 1000000 + 1);
     struct pollfd item = {.fd = fd, .events = events};
-    int ready = poll(&item, 1, milliseconds);
+    int ready = poll(&item, 1, bc_wait_before_asking(milliseconds));
     if (ready > 0) {
       return BEAMCAST_OK;
+    }
+    if (bc_is_interrupted()) {
+      return beamcast_fail(error, BEAMCAST_ERR_TIMEOUT, "waiting for the server was interrupted");
     }
     if (ready < 0 && errno != EINTR) {
       return beamcast_fail(error, BEAMCAST_ERR_CONNECTION, "waiting for the server failed: %s",

@@ -4,8 +4,10 @@ import contextlib
 import gc
 import os
 import shutil
+import signal
 import subprocess
 import tempfile
+import threading
 import time
 import unittest
 import weakref
@@ -25,6 +27,38 @@ def head():
     if subprocess.run([CRANIUM, path], capture_output=True).returncode != 0:
         return numbers((54, 64, 64), "int16")
     return numpy.fromfile(path, "<i2").reshape(108, 256, 256)
+
+
+def processes(program):
+    """Those of this test's sessions."""
+    found = []
+    for pid in filter(str.isdigit, os.listdir("/proc")):
+        with contextlib.suppress(OSError):
+            with open("/proc/%s/environ" % pid, "rb") as stream:
+                if ("HOME=" + HOME).encode() in stream.read().split(b"\0") and \
+                        os.path.basename(os.readlink("/proc/%s/exe" % pid)) == program:
+                    found.append(int(pid))
+    return found
+
+
+@contextlib.contextmanager
+def interrupted(when):
+    """Ctrl-C comes into the block once when() is true."""
+    ended = threading.Event()
+
+    def watch():
+        while not ended.wait(0.02):
+            if when():
+                os.kill(os.getpid(), signal.SIGINT)
+                return
+
+    watcher = threading.Thread(target=watch)
+    watcher.start()
+    try:
+        yield
+    finally:
+        ended.set()
+        watcher.join()
 
 
 class Viewing(unittest.TestCase):
@@ -86,6 +120,20 @@ class Viewing(unittest.TestCase):
     def test_a_file_that_is_not_there(self):
         with self.assertRaisesRegex(errors.Error, "there is no file"):
             self.session.load_file("none.h5")
+
+    def test_interrupt_ends_a_call(self):
+        there = processes("beamcast-viewer")
+        self.assertEqual(len(there), 2)
+        for pid in there:
+            os.kill(pid, signal.SIGSTOP)
+        try:
+            begun = time.monotonic()
+            with self.assertRaises(KeyboardInterrupt), interrupted(lambda: time.monotonic() > begun + 0.3):
+                self.session.screenshot((64, 64), time_limit=10 * LIMIT)
+        finally:
+            for pid in there:
+                os.kill(pid, signal.SIGCONT)
+        self.assertEqual(self.session.screenshot((64, 64)).shape, (64, 64, 4))
 
 
 class Running(unittest.TestCase):
@@ -181,6 +229,11 @@ class Life(unittest.TestCase):
             session.render_volume(numbers((5, 6, 7), "uint8"))
         session.stop()
         self.assertEqual([info for info in beamcast.sessions() if info.id == session.id], [])
+
+    def test_interrupt_ends_a_start(self):
+        with self.assertRaises(KeyboardInterrupt), interrupted(lambda: processes("beamcast-keeper")):
+            beamcast.start(paraview=True, time_limit=LIMIT)
+        self.assertEqual((beamcast.sessions(), processes("beamcast-keeper")), ([], []))
 
     def test_arguments(self):
         for options in (dict(ranks=-1, paraview=True), dict(idle=float("nan"), paraview=True),
