@@ -52,6 +52,10 @@ int bc_attach(int fd, uint64_t serial, uint32_t array, bc_attachment *out, int *
 /* --- a link's attachments ------------------------------------------------------------------------
  */
 
+void bc_attached_init(bc_attached *attached) {
+  pthread_mutex_init(&attached->telling, NULL);
+}
+
 const bc_attachment *bc_attached_find(const bc_attached *attached, uint64_t serial, uint32_t slot,
                                       uint32_t array) {
   for (size_t i = 0; i < attached->count; i++) {
@@ -72,6 +76,14 @@ const bc_attachment *bc_attached_for(const bc_attached *attached, const bc_piece
     return NULL;
   }
   return item;
+}
+
+const unsigned char *bc_piece_at(const bc_piece *piece, const bc_box *box) {
+  const unsigned char *at = piece->data;
+  for (int axis = 0; axis < 3; axis++) {
+    at += (int64_t)(box->start[axis] - piece->box.start[axis]) * piece->stride[axis];
+  }
+  return at;
 }
 
 static void unmap(const bc_attachment *item) {
@@ -110,12 +122,30 @@ int bc_attached_wrote(bc_attached *attached, int lane, const bc_piece *piece,
     list->spans = more;
     list->capacity = capacity;
   }
-  list->spans[list->count++] =
-      (bc_span){.serial = piece->serial,
-                .array = piece->array,
-                .box = piece->box,
-                .bytes = bc_volume_bytes(piece->box.shape, piece->voxel_bytes)};
+  bc_span span = {.serial = piece->serial,
+                  .array = piece->array,
+                  .box = piece->box,
+                  .bytes = bc_volume_bytes(piece->box.shape, piece->voxel_bytes)};
+  list->spans[list->count++] = span;
+  list->bytes += span.bytes;
   return BEAMCAST_OK;
+}
+
+int bc_attached_tell_first(bc_attached *attached, int lane, size_t count, int fd, int64_t deadline,
+                           beamcast_error *error) {
+  bc_span_list *list = &attached->wrote[lane];
+  bc_writer writer = {0};
+  for (size_t i = 0; i < count; i++) {
+    bc_put_span(&writer, BC_WROTE, &list->spans[i]);
+    list->bytes -= list->spans[i].bytes;
+  }
+  list->count -= count;
+  memmove(list->spans, list->spans + count, list->count * sizeof *list->spans);
+  pthread_mutex_lock(&attached->telling);
+  int code = bc_send_writer(fd, &writer, deadline, error);
+  pthread_mutex_unlock(&attached->telling);
+  bc_writer_free(&writer);
+  return code;
 }
 
 int bc_attached_tell(bc_attached *attached, int fd, int64_t deadline, beamcast_error *error) {
@@ -126,6 +156,7 @@ int bc_attached_tell(bc_attached *attached, int fd, int64_t deadline, beamcast_e
       bc_put_span(&writer, BC_WROTE, &list->spans[i]);
     }
     list->count = 0;
+    list->bytes = 0;
   }
   int code = bc_send_writer(fd, &writer, deadline, error);
   bc_writer_free(&writer);
@@ -145,5 +176,6 @@ void bc_attached_free(bc_attached *attached) {
     free(attached->wrote[lane].spans);
   }
   free(attached->items);
+  pthread_mutex_destroy(&attached->telling);
   memset(attached, 0, sizeof *attached);
 }

@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include "data_conn.h"
+#include "landing.h"
 
 enum { BATCH = 256, BATCH_BYTES = 4 << 20, SCRATCH = 256 << 10 };
 
@@ -47,11 +48,15 @@ static size_t next_vectors(unsigned char *base, const bc_runs *runs, uint64_t mo
   return count;
 }
 
-/* Is the slot still the one that the voxels on their way are for? If so it is busy until end_read.
- */
+/* Is the slot still the one that the voxels on their way are for? Lock held. */
+static bool still_wanted(const bc_data_conn *c) {
+  return c->memory != NULL && c->slot->serial == c->span.serial && c->slot->open;
+}
+
+/* If so it is busy until end_read. */
 static bool begin_read(bc_receiver *r, bc_data_conn *c) {
   pthread_mutex_lock(&r->lock);
-  bool wanted = c->memory != NULL && c->slot->serial == c->span.serial && c->slot->open;
+  bool wanted = still_wanted(c);
   if (wanted) {
     c->slot->busy++;
   }
@@ -63,8 +68,25 @@ static bool begin_read(bc_receiver *r, bc_data_conn *c) {
   return wanted;
 }
 
-static void end_read(bc_receiver *r, bc_data_conn *c) {
+/* Tells of what has landed of the box in whole pieces, or of its rest. Lock held. */
+static void tell_landed(const bc_receiver *r, bc_data_conn *c) {
+  const bc_box *box = &c->span.box;
+  const uint64_t all = box->shape[1] * box->shape[2];
+  uint64_t rows = c->moved / (c->span.bytes / all);
+  bc_box part;
+  rows -= rows < all ? (rows - c->told) % c->piece : 0;
+  while (bc_box_rows(box, &c->told, rows, &part)) {
+    bc_landing_tell(r, c->slot, c->span.array, &part);
+  }
+}
+
+static void end_read(bc_receiver *r, bc_data_conn *c, ssize_t done) {
   pthread_mutex_lock(&r->lock);
+  c->moved += done > 0 ? (uint64_t)done : 0;
+  if (r->options.landing != NULL && still_wanted(c) &&
+      c->slot->array[c->span.array].memory == c->memory) {
+    tell_landed(r, c);
+  }
   if (--c->slot->busy == 0) {
     pthread_cond_broadcast(&r->idle);
   }
@@ -73,7 +95,7 @@ static void end_read(bc_receiver *r, bc_data_conn *c) {
 
 static void voxels_done(bc_receiver *r, bc_data_conn *c) {
   pthread_mutex_lock(&r->lock);
-  if (c->memory != NULL && c->slot->serial == c->span.serial && c->slot->open) {
+  if (still_wanted(c)) {
     bc_rank_landed(r, c->slot, c->session, &c->span, BC_WIRE_TCP);
   }
   pthread_mutex_unlock(&r->lock);
@@ -106,18 +128,16 @@ static int read_voxels(bc_receiver *r, bc_data_conn *c) {
     size_t count = next_vectors(c->memory->data + c->base, &c->runs, c->moved, vectors, &bytes);
     done = readv(c->fd, vectors, (int)count);
     int bad = errno;
-    end_read(r, c);
+    end_read(r, c, done);
     errno = bad;
   } else {
     char scratch[SCRATCH];
     bytes = c->span.bytes - c->moved;
     done = read(c->fd, scratch, bytes < sizeof scratch ? bytes : sizeof scratch);
+    c->moved += done > 0 ? (uint64_t)done : 0;
   }
-  if (done > 0) {
-    c->moved += (uint64_t)done;
-    if (c->moved == c->span.bytes) {
-      voxels_done(r, c);
-    }
+  if (c->moved == c->span.bytes) {
+    voxels_done(r, c);
   }
   return judge_read(c, done);
 }
@@ -168,6 +188,7 @@ static void on_write(bc_receiver *r, bc_data_conn *c, bc_reader *reader) {
     bc_strides_of(c->slot->box.shape, voxel, stride);
     c->runs = bc_runs_of(c->span.box.shape, stride, voxel);
     c->base = bc_offset_of(&c->slot->box, &c->span.box, voxel);
+    c->piece = bc_box_piece(&c->span.box, voxel, bc_memory_piece());
     c->memory = c->slot->array[c->span.array].memory;
     bc_memory_retain(c->memory);
   }
@@ -176,7 +197,7 @@ static void on_write(bc_receiver *r, bc_data_conn *c, bc_reader *reader) {
     bc_data_fail(r, c, BEAMCAST_ERR_PROTOCOL, sentence);
     return;
   }
-  c->moved = 0;
+  c->moved = c->told = 0;
   c->state = c->span.bytes > 0 ? READ_VOXELS : READ_HEAD;
 }
 
@@ -189,6 +210,7 @@ static void on_wrote(bc_receiver *r, bc_data_conn *c, bc_reader *reader) {
   pthread_mutex_lock(&r->lock);
   bc_slot *slot = writer_slot(r, c, &c->span, &sentence);
   if (slot != NULL) {
+    bc_landing_tell(r, slot, c->span.array, &c->span.box);
     bc_rank_landed(r, slot, c->session, &c->span, c->verbs != 0 ? BC_WIRE_VERBS : BC_WIRE_SHM);
   }
   pthread_mutex_unlock(&r->lock);

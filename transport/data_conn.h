@@ -33,6 +33,7 @@ struct bc_data_conn {
   uint64_t base;     /* of the box in memory */
   bc_runs runs;
   uint64_t moved;
+  uint64_t told, piece; /* rows that were told as landed; so many together */
   /* messages and voxels going out: messages first */
   bc_writer out;
   size_t out_sent;

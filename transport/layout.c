@@ -139,35 +139,73 @@ void bc_layout(const uint64_t volume[3], int split, int rank, int ranks, int gho
   }
 }
 
+/* Makes `before` longer by `box` where that begins where it ends, and is as wide. */
+static bool join_behind(bc_box *before, const bc_box *box) {
+  int differs = -1, number = 0;
+  for (int axis = 0; axis < 3; axis++) {
+    if (before->start[axis] != box->start[axis] || before->shape[axis] != box->shape[axis]) {
+      differs = axis;
+      number++;
+    }
+  }
+  if (number != 1 || before->start[differs] + before->shape[differs] != box->start[differs]) {
+    return false;
+  }
+  before->shape[differs] += box->shape[differs];
+  return true;
+}
+
+enum { JOIN_LOOK = 32 }; /* boxes that are looked at: more lanes than that have no link */
+
 bool bc_boxes_add(bc_box *boxes, size_t *count, size_t capacity, const bc_box *box) {
   if (bc_box_is_empty(box)) {
     return true;
   }
   bc_box add = *box;
-  while (*count > 0) {
-    bc_box *last = &boxes[*count - 1];
-    int differs = -1, number = 0;
-    for (int axis = 0; axis < 3; axis++) {
-      if (last->start[axis] != add.start[axis] || last->shape[axis] != add.shape[axis]) {
-        differs = axis;
-        number++;
-      }
-    }
-    if (number == 0) {
+  for (size_t i = *count, looked = 0; i > 0 && looked < JOIN_LOOK;) {
+    bc_box *joined = &boxes[--i];
+    looked++;
+    if (bc_box_equal(joined, &add)) {
       return true;
     }
-    if (number > 1 || last->start[differs] + last->shape[differs] != add.start[differs]) {
-      break;
+    if (join_behind(joined, &add)) {
+      /* what they make together may join another one: rows make planes, planes slabs */
+      add = *joined;
+      memmove(joined, joined + 1, (--*count - i) * sizeof *joined);
+      i = *count;
+      looked = 0;
     }
-    /* what they make together may join the one before: rows make planes, planes slabs */
-    last->shape[differs] += add.shape[differs];
-    add = *last;
-    (*count)--;
   }
   if (*count >= capacity) {
     return false;
   }
   boxes[(*count)++] = add;
+  return true;
+}
+
+uint64_t bc_box_piece(const bc_box *box, uint64_t voxel_bytes, uint64_t bytes) {
+  const uint64_t row = box->shape[0] * voxel_bytes;
+  const uint64_t rows = row > 0 && row < bytes ? bytes / row : 1;
+  return box->shape[1] > 0 && rows > box->shape[1] ? rows - rows % box->shape[1] : rows;
+}
+
+bool bc_box_rows(const bc_box *box, uint64_t *row, uint64_t end, bc_box *part) {
+  uint64_t plane = box->shape[1];
+  if (*row >= end || plane == 0) {
+    return false;
+  }
+  uint64_t y = *row % plane, rows = end - *row;
+  *part = *box;
+  part->start[2] += *row / plane;
+  if (y == 0 && rows >= plane) {
+    part->shape[2] = rows / plane;
+    *row += part->shape[2] * plane;
+  } else {
+    part->start[1] += y;
+    part->shape[1] = rows < plane - y ? rows : plane - y;
+    part->shape[2] = 1;
+    *row += part->shape[1];
+  }
   return true;
 }
 

@@ -42,9 +42,15 @@ uint64_t bc_volume_bytes(const uint64_t shape[3], uint64_t voxel_bytes);
 void bc_layout(const uint64_t volume[3], int split, int rank, int ranks, int ghosts, bc_box *own,
                bc_box *memory);
 
-/* Appends `box` to a list of *count boxes with room for `capacity`, joined with the last one where
- * that makes one box. false if there is no room. */
+/* Appends `box` to a list of *count boxes with room for `capacity`, joined with one of the last
+ * where that makes one box. false if there is no room. */
 bool bc_boxes_add(bc_box *boxes, size_t *count, size_t capacity, const bc_box *box);
+
+/* Rows in pieces of about so many bytes: whole planes, or where a plane has more, rows of one. */
+uint64_t bc_box_piece(const bc_box *box, uint64_t voxel_bytes, uint64_t bytes);
+/* The next part of the box in the order of memory: from row *row (y + z * shape[1]) on, as far as
+ * it is a box, and before row `end`; moves *row. false where there is none. */
+bool bc_box_rows(const bc_box *box, uint64_t *row, uint64_t end, bc_box *part);
 
 /* Calls visit for disjoint boxes that together are `whole` without `boxes`. Returns false if memory
  * ran out. */

@@ -12,6 +12,10 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#ifdef __SSE2__
+#include <emmintrin.h>
+#endif
+
 /* Touching fresh pages is slow on one core, so a few threads share it. */
 typedef struct touching {
   unsigned char *data;
@@ -146,6 +150,12 @@ void bc_memory_release(bc_memory *memory) {
   free(memory);
 }
 
+uint64_t bc_memory_piece(void) {
+  const char *text = getenv("BEAMCAST_PIECE");
+  uint64_t bytes = text != NULL ? strtoull(text, NULL, 10) : 0;
+  return bytes > 0 ? bytes : (uint64_t)32 << 20;
+}
+
 bc_runs bc_runs_of(const uint64_t shape[3], const int64_t stride[3], uint64_t voxel_bytes) {
   bc_runs runs = {.bytes = voxel_bytes};
   bool joined = true;
@@ -185,16 +195,47 @@ uint64_t bc_offset_of(const bc_box *array, const bc_box *box, uint64_t voxel_byt
   return ((z * array->shape[1] + y) * array->shape[0] + x) * voxel_bytes;
 }
 
+enum { STREAM_BOX = 8 << 20, STREAM_RUN = 4096 };
+
+/* As memcpy; the bytes go to memory without the lines that they replace being read first, which
+ * memcpy does for what is larger than all caches only. */
+static void stream(void *to, const void *from, uint64_t bytes) {
+#ifdef __SSE2__
+  uint64_t head = -(uintptr_t)to & 63, at = head;
+  memcpy(to, from, head);
+  for (; at + 64 <= bytes; at += 64) {
+    __m128i *out = (__m128i *)(void *)((char *)to + at);
+    const __m128i *in = (const __m128i *)(const void *)((const char *)from + at);
+    const __m128i a = _mm_loadu_si128(in), b = _mm_loadu_si128(in + 1);
+    const __m128i c = _mm_loadu_si128(in + 2), d = _mm_loadu_si128(in + 3);
+    _mm_stream_si128(out, a);
+    _mm_stream_si128(out + 1, b);
+    _mm_stream_si128(out + 2, c);
+    _mm_stream_si128(out + 3, d);
+  }
+  memcpy((char *)to + at, (const char *)from + at, bytes - at);
+  _mm_sfence(); /* before anybody is told */
+#else
+  memcpy(to, from, bytes);
+#endif
+}
+
 void bc_copy_box(void *to, const int64_t to_stride[3], const void *from,
                  const int64_t from_stride[3], const uint64_t shape[3], uint64_t voxel_bytes) {
   bc_runs out = bc_runs_of(shape, to_stride, voxel_bytes);
   bc_runs in = bc_runs_of(shape, from_stride, voxel_bytes);
   const bc_runs *fine = out.bytes < in.bytes ? &out : &in;
+  const bool large = fine->bytes >= STREAM_RUN && bc_volume_bytes(shape, voxel_bytes) >= STREAM_BOX;
   uint64_t number = bc_runs_number(fine);
   uint64_t out_part = 0, in_part = 0, out_index = 0, in_index = 0;
   for (uint64_t i = 0; i < number; i++) {
-    memcpy((char *)to + bc_runs_at(&out, out_index) + out_part,
-           (const char *)from + bc_runs_at(&in, in_index) + in_part, fine->bytes);
+    char *here = (char *)to + bc_runs_at(&out, out_index) + out_part;
+    const char *there = (const char *)from + bc_runs_at(&in, in_index) + in_part;
+    if (large) {
+      stream(here, there, fine->bytes);
+    } else {
+      memcpy(here, there, fine->bytes);
+    }
     out_part += fine->bytes;
     if (out_part == out.bytes) {
       out_part = 0;

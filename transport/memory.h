@@ -25,6 +25,10 @@ bc_memory *bc_memory_new(uint64_t size, beamcast_error *error);
 void bc_memory_retain(bc_memory *memory);
 void bc_memory_release(bc_memory *memory); /* NULL is allowed */
 
+/* So many bytes of a brick are told as landed together, while the rest is under way: 32 MiB, or
+ * $BEAMCAST_PIECE. */
+uint64_t bc_memory_piece(void);
+
 /* Bytes of memory that the system, and the control group of this process, can still give. */
 uint64_t bc_memory_available(void);
 
@@ -47,7 +51,8 @@ void bc_strides_of(const uint64_t shape[3], uint64_t voxel_bytes, int64_t stride
 /* Offset of the first voxel of box in a contiguous array over `array`. */
 uint64_t bc_offset_of(const bc_box *array, const bc_box *box, uint64_t voxel_bytes);
 
-/* Copies a box between two arrays with strides; `to` and `from` point to its first voxel. */
+/* Copies a box between two arrays with strides; `to` and `from` point to its first voxel. Large
+ * ones go past the caches: what will be read of them soon would not be there anyhow. */
 void bc_copy_box(void *to, const int64_t to_stride[3], const void *from,
                  const int64_t from_stride[3], const uint64_t shape[3], uint64_t voxel_bytes);
 

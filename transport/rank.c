@@ -7,7 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "server.h"
+#include "landing.h"
 
 bc_slot *bc_rank_slot(bc_receiver *r, uint64_t serial) {
   for (size_t i = 0; serial != 0 && i < r->slot_count; i++) {
@@ -311,6 +311,7 @@ void bc_rank_message(bc_receiver *r, uint32_t type, const unsigned char *body, s
   case BC_ABORT:
     slot = bc_rank_slot(r, bc_get_u64(&reader));
     if (slot != NULL) {
+      bc_landing_forget(r, slot);
       slot->open = slot->sealing = false;
       slot->aborted = true;
     }

@@ -6,7 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "server.h"
+#include "landing.h"
 
 static bc_slot *slot_at(bc_receiver *r, uint32_t stream, uint32_t index) {
   for (size_t i = 0; i < r->slot_count; i++) {
@@ -37,6 +37,7 @@ void bc_slot_revoke(bc_receiver *r, const bc_slot *slot) {
 }
 
 void bc_slot_clear(bc_receiver *r, bc_slot *slot) {
+  bc_landing_forget(r, slot);
   bc_slot_revoke(r, slot);
   slot->open = slot->sealing = slot->aborted = slot->replanned = false;
   slot->serial = 0;
@@ -97,6 +98,7 @@ static uint64_t slot_lacks(bc_receiver *r, bc_slot *slot, uint64_t lacks[BC_ARRA
     uint64_t bytes = wanted_bytes(slot, &slot->plan, i);
     bc_memory *memory = slot->array[i].memory;
     if (memory != NULL && memory->size != bytes) {
+      bc_landing_forget_array(r, slot, i);
       bc_verbs_server_revoke(r->verbs, 0, memory);
       r->slot_memory -= memory->size;
       bc_memory_release(memory);
@@ -138,6 +140,9 @@ static void *allocate(void *argument) {
     }
   }
   slot->open = ours ? wanted && !slot->aborted : slot->open;
+  if (ours && slot->open) {
+    bc_landing_begin(r, slot);
+  }
   slot_opened(r, slot, job->serial, code, error.message);
   r->jobs--;
   pthread_cond_broadcast(&r->idle);
@@ -185,10 +190,11 @@ static bool same_boxes(const bc_plan *old, const bc_plan *new) {
 
 /* Takes the plan for a step that is open already: what has landed in arrays of another type is
  * void. */
-static void replan(bc_slot *slot, const bc_plan *plan) {
+static void replan(const bc_receiver *r, bc_slot *slot, const bc_plan *plan) {
   for (uint32_t i = 0; i < slot->plan.arrays; i++) {
     if (slot->plan.array[i].type != plan->array[i].type ||
         slot->plan.array[i].components != plan->array[i].components) {
+      bc_landing_forget_array(r, slot, i);
       slot->array[i].count = 0;
       slot->array[i].too_many = false;
       slot->replanned = true;
@@ -212,7 +218,7 @@ void bc_slot_open(bc_receiver *r, bc_reader *reader) {
     return;
   }
   if (slot->serial == serial && same_boxes(&slot->plan, &plan)) {
-    replan(slot, &plan);
+    replan(r, slot, &plan);
   } else {
     bool replanned = slot->serial == serial && slot->plan.arrays > 0;
     bc_slot_clear(r, slot);
@@ -225,6 +231,7 @@ void bc_slot_open(bc_receiver *r, bc_reader *reader) {
   uint64_t lacks[BC_ARRAYS_MAX], more = slot_lacks(r, slot, lacks);
   if (more == 0) {
     slot->open = true;
+    bc_landing_begin(r, slot);
     slot_opened(r, slot, serial, BEAMCAST_OK, "");
     return;
   }

@@ -11,6 +11,7 @@
 #ifndef BEAMCAST_RECEIVER_H
 #define BEAMCAST_RECEIVER_H
 
+#include "beamcast_landing.h"
 #include "beamcast_types.h"
 #include "layout.h"
 
@@ -35,6 +36,8 @@ typedef struct bc_receiver_options {
   void (*log)(void *context,
               const char *line); /* one line without newline; any thread; NULL: stderr */
   void *log_context;
+  const beamcast_landing_calls *landing; /* told of voxels while they land, with a lock of the
+                                            receiver's held; NULL: nobody is */
 } bc_receiver_options;
 
 enum { BC_ADDRESS_BYTES = 512 };

@@ -10,6 +10,7 @@
  *   calls.c     rank 0: calls, for whoever answers them
  *   rank.c      every rank: slots and sealing; it does what the root says
  *   frame.c     every rank: complete steps that are shown
+ *   landing.c   every rank: telling what has landed of a step that is not complete
  *   data.c      connections that carry voxels, on threads of their own
  * Root and ranks talk in messages; rank 0's own go through a queue in the process. Handlers run on
  * the control thread with `lock` held. Data threads take `lock` for moments, never while bytes

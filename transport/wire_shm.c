@@ -18,8 +18,13 @@ static bool possible(const bc_place *place, const char *own_host_id) {
 /* The link's state is its bc_attached. */
 static int open_link(bc_link *link, int64_t deadline, beamcast_error *error) {
   (void)deadline;
-  link->state = calloc(1, sizeof(bc_attached));
-  return link->state ? BEAMCAST_OK : beamcast_fail(error, BEAMCAST_ERR_MEMORY, "out of memory");
+  bc_attached *attached = calloc(1, sizeof *attached);
+  link->state = attached;
+  if (attached == NULL) {
+    return beamcast_fail(error, BEAMCAST_ERR_MEMORY, "out of memory");
+  }
+  bc_attached_init(attached);
+  return BEAMCAST_OK;
 }
 
 static int prepare(bc_link *link, uint64_t serial, uint32_t slot, uint32_t array, int64_t deadline,
@@ -47,16 +52,27 @@ static int prepare(bc_link *link, uint64_t serial, uint32_t slot, uint32_t array
 
 static int write_piece(bc_link *link, int lane, const bc_piece *piece, int64_t deadline,
                        beamcast_error *error) {
-  const bc_attachment *to = bc_attached_for(link->state, piece, error);
+  bc_attached *attached = link->state;
+  const bc_attachment *to = bc_attached_for(attached, piece, error);
+  const uint64_t bytes = bc_memory_piece(), rows = piece->box.shape[1] * piece->box.shape[2];
+  const uint64_t each = bc_box_piece(&piece->box, piece->voxel_bytes, bytes);
   int64_t stride[3];
-  (void)deadline;
-  if (to == NULL) {
-    return BEAMCAST_ERR_PROTOCOL;
-  }
+  uint64_t row = 0;
+  bc_piece part = *piece;
+  int code = to != NULL ? BEAMCAST_OK : BEAMCAST_ERR_PROTOCOL;
   bc_strides_of(piece->memory.shape, piece->voxel_bytes, stride);
-  bc_copy_box(to->data + bc_offset_of(&piece->memory, &piece->box, piece->voxel_bytes), stride,
-              piece->data, piece->stride, piece->box.shape, piece->voxel_bytes);
-  return bc_attached_wrote(link->state, lane, piece, error);
+  while (code == BEAMCAST_OK &&
+         bc_box_rows(&piece->box, &row, rows - row < each ? rows : row + each, &part.box)) {
+    part.data = bc_piece_at(piece, &part.box);
+    bc_copy_box(to->data + bc_offset_of(&piece->memory, &part.box, piece->voxel_bytes), stride,
+                part.data, part.stride, part.box.shape, part.voxel_bytes);
+    code = bc_attached_wrote(attached, lane, &part, error);
+    if (code == BEAMCAST_OK && attached->wrote[lane].bytes >= bytes) {
+      code = bc_attached_tell_first(attached, lane, attached->wrote[lane].count, link->fd[0],
+                                    deadline, error);
+    }
+  }
+  return code;
 }
 
 static int flush_link(bc_link *link, int64_t deadline, beamcast_error *error) {

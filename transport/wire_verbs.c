@@ -13,10 +13,23 @@
 #include "socket.h"
 #include "wire_verbs.h"
 
-enum { QUEUES_DEFAULT_MAX = 4, DIAL_SECONDS = 5 };
+enum { QUEUES_DEFAULT_MAX = 4, DIAL_SECONDS = 5, MARKS = 8 };
+
+/* Fences in a queue, each behind some more of the pieces that were written and not told. */
+typedef struct marks {
+  struct {
+    uint64_t number; /* of the fence in the queue */
+    size_t pieces;
+    uint64_t bytes;
+  } mark[MARKS];
+  int count;
+  size_t pieces; /* of all marks */
+  uint64_t bytes;
+} marks;
 
 typedef struct verbs_state {
   bc_verbs_queue *queues[BC_QUEUES_MAX];
+  marks marks[BC_QUEUES_MAX];
   int count;
   atomic_bool no_device; /* a CUDA device's memory could not be registered */
   struct ibv_pd *domain; /* joined; NULL: not yet */
@@ -130,6 +143,7 @@ static int open_link(bc_link *link, int64_t deadline, beamcast_error *error) {
   if (state == NULL) {
     return beamcast_fail(error, BEAMCAST_ERR_MEMORY, "out of memory");
   }
+  bc_attached_init(&state->attached);
   int code = ask_where(link, &at, deadline, error);
   if (code != BEAMCAST_OK) {
     return code;
@@ -186,6 +200,39 @@ static bool reads_device(bc_link *link, const bc_piece *piece) {
   return !state->no_device;
 }
 
+/* A fence behind what has none, if that is enough; tells the rank of what is there for certain.
+ * Does not wait. */
+static int tell_progress(bc_link *link, int lane, int64_t deadline, beamcast_error *error) {
+  verbs_state *state = link->state;
+  const bc_span_list *wrote = &state->attached.wrote[lane];
+  marks *m = &state->marks[lane];
+  uint64_t completed = 0;
+  size_t pieces = 0;
+  int code = BEAMCAST_OK, passed = 0;
+  if (wrote->bytes - m->bytes >= bc_memory_piece() && m->count < MARKS) {
+    code = bc_verbs_queue_fence(state->queues[lane], deadline, error);
+    m->mark[m->count].number = bc_verbs_queue_last(state->queues[lane]);
+    m->mark[m->count].pieces = wrote->count - m->pieces;
+    m->mark[m->count++].bytes = wrote->bytes - m->bytes;
+    m->pieces = wrote->count;
+    m->bytes = wrote->bytes;
+  }
+  if (code == BEAMCAST_OK && m->count > 0) {
+    code = bc_verbs_queue_look(state->queues[lane], &completed, error);
+  }
+  while (passed < m->count && m->mark[passed].number <= completed) {
+    pieces += m->mark[passed].pieces;
+    m->bytes -= m->mark[passed++].bytes;
+  }
+  if (code != BEAMCAST_OK || passed == 0) {
+    return code;
+  }
+  m->pieces -= pieces;
+  m->count -= passed;
+  memmove(m->mark, m->mark + passed, (size_t)m->count * sizeof *m->mark);
+  return bc_attached_tell_first(&state->attached, lane, pieces, link->fd[0], deadline, error);
+}
+
 static int write_piece(bc_link *link, int lane, const bc_piece *piece, int64_t deadline,
                        beamcast_error *error) {
   verbs_state *state = link->state;
@@ -193,12 +240,27 @@ static int write_piece(bc_link *link, int lane, const bc_piece *piece, int64_t d
   if (to == NULL) {
     return BEAMCAST_ERR_PROTOCOL;
   }
-  int code = bc_verbs_write(state->queues[lane], link->kept, piece, to->address, to->key[lane],
-                            deadline, error);
-  if (code == BEAMCAST_ERR_MEMORY && piece->on_device) {
-    state->no_device = true; /* the next one is staged */
+  const uint64_t rows = piece->box.shape[1] * piece->box.shape[2];
+  const uint64_t each = bc_box_piece(&piece->box, piece->voxel_bytes, bc_memory_piece());
+  uint64_t row = 0;
+  bc_piece part = *piece;
+  int code = BEAMCAST_OK;
+  while (code == BEAMCAST_OK &&
+         bc_box_rows(&piece->box, &row, rows - row < each ? rows : row + each, &part.box)) {
+    part.data = bc_piece_at(piece, &part.box);
+    code = bc_verbs_write(state->queues[lane], link->kept, &part, to->address, to->key[lane],
+                          deadline, error);
+    if (code == BEAMCAST_ERR_MEMORY && piece->on_device) {
+      state->no_device = true; /* the next one is staged */
+    }
+    if (code == BEAMCAST_OK) {
+      code = bc_attached_wrote(&state->attached, lane, &part, error);
+    }
+    if (code == BEAMCAST_OK) {
+      code = tell_progress(link, lane, deadline, error);
+    }
   }
-  return code == BEAMCAST_OK ? bc_attached_wrote(&state->attached, lane, piece, error) : code;
+  return code;
 }
 
 static int flush_link(bc_link *link, int64_t deadline, beamcast_error *error) {
@@ -214,6 +276,7 @@ static int flush_link(bc_link *link, int64_t deadline, beamcast_error *error) {
   }
   if (code == BEAMCAST_OK) {
     code = bc_attached_tell(&state->attached, link->fd[0], deadline, error);
+    memset(state->marks, 0, sizeof state->marks);
     for (int lane = 0; lane < state->count; lane++) { /* while the rank looks at what it was told */
       bc_verbs_queue_let_go(state->queues[lane]);
     }

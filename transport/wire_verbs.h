@@ -112,6 +112,8 @@ bc_verbs_queue *bc_verbs_dial(const bc_verbs_at *at, uint32_t number, struct soc
                               beamcast_error *error);
 /* Posts the read of the fence behind what was written. */
 int bc_verbs_queue_fence(bc_verbs_queue *queue, int64_t deadline, beamcast_error *error);
+/* Without waiting: the number up to which writes and fences have completed. */
+int bc_verbs_queue_look(bc_verbs_queue *queue, uint64_t *completed, beamcast_error *error);
 /* Waits until everything has landed, and meanwhile unregisters what has been read. */
 int bc_verbs_queue_drain(bc_verbs_queue *queue, int64_t deadline, beamcast_error *error);
 /* Unregisters the rest of the arrays: after drain. */

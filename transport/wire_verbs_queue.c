@@ -243,6 +243,13 @@ int bc_verbs_queue_fence(bc_verbs_queue *q, int64_t deadline, beamcast_error *er
   return post_batch(q, error);
 }
 
+int bc_verbs_queue_look(bc_verbs_queue *q, uint64_t *completed, beamcast_error *error) {
+  int code = q->broken ? breaks(q, BEAMCAST_ERR_CONNECTION, error, "the RDMA connection broke")
+                       : reap(q, error);
+  *completed = q->completed;
+  return code;
+}
+
 int bc_verbs_queue_drain(bc_verbs_queue *q, int64_t deadline, beamcast_error *error) {
   int code = BEAMCAST_OK;
   uint64_t oldest;

@@ -16,6 +16,7 @@
 #include <unistd.h>
 
 #include "harness.h"
+#include "witness.h"
 
 enum { FRAMES_MAX = 256 };
 
@@ -139,7 +140,9 @@ static int check_array(const order *o, const bc_frame_info *info, const bc_array
     return wrong(a, "an array has no data");
   }
   return scene_holds(&o->scene, info->run_id, info->step, index, &info->memory, array->data, text,
-                     sizeof text)
+                     sizeof text) &&
+                 witness_agrees(array, info->serial, &info->memory, &o->scene, index, text,
+                                sizeof text)
              ? BEAMCAST_OK
              : wrong(a, text);
 }
@@ -270,6 +273,9 @@ static void obey(receiver *me, const order *o, answer *a) {
   case R_FORK:
     fork_idle();
     break;
+  case R_TOLD:
+    a->number = witness_bytes(&a->serial);
+    break;
   default:
     (void)wrong(a, "this is no order for a receiver");
   }
@@ -291,7 +297,8 @@ void receiver_run(int fd, int rank, int ranks, const char *contact, uint64_t mem
                                  .contact = contact,
                                  .memory_limit = memory_limit,
                                  .log = log_line,
-                                 .log_context = &me.log};
+                                 .log_context = &me.log,
+                                 .landing = &witness_calls};
   me.r = bc_receiver_open(&options, &error);
   if (me.r == NULL) {
     (void)fprintf(stderr, "receiver: %s\n", error.message);

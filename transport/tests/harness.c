@@ -91,6 +91,8 @@ void harness_begin(int argc, char **argv) {
     cmocka_set_test_filter(getenv("BEAMCAST_TEST_FILTER"));
   }
   harness_random = random_from_environment();
+  static const char *const pieces[] = {"4096", "65536", "1000000"};
+  (void)setenv("BEAMCAST_PIECE", pieces[draw(&harness_random, 0, 2)], 0);
 }
 
 /* --- processes -----------------------------------------------------------------------------------

@@ -33,6 +33,7 @@ typedef enum order_kind {
   R_USAGE,
   R_LOGGED,
   R_FORK,
+  R_TOLD,
   R_CLOSE,
   /* producers */
   P_CONNECT,

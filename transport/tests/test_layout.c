@@ -207,6 +207,55 @@ static void adding_boxes_loses_none_and_joins_rows_to_one(void **state) {
   assert_int_equal(bc_box_count(&list[0]), VOXELS);
 }
 
+static void what_lanes_add_by_turns_joins(void **state) {
+  (void)state;
+  enum { LANES = 5, EACH = 40 };
+  bc_box list[LANES];
+  size_t count = 0;
+  for (uint64_t i = 0; i < EACH; i++) {
+    for (uint64_t lane = 0; lane < LANES; lane++) {
+      bc_box box = {.start = {0, 0, lane * EACH + i}, .shape = {3, 4, 1}};
+      assert_true(bc_boxes_add(list, &count, LANES, &box));
+    }
+  }
+  bc_box whole = {.shape = {3, 4, (uint64_t)LANES * EACH}};
+  unsigned char gaps[VOXELS] = {0};
+  assert_true(bc_gaps(&whole, list, count, mark_gap, gaps));
+  for (int i = 0; i < VOXELS; i++) {
+    assert_int_equal(gaps[i], 0);
+  }
+}
+
+/* In pieces of any size, in parts of pieces, all of it once and in the order of memory. */
+static void the_rows_of_a_box_are_boxes_in_order(void **state) {
+  (void)state;
+  for (int round = 0; round < 500; round++) {
+    bc_box box = random_box(&(bc_box){.shape = {SIDE, SIDE, SIDE}}), part;
+    unsigned char map[VOXELS] = {0};
+    const uint64_t rows = box.shape[1] * box.shape[2], bytes = draw(&numbers, 1, 600);
+    const uint64_t each = bc_box_piece(&box, 2, bytes);
+    uint64_t row = 0, before = 0;
+    assert_true(each >= 1 && (each <= box.shape[1] || each % box.shape[1] == 0));
+    assert_true(each == 1 || each * box.shape[0] * 2 <= bytes);
+    assert_true((each + box.shape[1]) * box.shape[0] * 2 > bytes);
+    while (row < rows) {
+      const uint64_t end = rows - row < each ? rows : row + each;
+      while (bc_box_rows(&box, &row, end, &part)) {
+        assert_true(bc_box_contains(&box, &part) && part.shape[0] == box.shape[0]);
+        assert_int_equal(bc_box_count(&part), (row - before) * box.shape[0]);
+        assert_int_equal(
+            (part.start[2] - box.start[2]) * box.shape[1] + part.start[1] - box.start[1], before);
+        before = row;
+        mark(map, &part);
+      }
+      assert_int_equal(row, end);
+    }
+    for (uint64_t i = 0; i < VOXELS; i++) {
+      assert_int_equal(map[i], inside(&box, i % SIDE, i / SIDE % SIDE, i / SIDE / SIDE));
+    }
+  }
+}
+
 static void a_full_list_takes_no_more(void **state) {
   (void)state;
   bc_box list[1];
@@ -257,6 +306,8 @@ int main(void) {
       cmocka_unit_test(gaps_are_what_no_box_covers),
       cmocka_unit_test(an_empty_whole_has_no_gap),
       cmocka_unit_test(adding_boxes_loses_none_and_joins_rows_to_one),
+      cmocka_unit_test(what_lanes_add_by_turns_joins),
+      cmocka_unit_test(the_rows_of_a_box_are_boxes_in_order),
       cmocka_unit_test(a_full_list_takes_no_more),
       cmocka_unit_test(intersections_agree_with_counting),
       cmocka_unit_test(sizes_that_do_not_fit_are_zero),

@@ -87,6 +87,31 @@ static void a_copy_moves_each_voxel_and_nothing_else(void **state) {
   }
 }
 
+/* Over the size from which bytes go past the caches, at odd places. */
+static void a_large_copy_is_as_exact(void **state) {
+  (void)state;
+  const uint64_t shape[3] = {4999, 3, 600};
+  const size_t row = 5101, bytes = row * shape[1] * shape[2] + 100;
+  const int64_t from_stride[3] = {1, (int64_t)row, (int64_t)(row * shape[1])};
+  unsigned char *from = malloc(bytes), *to = calloc(bytes, 1), *expected = calloc(bytes, 1);
+  assert_true(from != NULL && to != NULL && expected != NULL);
+  for (size_t i = 0; i < bytes; i++) {
+    from[i] = (unsigned char)draw64(&numbers);
+  }
+  for (size_t shift = 0; shift < 70; shift += 23) {
+    int64_t to_stride[3];
+    bc_strides_of(shape, 1, to_stride);
+    for (uint64_t i = 0; i < shape[1] * shape[2]; i++) {
+      memcpy(expected + shift + i * shape[0], from + 3 + i * row, shape[0]);
+    }
+    bc_copy_box(to + shift, to_stride, from + 3, from_stride, shape, 1);
+    assert_memory_equal(to, expected, bytes);
+  }
+  free(from);
+  free(to);
+  free(expected);
+}
+
 static void runs_cover_a_box_in_order(void **state) {
   (void)state;
   for (int round = 0; round < 300; round++) {
@@ -310,6 +335,7 @@ int main(void) {
   numbers = random_from_environment();
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(a_copy_moves_each_voxel_and_nothing_else),
+      cmocka_unit_test(a_large_copy_is_as_exact),
       cmocka_unit_test(runs_cover_a_box_in_order),
       cmocka_unit_test(a_whole_array_is_one_run),
       cmocka_unit_test(fills_are_converted_to_the_type),
