@@ -71,8 +71,9 @@ typedef struct beamcast_hdf5_volume {
   double origin[3];                             /* centre of the first voxel as read, in unit */
   int spacing_known;                            /* 0: nothing in the file says so, spacing is 1 */
   const char *unit;                             /* "um", "mm", "m", ...; "" when not known */
-  double unit_metres;                           /* metres in one unit; 0 when not a known length */
-  const char *axis_name[3];                     /* of x, y, z; "" when not known */
+  const char *value_unit;   /* of the values: "HU", "counts", ...; "" when the file does not say */
+  double unit_metres;       /* metres in one unit; 0 when not a known length */
+  const char *axis_name[3]; /* of x, y, z; "" when not known */
   uint64_t chunk[BEAMCAST_HDF5_MAX_DIMENSIONS]; /* 0 when not chunked */
   const char *filters;                          /* "shuffle, deflate"; "" when none */
   const char

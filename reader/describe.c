@@ -70,6 +70,7 @@ static json_t *volume_json(const beamcast_hdf5_volume *v) {
   json_object_set_new(o, "origin", triple(v->origin));
   json_object_set_new(o, "spacing_known", json_boolean(v->spacing_known));
   json_object_set_new(o, "unit", text(v->unit));
+  json_object_set_new(o, "value_unit", text(v->value_unit));
   json_object_set_new(o, "chunk", v->chunk[0] > 0 ? sizes(v->chunk, v->dimensions) : json_null());
   json_object_set_new(o, "filters", text(v->filters));
   json_object_set_new(o, "storage", text(v->storage));
@@ -114,10 +115,12 @@ static void print_volume(FILE *out, const beamcast_hdf5_volume *v) {
   if (v->channels > 1) {
     fprintf(out, ", %llu channels", (unsigned long long)v->channels);
   }
-  fprintf(out, ", %.3g %s\n", bytes, unit_names[unit]);
+  fprintf(out, ", %.3g %s%s%s\n", bytes, unit_names[unit],
+          v->value_unit[0] != 0 ? ", values in " : "", v->value_unit);
   if (v->spacing_known) {
-    fprintf(out, "  spacing %g x %g x %g %s, origin %g, %g, %g\n", v->spacing[0], v->spacing[1],
-            v->spacing[2], v->unit, v->origin[0], v->origin[1], v->origin[2]);
+    fprintf(out, "  spacing %g x %g x %g%s%s, origin %g, %g, %g\n", v->spacing[0], v->spacing[1],
+            v->spacing[2], v->unit[0] != 0 ? " " : "", v->unit, v->origin[0], v->origin[1],
+            v->origin[2]);
   }
   fprintf(out, "  %s", v->storage);
   for (int i = 0; i < v->dimensions && v->chunk[0] > 0; i++) {

@@ -111,6 +111,7 @@ static int is_sound(volume *v) {
   }
   END_TEXT(v->convention);
   END_TEXT(v->unit);
+  END_TEXT(v->value_unit);
   END_TEXT(v->filters);
   END_TEXT(v->storage);
   for (int i = 0; i < 3; i++) {

@@ -42,6 +42,7 @@ static volume *add_known(walk *w, const char *path, const volume *looked_at, con
   v->element = looked_at->element;
   v->direct = looked_at->direct;
   memcpy(v->filters, looked_at->filters, sizeof v->filters);
+  memcpy(v->value_unit, looked_at->value_unit, sizeof v->value_unit);
   memcpy(v->storage, looked_at->storage, sizeof v->storage);
   snprintf(v->convention, sizeof v->convention, "%s", convention);
   v->about.score = score;
@@ -379,12 +380,12 @@ int inspect_hdf5(beamcast_hdf5_file *file, beamcast_error *error) {
     find_others(&w);
     user_dimensions(file);
     if (file->count == 0) {
-      result =
-          beamcast_fail(error, BEAMCAST_ERR_IO,
-                        "%s holds no volume: none of its %d datasets has 2 to %d dimensions of "
-                        "numbers%s%s",
-                        file->path, w.datasets, MAX_DIMS, file->missing_count > 0 ? "; " : "",
-                        file->missing_count > 0 ? file->missing[0] : "");
+      result = beamcast_fail(
+          error, BEAMCAST_ERR_IO,
+          "%s holds no volume: it has %d dataset%s, and no array of numbers in 2 to "
+          "%d dimensions%s%s",
+          file->path, w.datasets, w.datasets == 1 ? "" : "s", MAX_DIMS,
+          file->missing_count > 0 ? "; " : "", file->missing_count > 0 ? file->missing[0] : "");
     }
   }
   walk_free(&w);

@@ -8,6 +8,8 @@
 #include <stdlib.h>
 #include <strings.h>
 
+#include <jansson.h>
+
 /* Which IEEE type has the bits of a floating point type: 2, 4 or 8 bytes, 0 for others. */
 static size_t ieee_bytes(hid_t type) {
   static const struct {
@@ -260,6 +262,18 @@ static int ends_with_colours(hid_t dataset, const volume *v) {
   return colours || (small && last > 2 && v->about.shape[n - 2] > 8 && v->about.shape[n - 3] > 8);
 }
 
+/* The unit of the values, as far as it is text of a sensible length. */
+static void value_unit_of(hid_t dataset, volume *v) {
+  char *unit = h5_attribute_text(dataset, "units");
+  unit = unit != NULL ? unit : h5_attribute_text(dataset, "unit");
+  json_t *text = unit != NULL && strlen(unit) < sizeof v->value_unit ? json_string(unit) : NULL;
+  if (text != NULL) { /* it is UTF-8 */
+    snprintf(v->value_unit, sizeof v->value_unit, "%s", unit);
+  }
+  json_decref(text);
+  free(unit);
+}
+
 int inspect_dataset(beamcast_hdf5_file *file, const char *object, volume *v,
                     beamcast_error *error) {
   hid_t dataset = H5Dopen2(file->id, object, H5P_DEFAULT);
@@ -310,6 +324,7 @@ int inspect_opened(beamcast_hdf5_file *file, hid_t dataset, const char *object, 
     result = storage_of(file, object, dataset, v, error);
   }
   if (result == BEAMCAST_OK) {
+    value_unit_of(dataset, v);
     volume_default_roles(v);
     if (ends_with_colours(dataset, v)) {
       v->about.dimensions = rank - 1;

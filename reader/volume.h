@@ -63,7 +63,7 @@ typedef struct volume {
   voxel_element element;
   int direct; /* bytes in the file are those of the element: the library need not convert */
   char *path, *name, *object; /* object: the dataset's path in the HDF5 file */
-  char convention[48], unit[16], filters[160], axis[3][32];
+  char convention[48], unit[16], value_unit[64], filters[160], axis[3][32];
   char storage[16];
   double *time_values;
   size_t time_count; /* of time_values */

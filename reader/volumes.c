@@ -174,6 +174,7 @@ static void publish(volume *v) {
   /* a user may have said that another dimension is time */
   about->time_values = v->time_count == about->times ? v->time_values : NULL;
   about->unit = v->unit;
+  about->value_unit = v->value_unit;
   about->filters = v->filters;
   about->storage = v->storage;
   for (int i = 0; i < 3; i++) {

@@ -15,7 +15,7 @@ enum { SLAB_BYTES = 256 << 20, VOXEL_BYTES_MAX = 32 }; /* 4 components of 8 byte
 
 /* What the viewer shows. */
 typedef struct shown {
-  char *array, *stream, *length_unit; /* stream: "" if it is a file */
+  char *array, *stream, *unit, *length_unit; /* stream: "" if it is a file */
   uint64_t size[3], start[3], shape[3];
   double spacing[3], origin[3], time;
   uint64_t step;
@@ -26,6 +26,7 @@ static void shown_free(shown *s) {
   free(s->array);
   free(s->stream);
   free(s->length_unit);
+  free(s->unit);
   free(s->about);
   memset(s, 0, sizeof *s);
 }
@@ -55,6 +56,7 @@ static bool take_shown(shown *s, const char *text) {
   s->array = copy_of(json_object_get(json, "array"));
   s->stream = copy_of(json_object_get(json, "stream"));
   s->length_unit = copy_of(json_object_get(json, "length_unit"));
+  s->unit = copy_of(json_object_get(json, "unit"));
   s->about = json_dumps(json_object_get(json, "provenance"), JSON_COMPACT | JSON_ENCODE_ANY);
   s->step = (uint64_t)json_integer_value(json_object_get(json, "step"));
   s->time = json_number_value(json_object_get(json, "time"));
@@ -73,7 +75,7 @@ static bool take_shown(shown *s, const char *text) {
   }
   json_decref(json);
   return good && s->array != NULL && s->stream != NULL && s->length_unit != NULL &&
-         s->about != NULL;
+         s->unit != NULL && s->about != NULL;
 }
 
 static int ask_shown(const char *contact, double limit, shown *s, beamcast_error *error) {
@@ -146,6 +148,7 @@ static int fetch_file(const char *contact, const shown *s, double limit, beamcas
   memcpy(out->spacing, s->spacing, sizeof out->spacing);
   memcpy(out->origin, s->origin, sizeof out->origin);
   (void)snprintf(out->name, sizeof out->name, "%s", s->array);
+  (void)snprintf(out->unit, sizeof out->unit, "%s", s->unit);
   (void)snprintf(out->length_unit, sizeof out->length_unit, "%s", s->length_unit);
   for (uint64_t z = s->start[2]; z < end && code == BEAMCAST_OK; z += planes) {
     code = fetch_slab(contact, s, z, z + planes < end ? z + planes : end, limit, out, error);

@@ -62,6 +62,20 @@ PyObject *Triple(const double *from) {
   return Py_BuildValue("(ddd)", from[0], from[1], from[2]);
 }
 
+/* The units of a step's values, by the arrays' names. */
+PyObject *Units(const BeamcastStep &step) {
+  PyObject *units = PyDict_New();
+  for (int i = 0; units != nullptr && i < step.GetInfo().arrays; i++) {
+    const bc_array array = step.GetArray(i);
+    PyObject *unit = PyUnicode_FromString(array.unit);
+    if (unit == nullptr || PyDict_SetItemString(units, array.name, unit) != 0) {
+      Py_CLEAR(units);
+    }
+    Py_XDECREF(unit);
+  }
+  return units;
+}
+
 /* What is shown of a stream: its newest step. */
 PyObject *Step(PyObject *, PyObject *arguments) {
   const char *stream;
@@ -77,11 +91,12 @@ PyObject *Step(PyObject *, PyObject *arguments) {
   double window[2];
   receiver->GetRange(stream, window);
   using Number = unsigned long long;
-  return Py_BuildValue(
-      "{s:K, s:d, s:K, s:(KKK), s:N, s:N, s:s, s:s, s:(dd)}", "step", Number{info.step}, "time",
-      info.time, "run", Number{info.run_id}, "size", Number{info.volume[0]}, Number{info.volume[1]},
-      Number{info.volume[2]}, "spacing", Triple(info.spacing), "origin", Triple(info.origin),
-      "length_unit", info.length_unit, "header", info.header, "window", window[0], window[1]);
+  return Py_BuildValue("{s:K, s:d, s:K, s:(KKK), s:N, s:N, s:s, s:N, s:s, s:(dd)}", "step",
+                       Number{info.step}, "time", info.time, "run", Number{info.run_id}, "size",
+                       Number{info.volume[0]}, Number{info.volume[1]}, Number{info.volume[2]},
+                       "spacing", Triple(info.spacing), "origin", Triple(info.origin),
+                       "length_unit", info.length_unit, "units", Units(*steps.back()), "header",
+                       info.header, "window", window[0], window[1]);
 }
 
 PyObject *Streams(PyObject *, PyObject *) {

@@ -190,14 +190,14 @@ class Session:
 
     def set(self, *, kernel: Optional[str] = None, parameters: Optional[Mapping[str, float]] = None,
             preset: Optional[str] = None, window: Optional[Sequence[float]] = None,
-            camera: Optional[Sequence[float]] = None, array: Optional[str] = None,
+            camera: Optional[Sequence[float]] = None, array: Optional[str] = None, stream: Optional[str] = None,
             time_limit: float = 120) -> Dict[str, Any]:
         """Changes how the session shows what it shows, for all pictures to come; arguments as in screenshot, and
-        array: which one is shown; window=(): found by itself. Returns the look: kernel, its parameters with their
+        array, stream: which one is shown; window=(): found by itself. Returns the look: kernel, its parameters with their
         ranges and values, preset, window. Without arguments it changes nothing. Needs the headless viewer."""
         given = {"kernel": kernel, "parameters": None if parameters is None else dict(parameters), "preset": preset,
                  "window": None if window is None else list(window),
-                 "camera": None if camera is None else list(camera), "array": array}
+                 "camera": None if camera is None else list(camera), "array": array, "stream": stream}
         changes = any(value is not None for value in given.values())
         answer, _ = self.call("set" if changes else "state", time_limit=time_limit, **given)
         return dict(answer["look"])

@@ -309,6 +309,7 @@ int vtkBeamcastVolumeReader::RequestInformation(vtkInformation *, vtkInformation
   this->Notice = plan.note;
   this->Storage = std::string(v.convention) + ", " + v.storage +
                   (*v.filters != 0 ? std::string(", ") + v.filters : "");
+  this->ValueUnit = v.value_unit;
   double spacing[3], origin[3];
   this->Geometry(plan.volume, spacing, origin, this->OutputUnit);
   char text[200];

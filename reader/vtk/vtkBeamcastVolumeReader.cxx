@@ -106,6 +106,10 @@ const char *vtkBeamcastVolumeReader::GetOutputUnit() {
   return this->OutputUnit.c_str();
 }
 
+const char *vtkBeamcastVolumeReader::GetValueUnit() {
+  return this->ValueUnit.c_str();
+}
+
 const char *vtkBeamcastVolumeReader::GetNotice() {
   return this->Notice.c_str();
 }

@@ -143,6 +143,7 @@ public:
   const char *GetStorage();
   const char *GetSummary(); // all of that in a line
   const char *GetOutputUnit();
+  const char *GetValueUnit();
   const char *GetNotice();
   vtkStringArray *GetMissing();
   ///@}
@@ -183,7 +184,7 @@ private:
   uint64_t SharedMemoryLimit() const;
 
   std::vector<std::string> FileNames;
-  std::string Dataset, DimensionNames, Unit, OutputUnit, Notice, Storage, Summary;
+  std::string Dataset, DimensionNames, Unit, OutputUnit, ValueUnit, Notice, Storage, Summary;
   int Region[6], Stride[3], OutputType, Channel, MemoryLimit, Threads;
   double Window[2], Spacing[3], Origin[3];
   bool ComplexParts, Live;

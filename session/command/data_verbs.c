@@ -24,13 +24,14 @@ static const char push_help[] =
     "  --type T            sidecar says them: uint8, int16, float32, ...\n"
     "  --skip BYTES        before the first voxel of a raw file\n"
     "  --spacing X,Y,Z     distance of voxels, in\n"
-    "  --length-unit U     mm, um, ...\n"
+    "  --length-unit U     m, cm, mm, um, nm or angstrom; like the other two, goes before what\n"
+    "                      the file says\n"
     "  --unit U            of the values\n"
     "  --stream NAME       the stream to push into; volume\n"
     "  --points            FILE.npy has a row for each point: x, y, z and what colours it; shown\n"
     "                      beside the volume, as the stream \"points\"\n"
     "  --time-limit SEC    how long to wait for the server; 30\n"
-    "  --json              one JSON object: bytes, seconds, wire\n";
+    "  --json              one JSON object: bytes (sent), voxel_bytes, file_bytes, seconds, wire\n";
 static const char retrieve_help[] =
     "Usage: beamcast retrieve --from CONTACT -o FILE.h5|FILE.npy [OPTIONS]\n"
     "Gets what a session shows: the newest step, or the file that was opened, within the crop "
@@ -54,7 +55,7 @@ static const char info_help[] = "Usage: beamcast info FILE [--json]\n"
                                 "What volumes a file holds.\n";
 
 static const double default_limit = 30;
-enum { RETRY_MS = 100 };
+enum { RETRY_MS = 100, LOOK_SECONDS = 5 };
 
 int find_contact(const char *given, char path[CONTACT_LIMIT]) {
   beamcast_session_info info;
@@ -112,6 +113,58 @@ static bool read_spacing(const char *text, void *to) {
   return read_list(text, ',', 3, spacing) && spacing[0] > 0 && spacing[1] > 0 && spacing[2] > 0;
 }
 
+/* Those that the viewer knows to draw a scale in; others would pass as unknown. */
+static bool read_length_unit(const char *text, void *to) {
+  static const char *const known[] = {"m", "cm", "mm", "um", "nm", "angstrom"};
+  const char *found =
+      strcmp(text, "\xc2\xb5m") == 0 || strcmp(text, "\xce\xbcm") == 0 ? "um" : NULL;
+  for (size_t i = 0; i < sizeof known / sizeof known[0]; i++) {
+    found = strcmp(text, known[i]) == 0 ? known[i] : found;
+  }
+  *(const char **)to = found;
+  return found != NULL;
+}
+
+/* What was sent, for people. */
+static void print_amount(const source_amount *amount, const beamcast_stream_info *info,
+                         double seconds) {
+  const double mebi = 1 << 20;
+  (void)fprintf(stderr, "%.1f MiB of voxels in %.2f s over %s", (double)amount->voxels / mebi,
+                seconds, info->wire);
+  if (amount->packed[0] != '\0') {
+    (void)fprintf(stderr, "; the file of %.1f MiB is compressed (%s)", (double)amount->file / mebi,
+                  amount->packed);
+  }
+  if (info->bytes_sent > amount->voxels) {
+    (void)fprintf(stderr, "; %.1f MiB were sent, as ranks share the planes at their borders",
+                  (double)info->bytes_sent / mebi);
+  }
+  (void)fputc('\n', stderr);
+}
+
+/* Whoever pushes into a stream by name may wonder why it isn't seen. */
+static void say_what_is_shown(const char *contact, const push_options *o) {
+  char *answer = NULL;
+  beamcast_error error = {0};
+  int code = beamcast_call_viewer(contact, "{\"verb\": \"state\"}", LOOK_SECONDS, &answer, NULL,
+                                  NULL, &error);
+  if (code == BEAMCAST_ERR_UNSUPPORTED) {
+    (void)fprintf(stderr,
+                  "beamcast: in ParaView, Stream Name of Beamcast Stream chooses this stream, %s\n",
+                  o->stream);
+  }
+  json_t *state = code == BEAMCAST_OK ? json_loads(answer, 0, NULL) : NULL;
+  const char *shown = json_string_value(json_object_get(json_object_get(state, "stream"), "name"));
+  if (shown != NULL && strcmp(shown, o->stream) != 0) {
+    (void)fprintf(stderr,
+                  "beamcast: the viewer shows the stream %s; `beamcast set --to %s --stream %s` "
+                  "shows this one\n",
+                  shown, o->to, o->stream);
+  }
+  json_decref(state);
+  free(answer);
+}
+
 /* Begins a step; while the server has no room, again, up to the time limit. */
 static int begin(beamcast_stream *stream, double limit, beamcast_error *error) {
   double deadline = now() + limit;
@@ -160,6 +213,7 @@ static int push(volume_source *source, const char *file, const char *contact, co
 int verb_push(int argc, char **argv) {
   push_options o = {.limit = default_limit};
   const char *file;
+  source_amount amount;
   const verb_option options[] = {
       {"to", read_text, &o.to, NULL},
       {"session", read_text, &o.to, NULL},
@@ -170,7 +224,7 @@ int verb_push(int argc, char **argv) {
       {"type", read_type, &o.file.type, "uint8, int16, float32 or the like"},
       {"skip", read_bytes, &o.file.skip, "a number of bytes below 2^31"},
       {"spacing", read_spacing, o.file.spacing, "X,Y,Z, each above 0"},
-      {"length-unit", read_text, &o.file.length_unit, NULL},
+      {"length-unit", read_length_unit, &o.file.length_unit, "m, cm, mm, um, nm or angstrom"},
       {"unit", read_text, &o.file.unit, NULL},
       {"time-limit", read_seconds, &o.limit, a_number_of_seconds},
       {NULL, NULL, NULL, NULL}};
@@ -194,17 +248,24 @@ int verb_push(int argc, char **argv) {
   if (status == DONE && push(source, file, contact, &o, &info, &error) != BEAMCAST_OK) {
     status = say_error(&error);
   }
-  source_close(source);
   double seconds = now() - begun;
-  if (status == DONE && o.json) {
-    return print_json(json_pack("{s:I, s:f, s:s}", "bytes", (json_int_t)info.bytes_sent, "seconds",
-                                seconds, "wire", info.wire));
+  source_tell(source, &amount);
+  if (status == DONE && source_notice(source)[0] != '\0') {
+    (void)fprintf(stderr, "beamcast: %s\n", source_notice(source));
   }
-  if (status == DONE) {
-    (void)fprintf(stderr, "%.1f MiB in %.2f s over %s\n", (double)info.bytes_sent / (1 << 20),
-                  seconds, info.wire);
+  source_close(source);
+  if (status == DONE && !o.json) {
+    print_amount(&amount, &info, seconds);
   }
-  return status;
+  if (status == DONE && o.stream != NULL && !o.points) {
+    say_what_is_shown(contact, &o);
+  }
+  return status == DONE && o.json
+             ? print_json(json_pack("{s:I, s:I, s:I, s:f, s:s}", "bytes",
+                                    (json_int_t)info.bytes_sent, "voxel_bytes",
+                                    (json_int_t)amount.voxels, "file_bytes",
+                                    (json_int_t)amount.file, "seconds", seconds, "wire", info.wire))
+             : status;
 }
 
 /* --- retrieve -------------------------------------------------------------------------------- */

@@ -51,10 +51,14 @@ static int read_type(const char *at, npy_header *h, beamcast_error *error) {
       return BEAMCAST_OK;
     }
   }
+  const bool whole =
+      order != '\0' && (strncmp(at + 2, "i8", 2) == 0 || strncmp(at + 2, "u8", 2) == 0);
   return beamcast_fail(error, BEAMCAST_ERR_UNSUPPORTED,
-                       "voxels of type %.*s can't be sent: save them as little-endian int8 to "
-                       "int32 or float16 to float64, such as array.astype('<f4')",
-                       at ? (int)strcspn(at, ",") : 0, at ? at : "");
+                       "%s (%.*s) are not taken; bool, uint8, int8, uint16, int16, uint32, int32, "
+                       "float16, float32 and float64 are, little-endian: "
+                       "numpy.save(\"new.npy\", array.astype(\"%s\"))",
+                       whole ? "64-bit integers" : "voxels of this type",
+                       at ? (int)strcspn(at, ",") : 0, at ? at : "", whole ? "int32" : "<f4");
 }
 
 static bool read_shape(const char *at, npy_header *h) {

@@ -17,6 +17,7 @@ static const char set_help[] =
     "  --window LO,HI          values at the colours' ends; auto: found by itself\n"
     "  --camera AZ,EL,ZOOM     degrees round and above, 0,0 from the front; zoom 1 shows all\n"
     "  --array NAME            which array is shown\n"
+    "  --stream NAME           which stream is shown, from now on\n"
     "  --time-limit SEC        120\n"
     "  --json                  one JSON object: kernel, parameters, preset, window, ...\n"
     "\n"
@@ -32,6 +33,10 @@ static bool read_kernel(const char *text, void *to) {
 
 static bool read_preset(const char *text, void *to) {
   return put_text(to, "preset", text);
+}
+
+static bool read_stream(const char *text, void *to) {
+  return put_text(to, "stream", text);
 }
 
 static bool read_array(const char *text, void *to) {
@@ -68,11 +73,19 @@ bool read_parameter(const char *text, void *to) {
 
 const char a_parameter[] = "NAME=NUMBER, such as level=300";
 
-static void print_look(const json_t *look) {
+static void print_look(const json_t *state) {
+  const json_t *look = json_object_get(state, "look");
   const json_t *window = json_object_get(look, "window"),
                *all = json_object_get(look, "parameters");
   const json_t *one;
   size_t i;
+  const json_t *stream = json_object_get(state, "stream"), *shown = json_object_get(state, "shown");
+  printf("stream    %s\n", json_string_value(json_object_get(stream, "name")));
+  if (json_is_string(json_object_get(shown, "array"))) {
+    const char *unit = json_string_value(json_object_get(shown, "unit"));
+    printf("array     %s%s%s\n", json_string_value(json_object_get(shown, "array")),
+           unit != NULL && unit[0] != '\0' ? ", in " : "", unit != NULL ? unit : "");
+  }
   printf("kernel    %s\n", json_string_value(json_object_get(look, "kernel")));
   json_array_foreach(all, i, one) {
     printf("  %-18s %-10g %s, %g to %g: %s\n", json_string_value(json_object_get(one, "name")),
@@ -111,7 +124,7 @@ static int change(const char *to, json_t *call, double limit, bool json) {
   if (json) {
     status = print_json(json_incref(look));
   } else if (strcmp(verb, "state") == 0) {
-    print_look(look);
+    print_look(state);
     status = fflush(stdout) == 0 ? DONE : FAILED;
   }
   json_decref(state);
@@ -129,6 +142,7 @@ static int set(int argc, char **argv, json_t *call, json_t *parameters) {
                                  {"kernel", read_kernel, call, NULL},
                                  {"preset", read_preset, call, NULL},
                                  {"array", read_array, call, NULL},
+                                 {"stream", read_stream, call, NULL},
                                  {"window", read_window, call, "LO,HI, or auto"},
                                  {"camera", read_camera, call, "AZ,EL,ZOOM, such as 30,20,1"},
                                  {"time-limit", read_seconds, &limit, a_number_of_seconds},

@@ -20,7 +20,9 @@ enum { PATH_LIMIT = 4096, SLAB_BYTES = 64 << 20 };
 
 struct volume_source {
   char name[128]; /* of the array */
-  npy_file npy;   /* map is NULL if it is another file */
+  char notice[160];
+  source_amount amount; /* but for the voxels */
+  npy_file npy;         /* map is NULL if it is another file */
 #ifdef BEAMCAST_HAS_READER
   beamcast_hdf5_file *file;
   beamcast_hdf5_plan plan;
@@ -118,7 +120,9 @@ static int open_with_reader(volume_source *source, const char *path, const char 
   }
   const beamcast_hdf5_volume *volume = &beamcast_hdf5_list(source->file, &count)[wish.volume];
   if (beamcast_type_size(volume->type) == 0) {
-    wish.type = BEAMCAST_FLOAT64; /* 64-bit integers are not sent */
+    wish.type = BEAMCAST_FLOAT64;
+    (void)snprintf(source->notice, sizeof source->notice,
+                   "64-bit integers are sent as float64, which is exact up to 2^53 (9e15)");
   }
   code = beamcast_hdf5_plan_read(source->file, &wish, &source->plan, error);
   if (code != BEAMCAST_OK) {
@@ -131,8 +135,10 @@ static int open_with_reader(volume_source *source, const char *path, const char 
   memcpy(brick->spacing, source->plan.spacing, sizeof brick->spacing);
   memcpy(brick->origin, source->plan.origin, sizeof brick->origin);
   brick->length_unit = volume->unit[0] != '\0' ? volume->unit : NULL;
+  brick->unit = volume->value_unit[0] != '\0' ? volume->value_unit : NULL;
   brick->copy = 1; /* the next slab is read into the same memory */
   (void)snprintf(source->name, sizeof source->name, "%.100s", volume->name);
+  (void)snprintf(source->amount.packed, sizeof source->amount.packed, "%s", volume->filters);
   if (brick->components > 4) {
     return beamcast_fail(error, BEAMCAST_ERR_UNSUPPORTED, "%.200s has %d components; 4 can be sent",
                          volume->path, brick->components);
@@ -212,6 +218,8 @@ volume_source *source_open(const char *name, const source_wish *wish, beamcast_e
     source_close(source);
     return NULL;
   }
+  struct stat state;
+  source->amount.file = stat(path, &state) == 0 ? (uint64_t)state.st_size : 0;
   memcpy(source->brick.shape, source->brick.volume, sizeof source->brick.shape);
   take_wish(&source->brick, wish);
   return source;
@@ -226,6 +234,17 @@ void source_close(volume_source *source) {
 #endif
     free(source);
   }
+}
+
+void source_tell(const volume_source *source, source_amount *amount) {
+  const beamcast_brick *b = &source->brick;
+  *amount = source->amount;
+  amount->voxels = b->volume[0] * b->volume[1] * b->volume[2] * beamcast_type_size(b->type) *
+                   (uint64_t)(b->components > 0 ? b->components : 1);
+}
+
+const char *source_notice(const volume_source *source) {
+  return source->notice;
 }
 
 int source_put(volume_source *source, beamcast_stream *stream, const char *as,

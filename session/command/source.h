@@ -15,14 +15,24 @@ typedef struct source_wish {
   int type;                /* of them */
   uint64_t skip;           /* bytes before the first voxel */
   double spacing[3];       /* spacing[0] == 0: as in the file */
-  const char *length_unit; /* of it; NULL: unknown */
-  const char *unit;        /* of the values; NULL: unknown */
+  const char *length_unit; /* of it; NULL: as in the file */
+  const char *unit;        /* of the values; NULL: as in the file */
 } source_wish;
 
 /* Opens FILE or FILE:DATASET. The result is the caller's; close it. The wish's texts are needed as
  * long. */
 volume_source *source_open(const char *name, const source_wish *wish, beamcast_error *error);
 void source_close(volume_source *source);
+
+/* How much there is: bytes of the voxels as they are sent, of the file, and by which filters it is
+ * packed; "" if by none. */
+typedef struct source_amount {
+  uint64_t voxels, file;
+  char packed[64];
+} source_amount;
+void source_tell(const volume_source *source, source_amount *amount);
+/* A sentence on what is sent in another type than the file has; "" if nothing is. */
+const char *source_notice(const volume_source *source);
 
 /* Puts all of it into the stream's current step, in slabs, called `as` (NULL: what the file calls
  * it), and shows how far it is. The arrays are needed until the step has ended. */

@@ -287,6 +287,7 @@ def files(home, contact, array):
         assert np.array_equal(data[data.attrs["signal"]][()], array[::2, ::2, ::2])
         about = json.loads(file["entry/process/source"][()])
     assert about["shown"]["source"].endswith("ct.h5") and about["look"]["window"] and about["versions"]["paraview"]
+    units(home, contact)
     cropped(home, contact, array)
     cancelled(home, contact)
     home.run("push", "ct.npy", "--to", contact)  # what is newer is shown
@@ -306,6 +307,29 @@ def cancelled(home, contact):
         assert shoot(home, contact)[1]["Source"] == before
     with open(log) as stream:
         assert stream.read().count("The read was cancelled") == 2
+
+
+def units(home, contact):
+    """An opened file's values keep their unit, and another stream is shown where that is asked for."""
+    small = np.arange(210, dtype="i8").reshape(5, 6, 7)
+    with h5py.File(os.path.join(home.path, "units.h5"), "w") as file:
+        for name, unit in (("a", "HU"), ("b", "1/cm")):
+            file.create_dataset(name, data=small).attrs["units"] = unit
+    for name, unit in (("b", "1/cm"), ("a", "HU")):
+        assert home.json("open", "units.h5:/" + name, "--to", contact)["shown"]["unit"] == unit
+        got = home.json("retrieve", "--from", contact, "-o", "units.npy")
+        assert (got["unit"], got["type"], got["array"]) == (unit, "float64", name), got
+    assert np.array_equal(np.load(os.path.join(home.path, "units.npy")), small)
+    err = home.run("push", "units.h5:/b", "--to", contact, "--stream", "two")[1]
+    assert "shows the stream volume; `beamcast set --to %s --stream two`" % contact in err, err
+    home.run("set", "--to", contact, "--stream", "two")
+    assert home.json("retrieve", "--from", contact, "-o", "units.npy")["array"] == "b"
+    assert "stream    two\narray     b, in 1/cm\n" in home.run("set", "--to", contact)[0]
+    assert "viewer shows" not in home.run("push", "units.h5:/a", "--to", contact, "--stream", "two")[1]
+    err = home.run("set", "--to", contact, "--stream", "three", status=1)[1]
+    assert 'a stream "three"; there are two, volume' in err and err.count("\n") == 1, err
+    home.run("set", "--to", contact, "--stream", "volume")
+    home.run("open", "ct.h5", "--to", contact, "--stride", "2,2,2")
 
 
 def crop(contact, box):

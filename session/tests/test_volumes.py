@@ -50,17 +50,25 @@ def hdf5(home, contact):
         print("the HDF5 reader was not built")
         return
     with h5py.File(os.path.join(home.path, "in.h5"), "w") as file:
-        file.create_dataset("a/b", data=array, chunks=(7, 20, 51), compression="gzip")
-        file.create_dataset("large", data=array.astype("i8"))
-    for dataset in ("/a/b", "/large"):
-        home.run("push", "in.h5:" + dataset, "--to", contact)
-        home.run("retrieve", "--from", contact, "-o", "back.h5", "--roi", "0:51,2:40,0:30")
+        file.create_dataset("a/b", data=array, chunks=(7, 20, 51), compression="gzip").attrs["units"] = "HU"
+        file.create_dataset("large", data=array.astype("i8")).attrs["units"] = "µm/s"
+    listed = {one["path"]: one["value_unit"] for one in home.json("info", "in.h5")["volumes"]}
+    assert listed == {"/a/b": "HU", "/large": "µm/s"}, listed
+    for dataset, name, unit, says in (("/a/b", "b", "HU", "compressed (deflate); 0.1 MiB were sent, as ranks share"),
+                                      ("/large", "large", "µm/s", "sent as float64")):
+        err = home.run("push", "in.h5:" + dataset, "--to", contact)[1]
+        assert says in err and "0.%d MiB of voxels" % (1 if unit == "HU" else 5) in err, err
+        got = home.json("retrieve", "--from", contact, "-o", "back.h5", "--roi", "0:51,2:40,0:30")
+        assert (got["array"], got["unit"]) == (name, unit), got
         text = home.run("info", "back.h5")[0]
-        assert "51 x 38 x 30" in text, text
+        assert "/%s\n" % name in text and "51 x 38 x 30" in text and "values in " + unit in text, text
         with h5py.File(os.path.join(home.path, "back.h5")) as file:
             found = []
-            file.visititems(lambda _, one: found.append(one[()]) if getattr(one, "ndim", 0) == 3 else None)
-        assert len(found) == 1 and np.array_equal(found[0], array[:, 2:, :])
+            file.visititems(lambda _, one: found.append((one.attrs["units"], one[()])) if getattr(one, "ndim", 0) == 3 else None)
+        assert len(found) == 1 and found[0][0] == unit and np.array_equal(found[0][1], array[:, 2:, :])
+    assert "values in HU" in home.run("info", "in.h5")[0]
+    err = home.run("push", "in.h5", "--to", contact, "--stream", "two")[1]
+    assert "Stream Name of Beamcast Stream chooses this stream, two" in err, err
 
 
 def what_files_lack(home, contact):
@@ -121,7 +129,7 @@ def typed_wrong(home, contact):
         short.write(stream.read()[:5000])
     for status, *words in (
             (2, "psh"), (2, "push"), (2, "push", "float32.npy"), (2, "push", "float32.npy", "--to"),
-            (2, "push", "float32.npy", "--too", contact), (1, "push", "raw.bin", "--to", contact, "--type", "int16"),
+            (2, "push", "float32.npy", "--too", contact), (2, "push", "float32.npy", "--to", contact, "--length-unit", "parsec"), (1, "push", "raw.bin", "--to", contact, "--type", "int16"),
             (2, "push", "raw.bin", "--to", contact, "--size", "5,0,5"),
             (1, "push", "raw.bin", "--to", contact, "--size", "5000,5,5"),
             (1, "push", "raw.bin", "--to", contact), (1, "push", "int16.npy", "--to", contact, "--size", "5,5,5"),
@@ -147,6 +155,8 @@ def typed_wrong(home, contact):
             ("it has 0 (", "retrieve", "--from", contact, "-o", "x.npy", "--step", "77"),
             ("no/x.h5 can't be written: No such", "retrieve", "--from", contact, "-o", "no/x.h5"),
             ("uint8, int16, float32", "start", "--type", "flaot"),
+            ("m, cm, mm, um, nm or angstrom", "push", "int16.npy", "--to", contact, "--length-unit", "parsec"),
+            ("64-bit integers ('<i8') are not taken; bool, uint8", "push", "long.npy", "--to", contact),
             ("script", "start", "--script", home.path)):
         err = home.popen(*words).communicate(timeout=sessions.LIMIT)[1]
         assert hint in err and err.count("\n") == 1, (words, err)

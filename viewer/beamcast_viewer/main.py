@@ -93,7 +93,7 @@ class Loop:
             if self.viewer.poll():
                 self.used()
                 for one in self.scripts:
-                    shown = receiver.step(self.options.stream)
+                    shown = receiver.step(self.viewer.stream)
                     one.step(shown["step"], shown["time"])
         except Exception as wrong:  # a step that can't be shown must not end the session
             say("a step can't be shown: %s" % wrong)

@@ -143,8 +143,8 @@ class Viewer:
         reader.Stride = list(stride)
         self.read(reader, "Opening " + os.path.basename(path))
         extent = reader.GetDataInformation().GetExtent()
+        reader.UpdatePropertyInformation()  # units and the like are this dataset's now
         if extent[0] > extent[1]:
-            reader.UpdatePropertyInformation()
             raise errors.Refused(errors.IO, _text(reader, "Notice") or "%s holds no volume that can be read" % path)
 
     def show_stream(self):
@@ -157,6 +157,24 @@ class Viewer:
             self.path = self.dataset = None
             self.adopt(True)
             self.changed()
+
+    def follow(self, stream):
+        """Shows another stream from now on; the same one again, after a file."""
+        known = self.receiver.streams().splitlines()
+        if stream not in known or self.receiver.status(stream)["received"] == 0:
+            raise errors.Refused(errors.ARGUMENT, 'nothing was pushed into a stream "%s"; there are %s'
+                                 % (stream, ", ".join(known) or "none"))
+        if stream == self.stream:
+            return self.show_stream()
+        self.stream, self.time = stream, None
+        self.live.StreamName = stream
+        self.receiver.poll(stream)
+        self.live.SMProxy.MarkModified(self.live.SMProxy)
+        self.live.UpdatePipeline()
+        self._show(self.live)
+        self.path = self.dataset = None
+        self.adopt(True)
+        self.changed()
 
     def _show(self, source):
         old, old_display = self.source, self.display
@@ -229,12 +247,14 @@ class Viewer:
     # --- how it is shown -----------------------------------------------------------------------
 
     def set(self, camera=None, preset=None, window=None, kernel=None, array=None, size=None, curves=None, quality=None,
-            parameters=None):
+            parameters=None, stream=None):
         """Changes the view. camera: (azimuth, elevation, zoom); window: (low, high), or () for the
         one that is found by itself; kernel: see colours.KERNELS, or a kernel file; size: of the
         view in pixels; curves: colours and opacities in the place of the preset's, see
         colours.curves; quality: see colours.QUALITIES; parameters: of the kernel file, see parameters.py; those that
-        are not given stay, another kernel's have their defaults. What is None stays as it is."""
+        are not given stay, another kernel's have their defaults; stream: see follow. What is None stays as it is."""
+        if stream is not None:
+            self.follow(stream)
         self._need_volume()
         self._check(camera, preset, window, kernel, array, size)
         kernel_before = self.kernel, self.parameters
@@ -482,12 +502,12 @@ class Viewer:
                 return None
             header = json.loads(step["header"] or "{}")
             shown.update(stream=self.stream, step=step["step"], time=step["time"], run=str(step["run"]),
-                         length_unit=step["length_unit"], source=header.get("source"), header=header)
+                         length_unit=step["length_unit"], unit=step["units"].get(self.array, ""), source=header.get("source"), header=header)
             if self.time is None:  # a kept step may be another volume
                 shown.update(spacing=step["spacing"])
         else:
             shown.update(source=self.path, dataset=self.dataset, notice=_text(self.source, "Notice"),
-                         length_unit=_text(self.source, "OutputUnit"))
+                         length_unit=_text(self.source, "OutputUnit"), unit=_text(self.source, "ValueUnit"))
         return shown
 
 

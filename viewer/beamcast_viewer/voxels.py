@@ -74,7 +74,7 @@ def describe(viewer):
     return {"array": shown["array"], "stream": shown.get("stream"), "size": shown["size"],
             "spacing": shown["spacing"], "origin": [bounds[0], bounds[2], bounds[4]], "crop": crop_box(viewer),
             "step": shown.get("step", 0), "time": shown.get("time", 0.0),
-            "length_unit": shown.get("length_unit") or "",
+            "length_unit": shown.get("length_unit") or "", "unit": shown.get("unit") or "",
             "provenance": {"shown": shown, "look": state["look"],
                            "versions": {"beamcast": state["version"], "paraview": state["paraview"]}}}
 
@@ -89,6 +89,8 @@ def fetch(viewer, box, array=None):
     extent = viewer.geometry()["extent"]
     region = [extent[i - i % 2] + box[i] - i % 2 for i in range(6)]
     values = gather(viewer, region, name)
+    if values.dtype.kind in "iu" and values.dtype.itemsize == 8:  # as `beamcast push` sends those of a file
+        values = values.astype("f8")
     kind = values.dtype.str[1:]
     if kind not in TYPES:
         raise errors.Refused(errors.UNSUPPORTED, "values of %s can't be sent" % values.dtype)

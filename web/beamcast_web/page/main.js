@@ -127,7 +127,7 @@ function take_state(message) {
 
 function describe(shown) {
   const from = shown.stream ? "" : shown.source.split("/").pop() + " " + shown.dataset + ", ";
-  return from + shown.array + ", " + shown.size.join(" × ") + " " + (TYPES[shown.type] ?? shown.type) + (shown.notice ? "; " + shown.notice : "");
+  return from + shown.array + ", " + shown.size.join(" × ") + " " + (TYPES[shown.type] ?? shown.type) + (shown.unit ? " in " + shown.unit : "") + (shown.notice ? "; " + shown.notice : "");
 }
 
 document.addEventListener("visibilitychange", () => session.link.say("visible", { value: !document.hidden }));
