@@ -33,7 +33,8 @@ typedef struct intruder {
   struct ibv_mr *region[PAIRS];
 } intruder;
 
-static void dial_pairs(intruder *in, int fd) {
+/* Where a connection's queue pairs are to be dialled. */
+static bc_verbs_at ask_where(int fd) {
   bc_writer writer = {0};
   bc_verbs_at at;
   bc_message_empty(&writer, BC_VERBS_OPEN);
@@ -42,16 +43,27 @@ static void dial_pairs(intruder *in, int fd) {
   bc_reader reader = bc_reader_of(message.body, message.size);
   assert_true(bc_get_verbs_at(&reader, &at));
   bc_message_free(&message);
+  return at;
+}
+
+static bc_verbs_queue *dial(const bc_verbs_at *at, uint32_t number, int fd, beamcast_error *error) {
+  bc_verbs_queue *pair = NULL;
+  for (uint32_t k = 0; k < at->count && pair == NULL; k++) {
+    struct addrinfo hints = {.ai_flags = AI_NUMERICHOST | AI_NUMERICSERV}, *to = NULL;
+    char port[16];
+    (void)snprintf(port, sizeof port, "%u", at->port);
+    assert_int_equal(getaddrinfo(at->address[k], port, &hints, &to), 0);
+    pair = bc_verbs_dial(at, number, to->ai_addr, NULL, fd, bc_deadline(60), error);
+    freeaddrinfo(to);
+  }
+  return pair;
+}
+
+static void dial_pairs(intruder *in, int fd) {
+  const bc_verbs_at at = ask_where(fd);
   for (uint32_t i = 0; i < PAIRS; i++) {
     beamcast_error error = {.message = "no address"};
-    for (uint32_t k = 0; k < at.count && in->pairs[i] == NULL; k++) {
-      struct addrinfo hints = {.ai_flags = AI_NUMERICHOST | AI_NUMERICSERV}, *to = NULL;
-      char port[16];
-      (void)snprintf(port, sizeof port, "%u", at.port);
-      assert_int_equal(getaddrinfo(at.address[k], port, &hints, &to), 0);
-      in->pairs[i] = bc_verbs_dial(&at, i, to->ai_addr, NULL, fd, bc_deadline(60), &error);
-      freeaddrinfo(to);
-    }
+    in->pairs[i] = dial(&at, i, fd, &error);
     if (in->pairs[i] == NULL) {
       fail_test("no queue pair: %s", error.message);
     }
@@ -219,6 +231,65 @@ static void no_key_nearby_opens_anything(void **state) {
   server_stop(&s);
 }
 
+/* A serial that was guessed: another stream's step, or one to come. */
+static void a_pusher_gets_no_key_of_another_stream(void **state) {
+  bc_contact contact;
+  (void)state;
+  server s = start(&contact);
+  intruder owner = intrude(&contact, "forged", 0x11), thief = intrude(&contact, "another", 0x22);
+  const uint64_t own = thief.f.serial;
+  for (thief.f.serial = 1; thief.f.serial <= own + 4; thief.f.serial++) {
+    assert_int_equal(attach(&thief, NULL), thief.f.serial == own ? BEAMCAST_OK : BEAMCAST_DROPPED);
+  }
+  leave(&owner);
+  leave(&thief);
+  server_stop(&s);
+}
+
+static void expect_rejected(const bc_verbs_at *at, uint32_t number, int fd) {
+  beamcast_error error = {0};
+  assert_null(dial(at, number, fd, &error));
+  assert_non_null(strstr(error.message, "rejects"));
+}
+
+/* The ticket says whose queue pair it is to be; a connection has eight, and asks once. */
+static void a_wrong_ticket_gets_no_queue_pair(void **state) {
+  enum { OTHERS = 2 };
+  bc_verbs_queue *pairs[BC_QUEUES_MAX];
+  bc_contact contact;
+  (void)state;
+  server s = start(&contact);
+  forger f[OTHERS] = {forger_open_stream(&contact, "forged", 1),
+                      forger_open_stream(&contact, "another", 1)};
+  const bc_verbs_at at[OTHERS] = {ask_where(f[0].data), ask_where(f[1].data)};
+  bc_verbs_at wrong = at[0];
+  wrong.ticket[BC_VERBS_TICKET_BYTES - 1] ^= 1;
+  expect_rejected(&wrong, 0, f[0].data);
+  wrong = at[0];
+  wrong.cookie = at[1].cookie;
+  expect_rejected(&wrong, 0, f[0].data);
+  wrong.cookie = UINT64_MAX;
+  expect_rejected(&wrong, 0, f[0].data);
+  expect_rejected(&at[0], BC_QUEUES_MAX, f[0].data);
+  for (uint32_t i = 0; i < BC_QUEUES_MAX; i++) {
+    pairs[i] = dial(&at[0], i, f[0].data, NULL);
+    assert_non_null(pairs[i]);
+  }
+  expect_rejected(&at[0], 0, f[0].data);
+  bc_writer writer = {0};
+  bc_message_empty(&writer, BC_VERBS_OPEN);
+  forger_send(f[0].data, &writer);
+  bc_message message = forger_receive(f[0].data, BC_REFUSE);
+  bc_message_free(&message);
+  forger_close(&f[0]);
+  expect_rejected(&at[0], 0, f[1].data); /* the connection has ended, or is full until then */
+  for (uint32_t i = 0; i < BC_QUEUES_MAX; i++) {
+    bc_verbs_queue_close(pairs[i]);
+  }
+  forger_close(&f[1]);
+  server_stop(&s);
+}
+
 /* A view token gives no queue pair, and so no way to write. */
 static void a_viewer_gets_no_queue_pair(void **state) {
   bc_contact contact;
@@ -255,6 +326,8 @@ int main(int argc, char **argv) {
       cmocka_unit_test_teardown(a_key_opens_nothing_to_another_queue_pair, harness_clean),
       cmocka_unit_test_teardown(a_key_opens_nothing_to_another_producer, harness_clean),
       cmocka_unit_test_teardown(no_key_nearby_opens_anything, harness_clean),
+      cmocka_unit_test_teardown(a_pusher_gets_no_key_of_another_stream, harness_clean),
+      cmocka_unit_test_teardown(a_wrong_ticket_gets_no_queue_pair, harness_clean),
       cmocka_unit_test_teardown(a_viewer_gets_no_queue_pair, harness_clean),
   };
   int failed = 0;
