@@ -2,6 +2,7 @@
  *
  * Arrays in a device's memory, which the processor can't read, arrive as others do: over a driver
  * library that is a fake (fake_cuda.c). That every piece is waited for, and nothing is left behind.
+ * Also arrays that are registered.
  *   test_device LIBRARY [verbs]      verbs: also over RDMA, whose device reads it as it lies
  * On a machine with a CUDA device LIBRARY may be libcuda.so.1.
  */
@@ -12,6 +13,7 @@
 #include <cmocka.h>
 
 #include <dlfcn.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
@@ -35,81 +37,146 @@ static void quiet(void *context, const char *line) {
 }
 
 /* What `host` holds is what the device holds, too; the fake's is one memory. */
-static void upload(void) {
+static void upload(size_t bytes) {
   void *ours;
   if (!faked) {
     assert_int_equal(enter(primary), 0);
-    assert_int_equal(fill((uintptr_t)device, host, DEVICE_BYTES), 0);
+    assert_int_equal(fill((uintptr_t)device, host, bytes), 0);
     assert_int_equal(leave(&ours), 0);
   }
 }
 
-static void spoil(void) {
-  memset(host, 0xdd, DEVICE_BYTES);
-  upload();
+static void spoil(size_t bytes) {
+  memset(host, 0xdd, bytes);
+  upload(bytes);
 }
 
-/* Pushes one step of a box out of the device's memory and compares it with what is shown. */
-static void push(bc_receiver *r, const char *contact, const char *wire, uint64_t run,
-                 const uint64_t volume[3], const int64_t stride[3]) {
+typedef struct brick {
+  uint64_t volume[3];
+  int64_t stride[3];
+} brick;
+
+static bc_sender *connect_over(const char *contact, const char *wire, uint64_t run) {
   beamcast_error error = {0};
   const bc_sender_options options = {
       .stream = "volume", .run_id = run, .ranks = 1, .limit = 90, .wire = wire};
+  bc_sender *sender = bc_sender_open(contact, NULL, &options, &error);
+  if (sender == NULL) {
+    fail_msg("%s: %s", wire, error.message);
+  }
+  return sender;
+}
+
+/* What the voxel at a place of the device's memory is in a step. */
+static uint32_t value_of(uint64_t run, uint64_t step, uint32_t place) {
+  return place * 2654435761u + (uint32_t)(run * 100 + step);
+}
+
+static bc_frame *take(bc_receiver *r, uint64_t run, uint64_t step) {
+  for (int i = 0; i < 20000; i++) {
+    const struct timespec pause = {.tv_nsec = 5000000};
+    bc_frame_info info;
+    uint64_t serial = bc_receiver_pick(r, "volume", 0, BC_PICK_NEWEST);
+    if (serial != 0) {
+      bc_frame *frame = bc_receiver_take(r, serial);
+      bc_frame_describe(frame, &info);
+      if (info.run_id == run && info.step == step) {
+        return frame;
+      }
+      bc_frame_release(frame);
+    }
+    (void)nanosleep(&pause, NULL);
+  }
+  fail_msg("step %d of run %d did not come", (int)step, (int)run);
+  return NULL;
+}
+
+/* Pushes a step of a box out of the device's memory and compares it with what is shown. */
+static void push_step(bc_receiver *r, bc_sender *sender, const char *wire, uint64_t run,
+                      uint64_t step, const brick *b) {
+  beamcast_error error = {0};
   bc_grid grid = {.spacing = {1, 1, 1}, .direction = {1, 0, 0, 0, 1, 0, 0, 0, 1}};
   const bc_array_spec spec = {.name = "volume", .type = BEAMCAST_UINT32, .components = 1};
-  bc_box box = {.shape = {volume[0], volume[1], volume[2]}};
-  memcpy(grid.volume, volume, sizeof grid.volume);
-  bc_sender *sender = bc_sender_open(contact, NULL, &options, &error);
-  assert_non_null(sender);
+  bc_box box = {.shape = {b->volume[0], b->volume[1], b->volume[2]}};
+  memcpy(grid.volume, b->volume, sizeof grid.volume);
+  const size_t bytes = (size_t)b->stride[2] * b->volume[2];
+  uint32_t *values = (uint32_t *)(void *)host;
+  for (uint32_t i = 0; i < bytes / 4; i++) {
+    values[i] = value_of(run, step, i);
+  }
+  upload(bytes);
+  int code = bc_sender_begin(sender, step, 0, &error);
+  code = code ? code : bc_sender_put(sender, &spec, &grid, &box, device, b->stride, &error);
+  if (strcmp(wire, "verbs") != 0) {
+    spoil(bytes); /* put has copied it */
+  }
+  code = code ? code : bc_sender_end(sender, "{}", &error);
+  spoil(bytes);
+  if (code != BEAMCAST_OK) {
+    fail_msg("%s: %d, %s", wire, code, error.message);
+  }
+  bc_frame *frame = take(r, run, step);
+  bc_array array;
+  bc_frame_array(frame, 0, &array);
+  const uint32_t *got = array.data;
+  for (uint64_t z = 0; z < b->volume[2]; z++) {
+    for (uint64_t y = 0; y < b->volume[1]; y++) {
+      for (uint64_t x = 0; x < b->volume[0]; x++) {
+        int64_t at =
+            (int64_t)x * b->stride[0] + (int64_t)y * b->stride[1] + (int64_t)z * b->stride[2];
+        if (*got++ != value_of(run, step, (uint32_t)(at / 4))) {
+          fail_msg("%s: voxel %d %d %d is wrong", wire, (int)x, (int)y, (int)z);
+        }
+      }
+    }
+  }
+  bc_frame_release(frame);
+}
+
+static void push(bc_receiver *r, const char *contact, const char *wire, uint64_t run,
+                 const brick *b) {
+  bc_sender *sender = connect_over(contact, wire, run);
   for (uint64_t step = 1; step <= 2; step++) {
-    uint32_t *values = (uint32_t *)(void *)host;
-    for (uint32_t i = 0; i < DEVICE_BYTES / 4; i++) {
-      values[i] = i * 2654435761u + (uint32_t)(run * 100 + step);
+    push_step(r, sender, wire, run, step, b);
+  }
+  bc_sender_close(sender);
+}
+
+/* Bytes of this process that a device holds where they are. */
+static uint64_t pinned(void) {
+  unsigned long long kibibytes = 0;
+  char line[128];
+  FILE *file = fopen("/proc/self/status", "re");
+  while (file != NULL && fgets(line, sizeof line, file) != NULL &&
+         sscanf(line, "VmPin: %llu", &kibibytes) != 1) {
+  }
+  if (file != NULL) {
+    (void)fclose(file);
+  }
+  return kibibytes << 10;
+}
+
+/* An array of the device's that is registered: once for all steps where an RDMA device reads it as
+ * it lies; over other wires, and where it is staged, that changes nothing. */
+static void push_registered(bc_receiver *r, const char *contact, const char *wire, uint64_t run,
+                            bool direct, const brick *b) {
+  enum { SLOTS = 3 };
+  beamcast_error error = {0};
+  uint64_t step = 0;
+  bc_sender *sender = connect_over(contact, wire, run);
+  while (step <= SLOTS) { /* these stay pinned, too */
+    push_step(r, sender, wire, run, ++step, b);
+  }
+  const uint64_t before = pinned();
+  for (int round = 0; round < 2; round++) {
+    assert_int_equal(bc_sender_register(sender, device, DEVICE_BYTES, &error), BEAMCAST_OK);
+    for (int i = 0; i < 2; i++) {
+      push_step(r, sender, wire, run, ++step, b);
+      assert_true(!faked || pinned() == before + (direct ? DEVICE_BYTES : 0));
     }
-    upload();
-    int code = bc_sender_begin(sender, step, 0, &error);
-    code = code ? code : bc_sender_put(sender, &spec, &grid, &box, device, stride, &error);
-    if (strcmp(wire, "verbs") != 0) {
-      spoil(); /* put has copied it */
-    }
-    code = code ? code : bc_sender_end(sender, "{}", &error);
-    spoil();
-    if (code != BEAMCAST_OK) {
-      fail_msg("%s: %d, %s", wire, code, error.message);
-    }
-    bc_frame *frame = NULL;
-    bc_frame_info info = {0};
-    for (int i = 0; i < 20000 && (info.run_id != run || info.step != step); i++) {
-      const struct timespec pause = {.tv_nsec = 5000000};
-      uint64_t serial = bc_receiver_pick(r, "volume", 0, BC_PICK_NEWEST);
-      if (serial != 0) {
-        frame = bc_receiver_take(r, serial);
-        bc_frame_describe(frame, &info);
-      }
-      if (info.run_id != run || info.step != step) {
-        if (frame != NULL) {
-          bc_frame_release(frame);
-        }
-        frame = NULL;
-        (void)nanosleep(&pause, NULL);
-      }
-    }
-    assert_non_null(frame);
-    bc_array array;
-    bc_frame_array(frame, 0, &array);
-    const uint32_t *got = array.data;
-    for (uint64_t z = 0; z < volume[2]; z++) {
-      for (uint64_t y = 0; y < volume[1]; y++) {
-        for (uint64_t x = 0; x < volume[0]; x++) {
-          int64_t at = (int64_t)x * stride[0] + (int64_t)y * stride[1] + (int64_t)z * stride[2];
-          uint32_t expected = (uint32_t)(at / 4) * 2654435761u + (uint32_t)(run * 100 + step);
-          if (*got++ != expected) {
-            fail_msg("%s: voxel %d %d %d is wrong", wire, (int)x, (int)y, (int)z);
-          }
-        }
-      }
-    }
-    bc_frame_release(frame);
+    assert_int_equal(bc_sender_unregister(sender, device, &error), BEAMCAST_OK);
+    assert_true(!faked || pinned() == before);
+    push_step(r, sender, wire, run, ++step, b);
   }
   bc_sender_close(sender);
 }
@@ -132,18 +199,24 @@ static void what_lies_on_a_device_arrives(void **state) {
   assert_non_null(r);
   bc_receiver_address(r, address);
   assert_int_equal(bc_receiver_join(r, address, NULL), BEAMCAST_OK);
-  const uint64_t small[3] = {9, 8, 7}, large[3] = {256, 256, 70}, flat[3] = {3000000, 1, 1};
+  const brick bricks[] = {{{9, 8, 7}, {4, 36, 288}},
+                          {{256, 256, 70}, {4, 1024, 262144}},
+                          {{3000000, 1, 1}, {4, 12000000, 12000000}}};
+  const brick kept = {{256, 256, 5}, {4, 1024, 262144}};
+  const brick gaps[] = {{{9, 8, 7}, {4, 64, 4096}}, {{9, 8, 7}, {8, 160, 8192}}};
   for (int i = 0; i < (rdma ? 4 : 2); i++) {
-    uint64_t run = 1 + 10 * (uint64_t)i;
+    uint64_t run = 10 * (uint64_t)i;
     int before = fake("fake_device_copies");
     bool direct = i == 3;
     assert_true(!direct || fake("fake_device_peermem") == 0);
-    push(r, contact, wires[i], run, small, (int64_t[3]){4, 36, 288});
-    push(r, contact, wires[i], run + 1, large, (int64_t[3]){4, 1024, 262144});
-    push(r, contact, wires[i], run + 2, flat, (int64_t[3]){4, 12000000, 12000000});
+    for (int k = 0; k < 3; k++) {
+      push(r, contact, wires[i], ++run, &bricks[k]);
+    }
+    push_registered(r, contact, wires[i], ++run, direct, &kept);
     assert_true(!faked || (fake("fake_device_copies") == before) == direct);
-    push(r, contact, wires[i], run + 3, small, (int64_t[3]){4, 64, 4096}); /* with gaps */
-    push(r, contact, wires[i], run + 4, small, (int64_t[3]){8, 160, 8192});
+    for (int k = 0; k < 2; k++) {
+      push(r, contact, wires[i], ++run, &gaps[k]);
+    }
   }
   bc_receiver_close(r);
   if (!faked) {
