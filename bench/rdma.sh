@@ -24,78 +24,92 @@ program=$build/bin/transport_verbs
   echo "rdma.sh: $server is not reached by ssh without a password, or has no $program" >&2
   exit 1
 }
-command -v ib_write_bw >/dev/null || echo 'rdma.sh: perftest is missing: nothing to hold the rates against' >&2
+perftest=$(command -v ib_write_bw) || echo 'rdma.sh: perftest is missing: nothing to hold the rates against' >&2
 options=(-F -q 1 --report_gbits ${DEVICE:+-d "$DEVICE"} ${GID:+-x "$GID"})
 contact=$(mktemp -d)/contact.json
-trap 'rm -rf -- "${contact%/*}"' EXIT
+trap 'jobs -p | xargs -r kill 2>/dev/null; rm -rf -- "${contact%/*}"' EXIT
+trap 'exit 130' INT
+trap 'exit 143' TERM HUP
 
-# COMMAND...: on the server's host, whose processes end with this script's.
+# COMMAND...: on the server's host, in the place of a subshell, so that its end is the process's.
 there() {
-  if [[ $server == localhost ]]; then
-    "$@"
-  else
-    ssh -tt -o BatchMode=yes "$server" "$(printf '%q ' "$@")" </dev/null
-  fi
+  [[ $server != localhost ]] || exec "$@"
+  exec ssh -tt -o BatchMode=yes "$server" "$(printf '%q ' "$@")" </dev/null
 }
 
-# Bytes per second of ours: MIB STEPS [registered] [NAME=VALUE...]
+# Sets rate, bytes per second of ours: MIB STEPS [registered] [NAME=VALUE...]
+# The server ends when nobody reads from it, however this script ends.
 ours() {
-  local mib=$1 steps=$2 serving words=()
+  local mib=$1 steps=$2 words=() line from serving
   shift 2
   [[ ${1-} != registered ]] || { words=("$1") && shift; }
-  rm -f "$contact"
-  there env BEAMCAST_HOST="$address" "$program" "$wire" serve >"$contact.lines" 2>/dev/null &
+  exec {from}< <(there env BEAMCAST_HOST="$address" "$program" "$wire" serve 2>/dev/null)
   serving=$!
-  for ((i = 0; i < 100; i++)); do
-    grep -qs '^}' "$contact.lines" && break
-    sleep 0.2
-  done
-  tr -d '\r' <"$contact.lines" >"$contact"
-  env "$@" "$program" "$wire" push "$contact" "$mib" "$steps" "${words[@]}" | sed -n 's/^rate //p'
+  while IFS= read -r -t 20 -u "$from" line; do
+    printf '%s\n' "${line%$'\r'}"
+    [[ $line != '}'* ]] || break
+  done >"$contact"
+  env "$@" "$program" "$wire" push "$contact" "$mib" "$steps" "${words[@]}" >"$contact.rate" &
+  wait "$!" # which a signal interrupts
+  rate=$(sed -n 's/^rate //p' "$contact.rate")
+  exec {from}<&-
   kill "$serving" 2>/dev/null
   wait "$serving" 2>/dev/null
+  return 0
 }
 
-# Bytes per second of ib_write_bw: MESSAGE-BYTES
+# Sets rate, bytes per second of ib_write_bw: MESSAGE-BYTES [its options...]
 theirs() {
-  local peer
-  command -v ib_write_bw >/dev/null || return
-  there ib_write_bw "${options[@]}" -s "$1" -n "${ITERATIONS:-1000}" >/dev/null 2>&1 &
+  local command=(ib_write_bw "${options[@]}" -s "$1" -n "${ITERATIONS:-1000}" "${@:2}") peer
+  rate=
+  [[ -n $perftest ]] || return 0
+  there "${command[@]}" >/dev/null 2>&1 &
   peer=$!
   for ((i = 0; i < 10; i++)); do
     sleep 0.3
-    ib_write_bw "${options[@]}" -s "$1" -n "${ITERATIONS:-1000}" "$address" 2>/dev/null |
-      awk '$1 ~ /^[0-9]+$/ && NF >= 4 {printf "%.4e\n", $4 * 1e9 / 8; found = 1} END {exit !found}' && break
+    "${command[@]}" "$address" >"$contact.rate" 2>/dev/null &
+    wait "$!"
+    rate=$(awk '$1 ~ /^[0-9]+$/ && NF >= 4 {printf "%.4e\n", $4 * 1e9 / 8}' "$contact.rate")
+    [[ -z $rate ]] || break
   done
   kill "$peer" 2>/dev/null
   wait "$peer" 2>/dev/null
+  return 0
 }
 
 median() {
   sort -g | awk '{v[NR] = $1} END {if (NR) print v[int((NR + 1) / 2)]; else print "-"}'
 }
 
-printf '%10s %14s %14s %8s\n' MiB 'ours, B/s' ib_write_bw ratio
+# OURS THEIRS
+ratio() {
+  awk -v a="$1" -v b="$2" 'BEGIN {if (b + 0 > 0) printf "%.2f", a / b; else print "-"}'
+}
+
+# A step of 1 MiB is one message, and ends before the next begins: beside it one of ib_write_bw's at a time, too.
+printf '%10s %14s %14s %8s %14s %8s\n' MiB 'ours, B/s' ib_write_bw ratio 'with -t 1' ratio
 for mib in ${SIZES:-1 16 256 1024 4096}; do
-  steps=$((${ITERATIONS:-2048} / mib)) a=() b=()
+  steps=$((${ITERATIONS:-2048} / mib)) a=() b=() c=()
   steps=$((steps < 3 ? 3 : steps > 200 ? 200 : steps))
   for ((run = 0; run < ${RUNS:-5}; run++)); do
-    a+=("$(ours "$mib" "$steps")")
-    b+=("$(theirs 1048576)")
+    ours "$mib" "$steps" && a+=("$rate")
+    theirs 1048576 && b+=("$rate")
+    ((mib > 1)) || { theirs 1048576 -t 1 && c+=("$rate"); }
   done
   first=$(printf '%s\n' "${a[@]}" | grep . | median) second=$(printf '%s\n' "${b[@]}" | grep . | median)
+  third=$(printf '%s\n' "${c[@]}" | grep . | median)
   [[ $first != - ]] || {
     echo "rdma.sh: no step of $mib MiB arrived; the reason stands above" >&2
     exit 1
   }
-  printf '%10s %14s %14s %8s\n' "$mib" "$first" "$second" \
-    "$(awk -v a="$first" -v b="$second" 'BEGIN {if (b + 0 > 0) printf "%.2f", a / b; else print "-"}')"
+  printf '%10s %14s %14s %8s %14s %8s\n' "$mib" "$first" "$second" "$(ratio "$first" "$second")" "$third" "$(ratio "$first" "$third")"
 done
-((${SWEEP:-1024})) || exit 0
-printf 'array registered once: %s B/s\n' "$(ours "${SWEEP:-1024}" 5 registered)"
+sweep=${SWEEP:-1024}
+((sweep)) || exit 0
+ours "$sweep" 5 registered && printf 'array registered once: %s B/s\n' "$rate"
 for queues in 1 2 4 8; do
-  printf 'queue pairs %s: %s B/s\n' "$queues" "$(ours "${SWEEP:-1024}" 5 BEAMCAST_RDMA_QUEUES=$queues)"
+  ours "$sweep" 5 BEAMCAST_RDMA_QUEUES=$queues && printf 'queue pairs %s: %s B/s\n' "$queues" "$rate"
 done
 for message in 65536 262144 1048576 4194304; do
-  printf 'messages of %s: %s B/s\n' "$message" "$(ours "${SWEEP:-1024}" 5 BEAMCAST_RDMA_MESSAGE=$message)"
+  ours "$sweep" 5 BEAMCAST_RDMA_MESSAGE=$message && printf 'messages of %s: %s B/s\n' "$message" "$rate"
 done
