@@ -9,6 +9,7 @@
 #include "Plugin.h"
 #include "Ranks.h"
 #include "Requests.h"
+#include "Screen.h"
 #include "Signals.h"
 
 #include "vtkClientServerInterpreter.h"
@@ -242,6 +243,7 @@ int Run(const ServerOptions &options) {
   if (all == 0) {
     return EXIT_FAILURE;
   }
+  WarnWithoutScreen("beamcast-server", controller);
   CatchSignals(ranks.GetRank() == 0 ? BeamcastReceiver::Get()->GetContact() : "");
   if (ranks.GetRank() == 0) {
     SayReady(options, door, ranks.GetCount());

@@ -9,6 +9,7 @@
 #include "BeamcastReceiver.h"
 #include "Plugin.h"
 #include "Ranks.h"
+#include "Screen.h"
 #include "Signals.h"
 
 #include "vtkCommunicator.h"
@@ -62,6 +63,7 @@ int Run(int argc, char **argv) {
   if (all == 0) {
     return EXIT_FAILURE;
   }
+  WarnWithoutScreen("beamcast-viewer", controller);
   CatchSignals(ranks.GetRank() == 0 ? BeamcastReceiver::Get()->GetContact() : "");
   if (ranks.GetRank() > 0) {
     RunOther(ranks);

@@ -84,13 +84,15 @@ def main():
             assert "has not the connect id" in server.messages(), server.messages()
             who_comes_next_is_let_in(server)
             silent.close()
+            assert "can't draw" not in server.messages(), server.messages()
 
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
     with harness.Screen() as screen, \
             harness.Server(screen, 2, "--reverse-connection", "--client-host", "127.0.0.1",
-                           "--server-port", str(port)) as server:
+                           "--server-port", str(port), DISPLAY="") as server:
+        assert "it can't draw: DISPLAY is not set" in server.messages() and "xvfb-run" in server.messages()
         assert server.port == port and server.ready["reverse"] is True
         assert harness.push(server.contact, first=9) == ["step 9 OK"]
         server.client("listens")
