@@ -12,7 +12,8 @@ static const char set_help[] =
     "the kernel file declares. With --to alone it tells how it is, with all parameters.\n"
     "\n"
     "  --kernel K              plain, local, scatter, occlusion, local+occlusion,\n"
-    "                          scatter+occlusion, or a kernel file on the server\n"
+    "                          scatter+occlusion, iso_edges, depth_density,\n"
+    "                          label_colors, or a kernel file on the server\n"
     "  --preset P              bone, grey, rock, soft matter, or one of ParaView's by name\n"
     "  --window LO,HI          values at the colours' ends; auto: found by itself\n"
     "  --camera AZ,EL,ZOOM     degrees round and above, 0,0 from the front; zoom 1 shows all\n"
@@ -21,7 +22,7 @@ static const char set_help[] =
     "  --time-limit SEC        120\n"
     "  --json                  one JSON object: kernel, parameters, preset, window, ...\n"
     "\n"
-    "  beamcast set --to ID --kernel /path/iso_edges.c level=350 edges=0.5\n";
+    "  beamcast set --to ID --kernel iso_edges level=350 edges=0.5\n";
 
 static bool put_text(json_t *call, const char *key, const char *text) {
   return json_object_set_new(call, key, json_string(text)) == 0;

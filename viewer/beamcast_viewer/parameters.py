@@ -1,12 +1,28 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """The parameters that a kernel file declares (docs/kernels.md), and the values that they are given."""
 import math
+import os
 
 from . import colours, errors
 
 
 def wrong(text, *values):
     raise errors.Refused(errors.ARGUMENT, text % values)
+
+
+OWN = os.path.realpath(os.path.join(os.path.dirname(os.readlink("/proc/self/exe")), "..", "share", "beamcast", "kernels"))
+
+
+def find(kernel):
+    """What a kernel is called: one of the built-in ones, a file's path, or one of Beamcast's own files by its name."""
+    own = os.path.join(OWN, kernel if kernel.endswith(".c") else kernel + ".c")
+    if kernel in colours.KERNELS or os.path.isfile(kernel) or "/" in kernel or not os.path.isfile(own):
+        return kernel
+    return own
+
+
+def own():
+    return sorted(name[:-2] for name in os.listdir(OWN) if name.endswith(".c")) if os.path.isdir(OWN) else []
 
 
 def declared(receiver, kernel):

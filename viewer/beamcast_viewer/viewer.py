@@ -256,6 +256,7 @@ class Viewer:
         if stream is not None:
             self.follow(stream)
         self._need_volume()
+        kernel = kernel and kernel_parameters.find(kernel)
         self._check(camera, preset, window, kernel, array, size)
         kernel_before = self.kernel, self.parameters
         wanted = self._new_parameters(kernel, parameters)
@@ -333,7 +334,7 @@ class Viewer:
             wrong("there is no kernel file %s on the server", kernel)
         if kernel is not None and kernel not in colours.KERNELS and not os.path.isfile(kernel):
             wrong('there is no kernel "%s"; there are %s, or the path of a kernel file on the server',
-                  kernel, ", ".join(colours.KERNELS))
+                  kernel, ", ".join([*colours.KERNELS, *kernel_parameters.own()]))
         if array is not None and array not in self.arrays():
             wrong('there is no array "%s"; there are %s', array, ", ".join(self.arrays()))
         if size is not None and not (numbers(size, 2) and all(
@@ -363,6 +364,7 @@ class Viewer:
         """A picture, as an array (height, width, 4) of uint8, and what it shows, as a dict. The
         options count for this picture alone. slice: ("z", 40), the plane of voxels with z = 40."""
         self._need_volume()
+        kernel = kernel and kernel_parameters.find(kernel)
         self._check(camera, preset, window, kernel, None, size)
         wanted = self._new_parameters(kernel, parameters)
         before = (self.preset, self.kernel, self.window, list(self.view.ViewSize), self.used_window, self.curves,
