@@ -17,7 +17,7 @@ if(xac_cuda)
   add_custom_command(OUTPUT ${object}
     COMMAND ${CUDAToolkit_NVCC_EXECUTABLE} -c ${CMAKE_CURRENT_SOURCE_DIR}/xac_cuda.cu -o ${object} -O3 -std=c++17
       ${codes} -Xcompiler -fPIC,-fvisibility=hidden,-Wall -I${CMAKE_CURRENT_SOURCE_DIR} -I${CMAKE_SOURCE_DIR}/core
-    DEPENDS xac_cuda.cu xac_cuda_upload.h xac_cuda_kernel.cuh xac_cuda.h xac_nvrtc.h xac_user.h xac_internal.h xac_kernel.h xac_packet.h xac_shared.h xac_cpu.h xac.h
+    DEPENDS xac_cuda.cu xac_cuda_brick.h xac_cuda_upload.h xac_landing.h ${CMAKE_SOURCE_DIR}/core/beamcast_landing.h xac_cuda_kernel.cuh xac_cuda.h xac_nvrtc.h xac_user.h xac_internal.h xac_kernel.h xac_packet.h xac_shared.h xac_cpu.h xac.h
     COMMENT "Compiling the cuda back end" VERBATIM)
   target_sources(beamcast_xac PRIVATE ${object})
   set_source_files_properties(${object} PROPERTIES EXTERNAL_OBJECT ON GENERATED ON)

@@ -20,6 +20,7 @@
 #ifndef XAC_H
 #define XAC_H
 
+#include <beamcast_landing.h>
 #include <beamcast_types.h>
 
 #ifdef __cplusplus
@@ -81,6 +82,11 @@ typedef struct xac_volume {
  * Voxels that are not finite are drawn as nothing. A whole volume one point thick is drawn one
  * cell thick. Errors: BEAMCAST_ERR_ARGUMENT, BEAMCAST_ERR_MEMORY; the old brick stays then. */
 XAC_API int xac_set_volume(xac_renderer *renderer, const xac_volume *volume, beamcast_error *error);
+
+/* What receives steps into memory that bricks point to may say here what lands of a step that is
+ * not whole: where a device draws, and has room for a second copy, that is copied at once. NULL
+ * where the library has no such back end: then nobody wants to know. */
+XAC_API const beamcast_landing_calls *xac_landing(void);
 
 /* Least and greatest finite value of the brick; 0 when there is none (empty brick). */
 XAC_API int xac_value_range(const xac_renderer *renderer, double range[2]);
@@ -215,7 +221,9 @@ typedef struct xac_stats {
   uint64_t samples;         /* evaluated: value fetched and looked up */
   uint64_t bricks, visible; /* macrocells in the brick, and those that show something */
   int backend;              /* XAC_CPU or XAC_CUDA: what drew */
-  char notice[256];         /* what the user should know, "" = nothing */
+  uint64_t copied_early; /* bytes of the brick that a device had before the step was whole, ... */
+  uint64_t copied_late;  /* ... and that were copied since; 0 and 0: no device drew */
+  char notice[256];      /* what the user should know, "" = nothing */
 } xac_stats;
 
 /* Draws the brick. stats may be NULL. Errors leave the picture as it was. When the kernel needs

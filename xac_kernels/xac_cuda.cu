@@ -3,6 +3,7 @@
  * The cuda back end's host side: what has to be on the device, brought there when it changed, and a
  * frame drawn. xac_cuda_kernel.cuh has what runs there.
  */
+#include <algorithm>
 #include <cmath>
 #include <cstdio>
 #include <cstring>
@@ -19,10 +20,13 @@
 
 extern "C" {
 #include "xac_cuda.h"
+#include "xac_landing.h"
 #include "xac_nvrtc.h"
 }
 
 #include "xac_cuda_upload.h"
+
+#include "xac_cuda_brick.h"
 
 struct xac_device {
   int number = 0, architecture = 0;
@@ -305,6 +309,8 @@ static int device_draw(xac_device *d, xac_renderer *r, const xac_frame *f, const
   *stopped = report.stopped;
   stats->samples = report.samples;
   stats->bricks = stats->visible = r->ranges.count;
+  stats->copied_early = d->brick.early;
+  stats->copied_late = d->brick.late;
   stats->backend = XAC_CUDA;
   return BEAMCAST_OK;
 }

@@ -22,9 +22,10 @@ typedef struct xac_device_calls {
   int (*load)(xac_device *device, const void *image, void **module, beamcast_error *error);
   void (*unload)(void *module);
 
-  /* Begins to bring the brick to the device, in a thread of its own, slab by slab; returns at once.
-   * The brick is read until the next upload, or until the device is closed. version: what the
-   * renderer's volume_version will be. That it did not succeed is said when it is drawn. */
+  /* Begins to bring the brick to the device, in a thread of its own; returns at once. The brick is
+   * read until the next upload, or until the device is closed. version: what the renderer's
+   * volume_version will be. That it did not succeed is said when it is drawn. From then on a
+   * later step of the same array is brought there while it lands (xac_landing.h). */
   void (*upload)(xac_device *device, const xac_volume *volume, uint64_t version);
 
   /* Draws the brick with a built-in kernel, or the loaded user's; uploads what changed first.

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  *
- * The brick on its way to the device: a thread of its own copies it slab by slab, packed, while the
- * renderer works on. Included once, by xac_cuda.cu.
+ * Points of a brick on their way to the device, packed; on a stream of their own, so that they do
+ * not wait for what is being drawn. Included once, by xac_cuda.cu, before xac_cuda_brick.h.
  */
 #ifndef XAC_CUDA_UPLOAD_H
 #define XAC_CUDA_UPLOAD_H
@@ -10,68 +10,87 @@
 struct buffer {
   void *data = nullptr;
   size_t bytes = 0;
-  bool reserve(size_t wanted) {
+  bool reserve(size_t wanted);
+  /* As reserve, but never at the cost of others. */
+  bool reserve_spare(size_t wanted) {
     if (wanted <= bytes) {
       return true;
     }
-    cudaFree(data);
-    data = nullptr;
-    bytes = 0;
+    release();
     if (cudaMalloc(&data, wanted) != cudaSuccess) {
+      cudaGetLastError();
       data = nullptr;
       return false;
     }
     bytes = wanted;
     return true;
   }
+  void release() {
+    cudaFree(data);
+    data = nullptr;
+    bytes = 0;
+  }
   ~buffer() {
     cudaFree(data);
   }
 };
 
-/* Copies a strided box of points to the device, packed. */
-inline cudaError_t upload_box(const void *host, const int64_t dims[3], const int64_t stride[3],
-                              size_t size, void *device) {
-  if (stride[0] == 1 && stride[1] >= dims[0] && stride[2] % stride[1] == 0) {
-    cudaMemcpy3DParms copy = {};
-    copy.srcPtr = make_cudaPitchedPtr(const_cast<void *>(host), (size_t)stride[1] * size,
-                                      (size_t)dims[0] * size, (size_t)(stride[2] / stride[1]));
-    copy.dstPtr = make_cudaPitchedPtr(device, (size_t)dims[0] * size, (size_t)dims[0] * size,
-                                      (size_t)dims[1]);
-    copy.extent = make_cudaExtent((size_t)dims[0] * size, (size_t)dims[1], (size_t)dims[2]);
-    copy.kind = cudaMemcpyHostToDevice;
-    return cudaMemcpy3D(&copy);
+/* Copies so many planes of rows; pitches in bytes from row to row, heights in rows from plane to
+ * plane. On return `from` has been read. */
+inline cudaError_t upload_rows(const void *from, size_t pitch, size_t height, void *to,
+                               size_t to_pitch, size_t to_height, size_t width, size_t rows,
+                               size_t planes, cudaStream_t stream) {
+  cudaMemcpy3DParms copy = {};
+  copy.srcPtr = make_cudaPitchedPtr(const_cast<void *>(from), pitch, width, height);
+  copy.dstPtr = make_cudaPitchedPtr(to, to_pitch, width, to_height);
+  copy.extent = make_cudaExtent(width, rows, planes);
+  copy.kind = cudaMemcpyHostToDevice;
+  cudaError_t code = cudaMemcpy3DAsync(&copy, stream);
+  return code == cudaSuccess ? cudaStreamSynchronize(stream) : code;
+}
+
+/* Copies a strided box of n points, the first of them at `from`, to a packed array of dims points,
+ * `to` being the place of the first. */
+inline cudaError_t upload_box(const void *from, const int64_t n[3], const int64_t stride[3],
+                              size_t size, void *to, const int64_t dims[3], cudaStream_t stream) {
+  const size_t to_pitch = (size_t)dims[0] * size, width = (size_t)n[0] * size;
+  if (stride[0] == 1 && stride[1] >= n[0] && stride[2] % stride[1] == 0) {
+    return upload_rows(from, (size_t)stride[1] * size, (size_t)(stride[2] / stride[1]), to,
+                       to_pitch, (size_t)dims[1], width, (size_t)n[1], (size_t)n[2], stream);
   }
-  std::vector<char> row((size_t)dims[0] * size);
-  for (int64_t z = 0; z < dims[2]; z++) {
-    for (int64_t y = 0; y < dims[1]; y++) {
-      const char *from = (const char *)host + (y * stride[1] + z * stride[2]) * (int64_t)size;
-      for (int64_t x = 0; x < dims[0]; x++) {
-        memcpy(row.data() + (size_t)x * size, from + x * stride[0] * (int64_t)size, size);
+  std::vector<char> plane(width * (size_t)n[1]);
+  for (int64_t z = 0; z < n[2]; z++) {
+    for (int64_t y = 0; y < n[1]; y++) {
+      const char *row = (const char *)from + (y * stride[1] + z * stride[2]) * (int64_t)size;
+      for (int64_t x = 0; x < n[0]; x++) {
+        memcpy(plane.data() + (size_t)y * width + (size_t)x * size,
+               row + x * stride[0] * (int64_t)size, size);
       }
-      char *to = (char *)device + (size_t)((z * dims[1] + y) * dims[0]) * size;
-      cudaError_t code = cudaMemcpy(to, row.data(), row.size(), cudaMemcpyHostToDevice);
-      if (code != cudaSuccess) {
-        return code;
-      }
+    }
+    cudaError_t code = upload_rows(plane.data(), width, (size_t)n[1],
+                                   (char *)to + (size_t)(z * dims[1]) * to_pitch, to_pitch,
+                                   (size_t)dims[1], width, (size_t)n[1], 1, stream);
+    if (code != cudaSuccess) {
+      return code;
     }
   }
   return cudaSuccess;
 }
 
-/* The core to the device, packed, its last planes from where they lie. */
-inline cudaError_t upload_core(const xac_volume *v, size_t size, void *device) {
+/* The core to the device, its last planes from where they lie. */
+inline cudaError_t upload_parts(const xac_volume *v, size_t size, void *device,
+                                cudaStream_t stream) {
   int64_t own[3];
   for (int a = 0; a < 3; a++) {
     own[a] = v->dims[a] - (v->last[a] != nullptr);
   }
   if (own[0] == v->dims[0] && own[1] == v->dims[1]) { /* planes along z follow one another */
-    cudaError_t code = upload_box(v->data, own, v->stride, size, device);
+    cudaError_t code = upload_box(v->data, own, v->stride, size, device, v->dims, stream);
     if (code == cudaSuccess && v->last[2]) {
-      const int64_t *s = v->last_stride[2], dims[3] = {own[0], own[1], 1};
+      const int64_t *s = v->last_stride[2], n[3] = {own[0], own[1], 1};
       const int64_t stride[3] = {s[0], s[1], s[1] * own[1]};
-      code = upload_box(v->last[2], dims, stride, size,
-                        (char *)device + (size_t)(own[0] * own[1] * own[2]) * size);
+      code = upload_box(v->last[2], n, stride, size,
+                        (char *)device + (size_t)(own[0] * own[1] * own[2]) * size, n, stream);
     }
     return code;
   }
@@ -93,8 +112,10 @@ inline cudaError_t upload_core(const xac_volume *v, size_t size, void *device) {
       }
       memcpy(plane.data() + (size_t)i * size, from + at * (int64_t)size, size);
     }
-    cudaError_t code = cudaMemcpy((char *)device + (size_t)z * plane.size(), plane.data(),
-                                  plane.size(), cudaMemcpyHostToDevice);
+    const size_t width = (size_t)v->dims[0] * size, rows = (size_t)v->dims[1];
+    cudaError_t code =
+        upload_rows(plane.data(), width, rows, (char *)device + (size_t)z * plane.size(), width,
+                    rows, width, rows, 1, stream);
     if (code != cudaSuccess) {
       return code;
     }
@@ -102,108 +123,72 @@ inline cudaError_t upload_core(const xac_volume *v, size_t size, void *device) {
   return cudaSuccess;
 }
 
-/* A border plane to the device, packed. */
-inline cudaError_t upload_border(const xac_volume *v, int face, size_t size, void *device) {
+/* A border plane to the device. */
+inline cudaError_t upload_border(const xac_volume *v, int face, size_t size, void *device,
+                                 cudaStream_t stream) {
   const int64_t n0 = v->dims[face < 2 ? 1 : 0], n1 = v->dims[face < 4 ? 2 : 1];
-  const int64_t dims[3] = {n0, n1, 1};
+  const int64_t n[3] = {n0, n1, 1};
   const int64_t stride[3] = {v->border_stride[face][0], v->border_stride[face][1],
                              v->border_stride[face][1] * n1};
-  return upload_box(v->border[face], dims, stride, size, device);
+  return upload_box(v->border[face], n, stride, size, device, n, stream);
 }
 
-/* The brick's device memory, and the upload that fills it. */
-class xac_device_brick {
-public:
-  buffer core, border[6];
-
-  ~xac_device_brick() {
-    wait();
+/* Points lo to lo + n - 1 of a core that has no last planes apart. */
+inline cudaError_t upload_points(const xac_volume *v, const xac_box &box, size_t size, void *device,
+                                 cudaStream_t stream) {
+  int64_t from = 0;
+  for (int a = 0; a < 3; a++) {
+    from += box.lo[a] * v->stride[a];
   }
+  const int64_t to = (box.lo[2] * v->dims[1] + box.lo[1]) * v->dims[0] + box.lo[0];
+  return upload_box((const char *)v->data + from * (int64_t)size, box.n, v->stride, size,
+                    (char *)device + (size_t)to * size, v->dims, stream);
+}
 
-  void wait() {
-    if (worker.joinable()) {
-      worker.join();
-    }
+/* The common part of two boxes, into *out; false where there is none. */
+inline bool boxes_meet(const xac_box &a, const xac_box &b, xac_box *out) {
+  bool meet = true;
+  for (int i = 0; i < 3; i++) {
+    out->lo[i] = std::max(a.lo[i], b.lo[i]);
+    out->n[i] = std::min(a.lo[i] + a.n[i], b.lo[i] + b.n[i]) - out->lo[i];
+    meet = meet && out->n[i] > 0;
   }
+  return meet;
+}
 
-  /* Starts the upload of a brick. */
-  void begin(int device, const xac_volume *volume, uint64_t version) {
-    wait();
-    of = version;
-    brick = *volume;
-    code = BEAMCAST_OK;
-    if (brick.dims[0] == 0 || !reserve()) {
-      return;
+/* Takes a box out of disjoint boxes. */
+inline void boxes_without(std::vector<xac_box> *boxes, const xac_box &cut) {
+  std::vector<xac_box> left;
+  for (const xac_box &box : *boxes) {
+    xac_box common, rest = box;
+    if (!boxes_meet(box, cut, &common)) {
+      left.push_back(box);
+      continue;
     }
-    try {
-      worker = std::thread([this, device] { copy(device); });
-    } catch (const std::exception &) {
-      copy(device); /* no thread to be had */
-    }
-  }
-
-  /* Waits until the brick of this version is there; starts over where another one is. */
-  int finish(int device, const xac_volume *volume, uint64_t version, beamcast_error *error) {
-    if (of != version) {
-      begin(device, volume, version);
-    }
-    wait();
-    if (code != BEAMCAST_OK) {
-      of = 0; /* to be tried again */
-      return beamcast_fail(error, code, "%s", message);
-    }
-    return BEAMCAST_OK;
-  }
-
-private:
-  std::thread worker;
-  xac_volume brick = {};
-  uint64_t of = 0; /* version; 0: none */
-  int code = BEAMCAST_OK;
-  char message[200] = "";
-
-  bool reserve() {
-    const size_t size = beamcast_type_size(brick.type);
-    const size_t bytes = (size_t)(brick.dims[0] * brick.dims[1] * brick.dims[2]) * size;
-    bool fine = core.reserve(bytes);
-    for (int face = 0; face < 6 && fine; face++) {
-      const int64_t n0 = brick.dims[face < 2 ? 1 : 0], n1 = brick.dims[face < 4 ? 2 : 1];
-      fine = brick.border[face] == nullptr || border[face].reserve((size_t)(n0 * n1) * size);
-    }
-    if (!fine) {
-      size_t available = 0, total = 0;
-      cudaGetLastError();
-      cudaMemGetInfo(&available, &total);
-      code = BEAMCAST_ERR_MEMORY;
-      snprintf(message, sizeof message,
-               "the brick needs %.2f GiB of the GPU's memory, %.2f of %.2f GiB are free",
-               (double)bytes / 1073741824.0, (double)available / 1073741824.0,
-               (double)total / 1073741824.0);
-    }
-    return fine;
-  }
-
-  void copy(int device) {
-    const size_t size = beamcast_type_size(brick.type);
-    cudaError_t failed = cudaSetDevice(device);
-    try {
-      if (failed == cudaSuccess) {
-        failed = upload_core(&brick, size, core.data);
+    for (int a = 2; a >= 0; a--) {
+      xac_box part = rest;
+      part.n[a] = common.lo[a] - rest.lo[a];
+      if (part.n[a] > 0) {
+        left.push_back(part);
       }
-      for (int face = 0; face < 6 && failed == cudaSuccess; face++) {
-        if (brick.border[face]) {
-          failed = upload_border(&brick, face, size, border[face].data);
-        }
+      part.lo[a] = common.lo[a] + common.n[a];
+      part.n[a] = rest.lo[a] + rest.n[a] - part.lo[a];
+      if (part.n[a] > 0) {
+        left.push_back(part);
       }
-    } catch (const std::exception &) {
-      failed = cudaErrorMemoryAllocation; /* of the rows that are packed */
-    }
-    if (failed != cudaSuccess) {
-      code = BEAMCAST_ERR_UNSUPPORTED;
-      snprintf(message, sizeof message, "cuda: uploading the volume: %s",
-               cudaGetErrorString(failed));
+      rest.lo[a] = common.lo[a];
+      rest.n[a] = common.n[a];
     }
   }
-};
+  boxes->swap(left);
+}
+
+inline size_t boxes_points(const std::vector<xac_box> &boxes) {
+  size_t points = 0;
+  for (const xac_box &box : boxes) {
+    points += (size_t)(box.n[0] * box.n[1] * box.n[2]);
+  }
+  return points;
+}
 
 #endif

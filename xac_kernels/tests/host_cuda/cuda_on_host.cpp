@@ -6,11 +6,17 @@
  * users' kernels that the build compiled (host_kernel.cpp).
  */
 #include <dlfcn.h>
+#include <map>
+#include <mutex>
 
 static void *host_symbol(const char *name);
 #define dlopen(NAME, FLAGS) ((void *)(NAME))
 #define dlsym(LIBRARY, NAME) ((void)(LIBRARY), host_symbol(NAME))
 #include "xac_cuda.cu"
+
+extern "C" {
+#include "host_device.h"
+}
 
 typedef void host_draw(const xac_frame, xk_source, const xk_grid, const float *, float4 *, float *,
                        xk_report *);
@@ -57,6 +63,73 @@ CUresult cuGetErrorName(CUresult code, const char **name) {
   *name = code == CUDA_SUCCESS ? "success" : "not found";
   return CUDA_SUCCESS;
 }
+
+/* --- the device's memory ---------------------------------------------------------------------- */
+
+static struct {
+  std::mutex lock;
+  std::map<void *, size_t> blocks;
+  size_t total = (size_t)1 << 30, used = 0;
+  uint64_t copied = 0;
+} memory;
+
+void host_device_resize(size_t bytes) {
+  std::lock_guard<std::mutex> hold(memory.lock);
+  memory.total = bytes;
+}
+
+size_t host_device_used(void) {
+  std::lock_guard<std::mutex> hold(memory.lock);
+  return memory.used;
+}
+
+uint64_t host_device_copied(void) {
+  std::lock_guard<std::mutex> hold(memory.lock);
+  return memory.copied;
+}
+
+cudaError_t cudaMemGetInfo(size_t *available, size_t *total) {
+  std::lock_guard<std::mutex> hold(memory.lock);
+  *total = memory.total;
+  *available = memory.total - std::min(memory.used, memory.total);
+  return cudaSuccess;
+}
+
+cudaError_t cudaMalloc(void **p, size_t bytes) {
+  std::lock_guard<std::mutex> hold(memory.lock);
+  *p = memory.used + bytes <= memory.total ? malloc(bytes) : nullptr;
+  if (*p == nullptr) {
+    return cudaErrorMemoryAllocation;
+  }
+  memory.used += memory.blocks[*p] = bytes;
+  return cudaSuccess;
+}
+
+cudaError_t cudaFree(void *p) {
+  std::lock_guard<std::mutex> hold(memory.lock);
+  auto found = memory.blocks.find(p);
+  if (found != memory.blocks.end()) {
+    memory.used -= found->second;
+    memory.blocks.erase(found);
+    free(p);
+  }
+  return cudaSuccess;
+}
+
+cudaError_t cudaMemcpy3DAsync(const cudaMemcpy3DParms *p, cudaStream_t) {
+  for (size_t z = 0; z < p->extent.depth; z++) {
+    for (size_t y = 0; y < p->extent.height; y++) {
+      memcpy((char *)p->dstPtr.ptr + (z * p->dstPtr.ysize + y) * p->dstPtr.pitch,
+             (const char *)p->srcPtr.ptr + (z * p->srcPtr.ysize + y) * p->srcPtr.pitch,
+             p->extent.width);
+    }
+  }
+  std::lock_guard<std::mutex> hold(memory.lock);
+  memory.copied += p->extent.width * p->extent.height * p->extent.depth;
+  return cudaSuccess;
+}
+
+/* --- drawing ---------------------------------------------------------------------------------- */
 
 static void run(host_draw *draw, dim3 grid, dim3 block, void **a) {
   blockDim = block;

@@ -68,6 +68,7 @@ struct host_thread_end {};
 typedef enum { cudaSuccess = 0, cudaErrorMemoryAllocation = 2 } cudaError_t;
 enum { cudaMemcpyHostToDevice = 1, cudaMemcpyDeviceToHost = 2 };
 typedef struct host_stream *cudaStream_t;
+enum { cudaStreamNonBlocking = 1 };
 
 struct cudaDeviceProp {
   char name[256];
@@ -114,16 +115,19 @@ inline cudaError_t cudaGetDeviceProperties(cudaDeviceProp *properties, int) {
   *properties = {"the host", (size_t)1 << 30, 9, 0};
   return cudaSuccess;
 }
-inline cudaError_t cudaMemGetInfo(size_t *available, size_t *total) {
-  *available = *total = (size_t)1 << 30;
+/* Device memory, and what was copied to it on streams: cuda_on_host.cpp */
+cudaError_t cudaMemGetInfo(size_t *available, size_t *total);
+cudaError_t cudaMalloc(void **p, size_t bytes);
+cudaError_t cudaFree(void *p);
+cudaError_t cudaMemcpy3DAsync(const struct cudaMemcpy3DParms *p, cudaStream_t stream);
+inline cudaError_t cudaStreamCreateWithFlags(cudaStream_t *stream, unsigned) {
+  *stream = nullptr;
   return cudaSuccess;
 }
-inline cudaError_t cudaMalloc(void **p, size_t bytes) {
-  *p = malloc(bytes);
-  return *p ? cudaSuccess : cudaErrorMemoryAllocation;
+inline cudaError_t cudaStreamDestroy(cudaStream_t) {
+  return cudaSuccess;
 }
-inline cudaError_t cudaFree(void *p) {
-  free(p);
+inline cudaError_t cudaStreamSynchronize(cudaStream_t) {
   return cudaSuccess;
 }
 inline cudaError_t cudaMemset(void *p, int value, size_t bytes) {
@@ -132,16 +136,6 @@ inline cudaError_t cudaMemset(void *p, int value, size_t bytes) {
 }
 inline cudaError_t cudaMemcpy(void *to, const void *from, size_t bytes, int) {
   memcpy(to, from, bytes);
-  return cudaSuccess;
-}
-inline cudaError_t cudaMemcpy3D(const cudaMemcpy3DParms *p) {
-  for (size_t z = 0; z < p->extent.depth; z++) {
-    for (size_t y = 0; y < p->extent.height; y++) {
-      memcpy((char *)p->dstPtr.ptr + (z * p->dstPtr.ysize + y) * p->dstPtr.pitch,
-             (const char *)p->srcPtr.ptr + (z * p->srcPtr.ysize + y) * p->srcPtr.pitch,
-             p->extent.width);
-    }
-  }
   return cudaSuccess;
 }
 cudaError_t cudaLaunchKernel(const void *kernel, dim3 grid, dim3 block, void **arguments,
