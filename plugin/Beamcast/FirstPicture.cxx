@@ -4,6 +4,7 @@
 #include "vtkCallbackCommand.h"
 #include "vtkDataSetAttributes.h"
 #include "vtkNew.h"
+#include "vtkOutputWindow.h"
 #include "vtkPVArrayInformation.h"
 #include "vtkPVDataInformation.h"
 #include "vtkPVDataSetAttributesInformation.h"
@@ -22,6 +23,7 @@
 #include <chrono>
 #include <cstring>
 #include <dlfcn.h>
+#include <string>
 
 namespace {
 
@@ -156,6 +158,49 @@ bool MakeFirstPicture(vtkSMRenderViewProxy *view, vtkSMProxy *representation,
   return true;
 }
 
+/* What the colours are of is there no more: another file, another program. Nothing would be seen,
+ * so the new array is taken, in the colours of the old one over a window of its own. Returns true
+ * if the view has to be drawn again. */
+bool FollowArray(vtkSMRenderViewProxy *view, vtkSMProxy *representation, vtkSMSourceProxy *source) {
+  vtkSMPropertyHelper chosen(representation, "ColorArrayName");
+  const char *name = chosen.GetInputArrayNameToProcess();
+  vtkPVDataSetAttributesInformation *points =
+      source->GetDataInformation(0)->GetPointDataInformation();
+  vtkPVArrayInformation *array = points->GetAttributeInformation(vtkDataSetAttributes::SCALARS);
+  if (name == nullptr || *name == '\0' || array == nullptr ||
+      chosen.GetInputArrayAssociation() != vtkDataObject::FIELD_ASSOCIATION_POINTS ||
+      points->GetArrayInformation(name) != nullptr) {
+    return false;
+  }
+  const std::string old = name;
+  vtkNew<vtkSMTransferFunctionManager> functions;
+  vtkSMSessionProxyManager *proxies = source->GetSessionProxyManager();
+  vtkSMProxy *fresh[2] = {functions->GetColorTransferFunction(array->GetName(), proxies),
+                          functions->GetOpacityTransferFunction(array->GetName(), proxies)};
+  const char *const names[2] = {"LookupTable", "ScalarOpacityFunction"};
+  chosen.SetInputArrayToProcess(vtkDataObject::FIELD_ASSOCIATION_POINTS, array->GetName());
+  for (int i = 0; i < 2; i++) {
+    vtkSMPropertyHelper used(representation, names[i], true);
+    if (used.GetAsProxy() != nullptr && used.GetAsProxy() != fresh[i]) {
+      fresh[i]->Copy(used.GetAsProxy());
+      fresh[i]->UpdateVTKObjects();
+    }
+    used.Set(fresh[i]);
+  }
+  representation->UpdateVTKObjects();
+  double window[2];
+  if (!FindWindow(view, representation, source, window)) {
+    array->GetComponentFiniteRange(0, window);
+  }
+  for (vtkSMProxy *function : fresh) {
+    vtkSMTransferFunctionProxy::RescaleTransferFunction(function, window);
+  }
+  const std::string says = "Beamcast: the array " + old + " is gone; " + array->GetName() +
+                           " is shown, in the same colours.\n";
+  vtkOutputWindowDisplayText(says.c_str());
+  return true;
+}
+
 /* After a view has been drawn: looks after what is ours in it. */
 void OnDrawn(vtkObject *caller, unsigned long, void *, void *) {
   using Clock = std::chrono::steady_clock;
@@ -181,7 +226,9 @@ void OnDrawn(vtkObject *caller, unsigned long, void *, void *) {
       source->UpdatePropertyInformation();
       asked = Clock::now();
     }
-    if (due) {
+    if (!due) {
+      again = FollowArray(view, representation, source) || again;
+    } else {
       again = MakeFirstPicture(view, representation, source) || again;
     }
   }

@@ -97,6 +97,7 @@ void XACPanel::addKernelRow(QFormLayout *rows) {
 void XACPanel::addColourRow(QFormLayout *rows) {
   this->Preset = new QComboBox(this);
   this->Preset->setObjectName(QStringLiteral("Preset"));
+  this->Preset->setSizeAdjustPolicy(QComboBox::AdjustToMinimumContentsLengthWithIcon);
   this->Preset->setToolTip(
       tr("Colours and opacities made for CT, laid over the window of values."));
   this->Preset->addItem(tr("choose"));

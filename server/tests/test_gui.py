@@ -117,6 +117,23 @@ def alone():
         with Window(screen, plugins=True, BEAMCAST_CONTACT_FILE=contact) as window:
             window.wait_for(lambda: os.path.exists(contact), "contact file")
             see_all_steps(window, contact)
+            another_array(window, contact)
+
+
+def another_array(window, contact):
+    """Where the next program calls its array something else, that is shown, in the same colours."""
+    program = ("import beamcast, numpy\n"
+               "with beamcast.connect(%r) as stream:\n"
+               "    z, y, x = numpy.mgrid[-1:1:30j, -1:1:30j, -1:1:30j]\n"
+               "    stream.begin_step(0) and stream.put((x * x + y * y + z * z).astype('f4'), name='density')\n"
+               "    assert stream.end_step() and stream.wait()\n" % contact)
+    subprocess.run(["/usr/bin/python3", "-c", program], check=True, timeout=harness.LIMIT,
+                   env=dict(os.environ, PYTHONPATH=os.path.join(harness.BUILD, "python")))
+    window.wait_for(lambda: window.reported()[1:2] == ["density"], "other array")
+    print("colours:", window.wait_for(lambda: window.colours() > 50 and window.colours(), "picture"))
+    window.log.flush()
+    with open(window.log.name) as log:
+        assert "the array volume is gone; density is shown" in log.read()
 
 
 def as_client(ours, server):
