@@ -306,8 +306,11 @@ int bc_sender_end(bc_sender *s, const char *header, beamcast_error *error) {
     bc_sender_send_end(s, s->serial, false, header, deadline, error, &code);
   }
   s->sync_owed = code == BEAMCAST_OK;
-  if (code == BEAMCAST_OK && !s->options.overlap) {
-    code = bc_sender_settle(s, deadline, error);
+  for (uint32_t rank = 0; rank < s->server_ranks && !s->options.overlap && code == BEAMCAST_OK;
+       rank++) {
+    if (s->links[rank].wire != NULL && !s->links[rank].wire->lands) {
+      code = bc_link_synced(&s->links[rank], deadline, error);
+    }
   }
   if (code != BEAMCAST_OK) {
     (void)bc_sender_look_aside(s, NULL); /* the server may have said why */

@@ -16,6 +16,7 @@
 #include "kept.h"
 #include "memory.h"
 #include "protocol.h"
+#include "socket.h"
 
 typedef enum bc_wire_kind { BC_WIRE_TCP = 1, BC_WIRE_SHM = 2, BC_WIRE_VERBS = 4 } bc_wire_kind;
 
@@ -38,6 +39,7 @@ typedef struct bc_piece {
 typedef struct bc_wire {
   const char *name;
   bc_wire_kind kind;
+  bool lands; /* after flush all that was written is in the rank's memory */
   /* Whether the rank at `place` can be reached so, judging from what is known without asking. */
   bool (*possible)(const bc_place *place, const char *own_host_id);
   /* Makes the link ready; its sockets are connected and bound. */
@@ -54,6 +56,9 @@ typedef struct bc_wire {
                beamcast_error *error);
   /* Returns when the arrays may change again and the server has been told what was written. */
   int (*flush)(bc_link *link, int64_t deadline, beamcast_error *error);
+  /* Takes a message of a lane that is no answer to what is waited for there; false: it is not for
+   * this wire. NULL: none is. */
+  bool (*aside)(bc_link *link, const bc_message *message);
   /* The server's memory has moved: forgets what was attached. */
   void (*forget)(bc_link *link);
   void (*close)(bc_link *link);

@@ -93,6 +93,7 @@ static void close_link(bc_link *link) {
 
 const bc_wire bc_wire_shm = {.name = "shm",
                              .kind = BC_WIRE_SHM,
+                             .lands = true,
                              .possible = possible,
                              .open = open_link,
                              .prepare = prepare,
