@@ -23,7 +23,9 @@ architecture=$capability
 [ "$capability" = 90 ] && architecture=90a
 generator=()
 command -v ninja >/dev/null && generator=(-G Ninja)
-cmake -S . -B "$build" "${generator[@]}" -DBEAMCAST_ROOMS="core;xac_kernels;bench" -DBEAMCAST_PARAVIEW=OFF \
+rooms="core;xac_kernels;bench"
+pkg-config --exists libsodium jansson && rooms="core;transport;adaptor;xac_kernels;bench"
+cmake -S . -B "$build" "${generator[@]}" -DBEAMCAST_ROOMS="$rooms" -DBEAMCAST_PARAVIEW=OFF \
   -DBEAMCAST_CUDA_ARCHITECTURES="$architecture" || exit 1
 cmake --build "$build" --parallel "$(nproc)" || exit 1
 report=$build/gpu-report.md
@@ -49,7 +51,7 @@ check() {
 }
 
 echo >>"$report"
-for test in cuda physics cut input; do
+for test in cuda physics cut input landing; do
   if [ -x "$build/bin/test_xac_$test" ]; then
     check "test xac.$test on the device" env XAC_TEST_BACKEND=cuda "$build/bin/test_xac_$test"
   else
@@ -114,6 +116,28 @@ for line in open(sys.argv[1]):
                                               row["million_samples_a_second"]))
 PYTHON
 done
+echo "== from a step's end to its picture, with the device's copy begun while it lands, and when it is whole"
+if [ -x "$build/bin/bench_landing" ]; then
+  {
+    echo
+    echo "| wire | step | of it copied while it landed | end of the step to its picture |"
+    echo "|---|---|---|---|"
+  } >>"$report"
+  for wire in shm tcp; do
+    for mib in 256 1024; do
+      "$build/bin/bench_landing" $wire $mib 9 >"$build/landing.txt" || { failed=1; continue; }
+      cat "$build/landing.txt"
+      python3 - "$build/landing.txt" >>"$report" <<'PYTHON'
+import json, sys
+for line in open(sys.argv[1]):
+    row = json.loads(line)
+    print("| %s | %d MiB | %.0f %% | %.1f ms |" % (row["wire"], row["mib"], 100 * row["copied_early"], row["to_picture_ms"]))
+PYTHON
+    done
+  done
+else
+  echo "- steps that land: not built (libsodium-dev, libjansson-dev)" | tee -a "$report"
+fi
 echo "== beside VTK's GPU mapper (off screen through EGL where this VTK has it)"
 if python3 -c "import numpy, vtkmodules.vtkRenderingVolumeOpenGL2" 2>/dev/null; then
   if timeout 900 python3 bench/render/compare.py "$build/bin/bench_render" --backend cuda --cases dense-float32,dense-uint16 \

@@ -87,6 +87,10 @@ std::string vtkXACVolumeMapper::GetStatus() {
                   static_cast<double>(in.Stats.samples) / in.Stats.milliseconds * 1e-3);
     text << line;
   }
+  if (in.Stats.copied_early > 0) {
+    text << "; copied to the device while it landed: "
+         << 100 * in.Stats.copied_early / (in.Stats.copied_early + in.Stats.copied_late) << " %";
+  }
   for (const std::string &more :
        {in.Problem, in.KernelProblem, in.ParameterProblem, in.CutProblem, in.StepProblem,
         in.ColorsNotice, in.Converted, std::string(in.Stats.notice)}) {

@@ -23,6 +23,11 @@ BeamcastReceiver::Options &TheOptions() {
   return options;
 }
 
+const beamcast_landing_calls *&TheLanding() {
+  static const beamcast_landing_calls *calls = nullptr;
+  return calls;
+}
+
 /* Closed when the process ends. What VTK holds beyond that keeps its memory. */
 std::unique_ptr<BeamcastReceiver> &TheReceiver() {
   static std::unique_ptr<BeamcastReceiver> receiver;
@@ -87,6 +92,10 @@ void BeamcastReceiver::SetOptions(const Options &options) {
   TheOptions() = options;
 }
 
+void BeamcastReceiver::SetLanding(const beamcast_landing_calls *calls) {
+  TheLanding() = calls;
+}
+
 void BeamcastReceiver::OpenInServer() {
   const auto type = vtkProcessModule::GetProcessType();
   if (type == vtkProcessModule::PROCESS_SERVER) {
@@ -141,6 +150,7 @@ bool BeamcastReceiver::Join(std::string &why) {
     contact = TheOptions().Contact.c_str();
   }
   options.contact = contact != nullptr && *contact != '\0' ? contact : nullptr;
+  options.landing = TheLanding();
 
   beamcast_error error{};
   this->Handle = bc_receiver_open(&options, &error);

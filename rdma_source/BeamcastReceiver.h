@@ -37,6 +37,9 @@ public:
     bool Announce = true; /* rank 0 prints a line with the contact file's path */
   };
   static void SetOptions(const Options &options);
+  /* Who is to be told of voxels while they land (see receiver.h); nobody is, if this is not called
+   * before the receiver is opened. */
+  static void SetLanding(const beamcast_landing_calls *calls);
 
   /* In a server process (not a client's, not a batch script's) opens the receiver, so that
    * producers find it before any client. Collective over the server's ranks. */

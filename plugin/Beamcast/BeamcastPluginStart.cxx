@@ -13,6 +13,9 @@
 
 #ifdef BEAMCAST_HAS_RECEIVER
 #include "BeamcastReceiver.h"
+#ifdef BEAMCAST_HAS_RENDERER
+#include "xac.h"
+#endif
 #endif
 
 namespace {
@@ -28,6 +31,9 @@ void BeamcastPluginStart() {
   vtkPVPluginLoader::RegisterLoadPluginCallback(IsLoadedPlugin);
   StartRepresentations();
 #ifdef BEAMCAST_HAS_RECEIVER
+#ifdef BEAMCAST_HAS_RENDERER
+  BeamcastReceiver::SetLanding(xac_landing()); // the two know nothing of each other
+#endif
   BeamcastReceiver::OpenInServer();
 #endif
   const int type = vtkProcessModule::GetProcessType();
