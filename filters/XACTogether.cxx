@@ -159,16 +159,19 @@ void SetPlane(double *plane, const double direction[3], const double reference[3
   plane[3] = -sign * offset;
 }
 
-int DrawGroup(std::vector<XACLayer> &layers, const Group &group, const xac_camera &camera,
+int DrawSlabs(std::vector<XACLayer> &layers, const Group &group, const xac_camera &camera,
               const double direction[3], int slabs, const xac_image &image, beamcast_error *error) {
   std::vector<Slab> ends;
   for (size_t i : group) {
     ends.push_back(Ends(layers[i], direction, camera.origin));
   }
   std::vector<xac_stats> sums(group.size(), xac_stats{});
+  bool back = true;
   for (const Slab &slab : MakeSlabs(ends, slabs)) {
     const double middle = 0.5 * (slab.Near + slab.Far);
-    for (size_t i = 0; i < group.size(); i++) {
+    back = !back; // to and fro: of two in a slab as often the one is in front as the other
+    for (size_t n = 0; n < group.size(); n++) {
+      const size_t i = back ? group.size() - 1 - n : n;
       if (middle < ends[i].Near || middle > ends[i].Far) {
         continue;
       }
@@ -190,6 +193,19 @@ int DrawGroup(std::vector<XACLayer> &layers, const Group &group, const xac_camer
     layers[group[i]].Stats->samples = sums[i].samples;
   }
   return BEAMCAST_OK;
+}
+
+int DrawGroup(std::vector<XACLayer> &layers, const Group &group, const xac_camera &camera,
+              const double direction[3], int slabs, const xac_image &image, beamcast_error *error) {
+  std::vector<xac_layer> together;
+  for (size_t i : group) {
+    together.push_back({layers[i].Renderer, layers[i].Quality, layers[i].Stats});
+  }
+  const int code =
+      xac_render_together(together.data(), static_cast<int>(group.size()), &camera, &image, error);
+  return code == BEAMCAST_ERR_UNSUPPORTED
+             ? DrawSlabs(layers, group, camera, direction, slabs, image, error)
+             : code;
 }
 } // namespace
 

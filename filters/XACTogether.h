@@ -17,10 +17,11 @@ struct XACLayer {
 };
 
 // Draws them front to back. Volumes between which a plane fits come one after the other; those that
-// may reach into one another are cut into slabs across the view direction, and take turns in the
-// slabs that they share. slabs: how many the shared part is cut into. Order and slabs depend on the
-// whole volumes and the camera only, so they are the same on every rank. direction: the unit view
-// direction. Returns a beamcast_code.
+// may reach into one another are drawn sample by sample on the CPU. Where a device draws, or there
+// are more than the renderer takes, they are cut into slabs across the view direction and take
+// turns in the slabs that they share. slabs: how many the shared part is cut into. Order and slabs
+// depend on the whole volumes and the camera only, so they are the same on every rank. direction:
+// the unit view direction. Returns a beamcast_code.
 int XACDrawTogether(std::vector<XACLayer> &layers, const xac_camera &camera,
                     const double direction[3], int slabs, xac_image image, beamcast_error *error);
 

@@ -231,6 +231,20 @@ typedef struct xac_stats {
 XAC_API int xac_render(xac_renderer *renderer, const xac_camera *camera, const xac_quality *quality,
                        const xac_image *image, xac_stats *stats, beamcast_error *error);
 
+/* One of several volumes in a picture. */
+typedef struct xac_layer {
+  xac_renderer *renderer;
+  xac_quality quality;
+  xac_stats *stats; /* of this volume; milliseconds: its part of the whole time */
+} xac_layer;
+
+/* Draws bricks of different volumes that may reach into one another, sample by sample in the order
+ * of depth: as many renderers, 1 to 16, each once, which are all used meanwhile. Steps between
+ * samples: the shortest of the layers', and whole ones of it where a layer's are longer. Errors: as
+ * xac_render, and BEAMCAST_ERR_UNSUPPORTED where a device draws one of them. */
+XAC_API int xac_render_together(const xac_layer *layers, int count, const xac_camera *camera,
+                                const xac_image *image, beamcast_error *error);
+
 /* front := front over back, count pixels of premultiplied RGBA. */
 XAC_API void xac_over(float *front, const float *back, size_t count);
 

@@ -28,44 +28,72 @@ typedef struct cpu_draw {
   atomic_int stopped; /* why a user's kernel was */
 } cpu_draw;
 
-/* Lists for each tile the macrocells that touch it. Counting first, filling second. */
-static int bin_macrocells(cpu_draw *d, size_t found, beamcast_error *error) {
-  xac_renderer *r = d->r;
-  size_t tiles = (size_t)d->columns * (size_t)d->rows;
+/* Counting first, filling second. */
+int xac_bin_macrocells(xac_renderer *r, size_t found, int side, int columns, size_t tiles,
+                       size_t *starts, beamcast_error *error) {
   for (int pass = 0; pass < 2; pass++) {
     for (size_t i = 0; i < found; i++) {
       const xac_rectangle *b = &r->rectangles[i];
-      for (int y = b->y0 / d->side; y <= (b->y1 - 1) / d->side; y++) {
-        for (int x = b->x0 / d->side; x <= (b->x1 - 1) / d->side; x++) {
-          size_t t = (size_t)y * (size_t)d->columns + (size_t)x;
+      for (int y = b->y0 / side; y <= (b->y1 - 1) / side; y++) {
+        for (int x = b->x0 / side; x <= (b->x1 - 1) / side; x++) {
+          size_t t = (size_t)y * (size_t)columns + (size_t)x;
           if (pass == 0) {
-            d->starts[t + 1]++;
+            starts[t + 1]++;
           } else {
-            r->lists[d->starts[t]++] = (uint32_t)i;
+            r->lists[starts[t]++] = (uint32_t)i;
           }
         }
       }
     }
     if (pass == 0) {
       for (size_t t = 0; t < tiles; t++) {
-        d->starts[t + 1] += d->starts[t];
+        starts[t + 1] += starts[t];
       }
-      if (d->starts[tiles] > r->list_capacity) {
-        uint32_t *lists = realloc(r->lists, d->starts[tiles] * sizeof *lists);
+      if (starts[tiles] > r->list_capacity) {
+        uint32_t *lists = realloc(r->lists, starts[tiles] * sizeof *lists);
         if (lists == NULL) {
           return beamcast_fail(error, BEAMCAST_ERR_MEMORY, "no memory to sort macrocells");
         }
         r->lists = lists;
-        r->list_capacity = d->starts[tiles];
+        r->list_capacity = starts[tiles];
       }
     }
   }
   /* Filling moved each start to its end. */
   for (size_t t = tiles; t > 0; t--) {
-    d->starts[t] = d->starts[t - 1];
+    starts[t] = starts[t - 1];
   }
-  d->starts[0] = 0;
+  starts[0] = 0;
   return BEAMCAST_OK;
+}
+
+void xac_clear_tile(const xac_frame *f, const xac_image *image, const xac_rectangle *tile) {
+  for (int row = tile->y0; row < tile->y1; row++) {
+    size_t at = (size_t)row * (size_t)f->width + (size_t)tile->x0;
+    int count = tile->x1 - tile->x0;
+    if (!f->under) {
+      memset(image->rgba + 4 * at, 0, (size_t)count * 4 * sizeof(float));
+    }
+    for (int i = 0; image->depth && i < count; i++) {
+      image->depth[at + (size_t)i] = INFINITY;
+    }
+  }
+}
+
+xac_cpu_job xac_cpu_job_for(const xac_renderer *r, const xac_frame *frame, const xac_image *image) {
+  xac_cpu_job job = {.frame = frame,
+                     .volume = &r->volume,
+                     .macrocells = r->macrocells,
+                     .rectangles = r->rectangles,
+                     .table = r->table,
+                     .light = r->coarse.light,
+                     .open = r->coarse.open,
+                     .image = *image};
+  if (frame->kernel & XAC_USER) {
+    job.user = xac_user_packet_function(r->user);
+    job.deadline = now_ms() + USER_MS;
+  }
+  return job;
 }
 
 static void draw_tile(void *argument, size_t item, int worker) {
@@ -78,16 +106,7 @@ static void draw_tile(void *argument, size_t item, int worker) {
                              y + d->side < f->height ? y + d->side : f->height};
   job.listed = d->starts[item + 1] - d->starts[item];
   if (job.listed == 0) {
-    for (int row = job.tile.y0; row < job.tile.y1; row++) {
-      size_t at = (size_t)row * (size_t)f->width + (size_t)x;
-      int count = job.tile.x1 - job.tile.x0;
-      if (!f->under) {
-        memset(job.image.rgba + 4 * at, 0, (size_t)count * 4 * sizeof(float));
-      }
-      for (int i = 0; job.image.depth && i < count; i++) {
-        job.image.depth[at + (size_t)i] = INFINITY;
-      }
-    }
+    xac_clear_tile(f, &job.image, &job.tile);
     return;
   }
   if (atomic_load(&d->stopped)) {
@@ -124,21 +143,10 @@ int xac_draw_cpu(xac_renderer *r, const xac_frame *frame, const xac_camera *came
   if (d.starts == NULL || d.samples == NULL) {
     code = beamcast_fail(error, BEAMCAST_ERR_MEMORY, "no memory for %zu tiles", tiles);
   } else {
-    code = bin_macrocells(&d, found, error);
+    code = xac_bin_macrocells(r, found, d.side, d.columns, tiles, d.starts, error);
   }
   if (code == BEAMCAST_OK) {
-    d.job = (xac_cpu_job){.frame = frame,
-                          .volume = &r->volume,
-                          .macrocells = r->macrocells,
-                          .rectangles = r->rectangles,
-                          .table = r->table,
-                          .light = r->coarse.light,
-                          .open = r->coarse.open,
-                          .image = *image};
-    if (frame->kernel & XAC_USER) {
-      d.job.user = xac_user_packet_function(r->user);
-      d.job.deadline = now_ms() + USER_MS;
-    }
+    d.job = xac_cpu_job_for(r, frame, image);
     xac_pool_run(r->pool, tiles, draw_tile, &d);
     *stopped = atomic_load(&d.stopped);
     for (int i = 0; i < threads; i++) {

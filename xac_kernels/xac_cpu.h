@@ -54,4 +54,30 @@ enum {
 void xac_cpu_tile_portable(xac_cpu_job *job);
 void xac_cpu_tile_avx2(xac_cpu_job *job);
 
+/* Several volumes that may reach into one another: pixels a side of their tiles, samples of a ray
+ * that are sorted at a time, volumes at most, and bytes for each (rays and bins). */
+enum { XAC_TOGETHER_SIDE = 64, XAC_TOGETHER_BINS = 16, XAC_TOGETHER_MOST = 16 };
+enum {
+  XAC_TOGETHER_SCRATCH =
+      XAC_TOGETHER_SIDE * XAC_TOGETHER_SIDE / 8 * (480 + 32 + XAC_TOGETHER_BINS * 128 + 4)
+};
+
+typedef struct xac_together_volume {
+  xac_cpu_job job;        /* the first's has the picture, and scratch for all */
+  const float (*ends)[2]; /* world distances along rays between which each macrocell lies */
+  int stride;             /* of its samples, in common steps */
+} xac_together_volume;
+
+typedef struct xac_together {
+  xac_together_volume volumes[XAC_TOGETHER_MOST];
+  int count;
+  float step;    /* world length of a common step */
+  void *scratch; /* count * XAC_TOGETHER_SCRATCH bytes, 64-byte aligned, of this worker's own */
+} xac_together;
+
+typedef void (*xac_cpu_together_function)(xac_together *together);
+
+void xac_cpu_together_portable(xac_together *together);
+void xac_cpu_together_avx2(xac_together *together);
+
 #endif

@@ -444,3 +444,5 @@ void XAC_ISA(xac_cpu_job *job) {
     draw_tile(job);
   }
 }
+
+#include "xac_cpu_together.h"

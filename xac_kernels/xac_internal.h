@@ -48,6 +48,7 @@ struct xac_renderer {
   xac_policy policy;
   xac_pool *pool;
   xac_cpu_tile_function tile;
+  xac_cpu_together_function together;
   char description[160];
   char notice[256]; /* goes out with the next picture */
 
@@ -111,6 +112,21 @@ int xac_visible_build(xac_renderer *r, beamcast_error *error);
 /* xac_cpu.c; stopped: why the user's kernel was, the picture is not finished then */
 int xac_draw_cpu(xac_renderer *r, const xac_frame *frame, const xac_camera *camera,
                  const xac_image *image, xac_stats *stats, int *stopped, beamcast_error *error);
+
+/* Lists for each tile, of side * side pixels, the macrocells that touch it: lists[starts[tile]] to
+ * lists[starts[tile + 1] - 1]. starts: [tiles + 1], zeros. */
+int xac_bin_macrocells(xac_renderer *r, size_t found, int side, int columns, size_t tiles,
+                       size_t *starts, beamcast_error *error);
+/* A tile where nothing is. */
+void xac_clear_tile(const xac_frame *f, const xac_image *image, const xac_rectangle *tile);
+/* What all tiles' jobs begin with. */
+xac_cpu_job xac_cpu_job_for(const xac_renderer *r, const xac_frame *frame, const xac_image *image);
+
+/* xac_renderer.c: the kernel that can be drawn, and a notice where it is not the one wanted */
+void xac_choose_kernel(const xac_renderer *r, xac_frame *f, xac_stats *stats);
+/* Likewise where the cpu draws; makes the table. */
+void xac_choose_on_cpu(xac_renderer *r, xac_frame *f, xac_stats *stats);
+double xac_now_ms(void);
 
 /* xac_user.c */
 void xac_user_free(xac_user *user);

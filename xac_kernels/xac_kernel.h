@@ -232,6 +232,105 @@ XAC_INLINE void xk_shade(const xac_frame *f, const xk_sample *s, const xk_lighti
   }
 }
 
+/* What all samples of a packet in a macrocell share. */
+typedef struct xk_walk {
+  xf origin[3]; /* the rays' bases, from the macrocell's first point */
+  xi most[3];   /* the macrocell's last cell */
+  xf last;      /* number of the rays' last samples */
+  int ends;     /* some ray may begin or end in here */
+  xk_lighting lighting;
+} xk_walk;
+
+XAC_INLINE void xk_walk_setup(const xac_frame *f, const xac_macrocell *m, const xk_ray *ray,
+                              int kernel, xf first, xf end, xk_walk *w) {
+  if (kernel & (1 | 2 | 8)) {
+    xk_light_setup(f, ray, &w->lighting);
+  }
+  for (int a = 0; a < 3; a++) {
+    w->origin[a] = ray->base[a] - (float)m->first[a];
+    w->most[a] = xi_set(m->cells[a] - 1);
+  }
+  w->last = xk_samples(ray) - 1.0f;
+  w->ends = xi_any(xf_lt(first, xf_set(1.0f)) | xf_lt(w->last, end));
+}
+
+/* The samples number k of the rays, inside the macrocell: lit, multiplied with opacity, for the part
+ * of the ray that they stand for. Returns the lanes, of live, that show something. */
+XAC_INLINE xi xk_evaluate(const xac_frame *f, const xac_macrocell *m, const xk_source *source,
+                          const xk_ray *ray, xk_walk *w, int kernel, xf k, xi live,
+                          xk_color *color) {
+  const xf zero = xf_set(0.0f);
+  const xf one = xf_set(1.0f);
+  xf at = k + ray->c;
+  xf p[3];
+  xi cell[3];
+  for (int a = 0; a < 3; a++) {
+    p[a] = xf_max(w->origin[a] + at * ray->step[a], zero);
+    cell[a] = xf_int(xf_min(p[a], xi_float(w->most[a])));
+  }
+  xi bit = (cell[0] >> XAC_SUBCELL_SHIFT) + ((cell[1] >> XAC_SUBCELL_SHIFT) << 2) +
+           ((cell[2] >> XAC_SUBCELL_SHIFT) << 4);
+  xi word = xi_select(-(bit >> 5), xi_set((int)m->visible[1]), xi_set((int)m->visible[0]));
+  live &= -((word >> (bit & 31)) & 1);
+  if (!xi_any(live)) {
+    return live;
+  }
+  for (int a = 0; a < 3; a++) {
+    p[a] = xf_min(p[a] - xi_float(cell[a]), one);
+  }
+  xk_sample s = xk_fetch(source, cell[0], cell[1], cell[2], p[0], p[1], p[2], kernel, f->nearest);
+  xk_color c;
+#ifdef XAC_CALLS_USER
+  if (kernel & 8) {
+    for (int a = 0; a < 3; a++) {
+      s.position[a] = ray->base[a] + at * ray->step[a];
+    }
+    s.distance = ray->entry + at * f->step;
+    if (f->light_kind == 2) {
+      xk_light_point(f, s.position, &w->lighting);
+    }
+    c = xk_user(f, source, &s, w->lighting.eye, w->lighting.light, live);
+  } else
+#endif
+  {
+    xf entry = s.value * f->table_scale + f->table_bias;
+    entry = xf_min(xf_max(entry, zero), xf_set((float)(XAC_TABLE - 1)));
+    c = xk_lookup(source, xf_int(entry));
+  }
+  if (f->has_gaps) {
+    live &= xf_le(xf_set(f->lowest), s.value);
+  }
+  if (w->ends) {
+    /* The part of the ray that the first and the last stand for is not a whole step. */
+    xf part = one + xf_select(xf_lt(k, one), ray->c - 0.5f, zero) +
+              xf_select(xf_le(w->last, k), ray->length - at - 0.5f, zero);
+    xf opacity = one - xf_pow(one - c.a, part);
+    xi uneven = xf_lt(part, one) | xf_lt(one, part);
+    xf scale = xf_select(uneven, opacity / xf_max(c.a, xf_set(1e-12f)), one);
+    c.r *= scale;
+    c.g *= scale;
+    c.b *= scale;
+    c.a = xf_select(uneven, opacity, c.a);
+  }
+  if (kernel != 0 && !(kernel & 8)) {
+    if ((kernel & (1 | 2)) && f->light_kind == 2) {
+      xf position[3];
+      for (int a = 0; a < 3; a++) {
+        position[a] = ray->base[a] + at * ray->step[a];
+      }
+      xk_light_point(f, position, &w->lighting);
+    }
+    xf factor, highlight;
+    xk_shade(f, &s, &w->lighting, kernel, &factor, &highlight);
+    highlight = highlight * c.a;
+    c.r = c.r * factor + highlight;
+    c.g = c.g * factor + highlight;
+    c.b = c.b * factor + highlight;
+  }
+  *color = c;
+  return live;
+}
+
 /* Draws the samples of the rays that lie in the macrocell. cell box and bits come from m. Returns
  * how many samples were evaluated. kernel is a constant where this is expanded. */
 XAC_INLINE unsigned xk_march(const xac_frame *f, const xac_macrocell *m, const xk_source *source,
@@ -243,101 +342,26 @@ XAC_INLINE unsigned xk_march(const xac_frame *f, const xac_macrocell *m, const x
   if (!(longest > 0.0f)) {
     return 0;
   }
-  xk_lighting lighting;
-  if (kernel & (1 | 2 | 8)) {
-    xk_light_setup(f, ray, &lighting);
-  }
-  xf origin[3];
-  xi most[3];
-  for (int a = 0; a < 3; a++) {
-    origin[a] = ray->base[a] - (float)m->first[a];
-    most[a] = xi_set(m->cells[a] - 1);
-  }
+  xk_walk walk;
+  xk_walk_setup(f, m, ray, kernel, first, end, &walk);
   const xf zero = xf_set(0.0f);
-  const xf one = xf_set(1.0f);
-  xf last = xk_samples(ray) - 1.0f;
-  int ends = xi_any(xf_lt(first, one) | xf_lt(last, end));
   unsigned evaluated = 0;
   for (float i = 0.0f; i < longest; i += 1.0f) {
     xf k = first + i;
-    xi live = xf_lt(xf_set(i), count);
-    xf at = k + ray->c;
-    xf p[3];
-    xi cell[3];
-    for (int a = 0; a < 3; a++) {
-      p[a] = xf_max(origin[a] + at * ray->step[a], zero);
-      cell[a] = xf_int(xf_min(p[a], xi_float(most[a])));
-    }
-    xi bit = (cell[0] >> XAC_SUBCELL_SHIFT) + ((cell[1] >> XAC_SUBCELL_SHIFT) << 2) +
-             ((cell[2] >> XAC_SUBCELL_SHIFT) << 4);
-    xi word = xi_select(-(bit >> 5), xi_set((int)m->visible[1]), xi_set((int)m->visible[0]));
-    live &= -((word >> (bit & 31)) & 1);
+    xk_color c;
+    xi live = xk_evaluate(f, m, source, ray, &walk, kernel, k, xf_lt(xf_set(i), count), &c);
     if (!xi_any(live)) {
       continue;
     }
-    for (int a = 0; a < 3; a++) {
-      p[a] = xf_min(p[a] - xi_float(cell[a]), xf_set(1.0f));
-    }
-    xk_sample s = xk_fetch(source, cell[0], cell[1], cell[2], p[0], p[1], p[2], kernel, f->nearest);
-    xk_color c;
-#ifdef XAC_CALLS_USER
-    if (kernel & 8) {
-      for (int a = 0; a < 3; a++) {
-        s.position[a] = ray->base[a] + at * ray->step[a];
-      }
-      s.distance = ray->entry + at * f->step;
-      if (f->light_kind == 2) {
-        xk_light_point(f, s.position, &lighting);
-      }
-      c = xk_user(f, source, &s, lighting.eye, lighting.light, live);
-    } else
-#endif
-    {
-      xf entry = s.value * f->table_scale + f->table_bias;
-      entry = xf_min(xf_max(entry, zero), xf_set((float)(XAC_TABLE - 1)));
-      c = xk_lookup(source, xf_int(entry));
-    }
-    if (f->has_gaps) {
-      live &= xf_le(xf_set(f->lowest), s.value);
-    }
-    if (ends) {
-      /* The part of the ray that the first and the last stand for is not a whole step. */
-      xf part = one + xf_select(xf_lt(k, one), ray->c - 0.5f, zero) +
-                xf_select(xf_le(last, k), ray->length - at - 0.5f, zero);
-      xf opacity = one - xf_pow(one - c.a, part);
-      xi uneven = xf_lt(part, one) | xf_lt(one, part);
-      xf scale = xf_select(uneven, opacity / xf_max(c.a, xf_set(1e-12f)), one);
-      c.r *= scale;
-      c.g *= scale;
-      c.b *= scale;
-      c.a = xf_select(uneven, opacity, c.a);
-    }
     xf through = xf_select(live, ray->through, zero);
-    if (kernel != 0 && !(kernel & 8)) {
-      if ((kernel & (1 | 2)) && f->light_kind == 2) {
-        xf position[3];
-        for (int a = 0; a < 3; a++) {
-          position[a] = ray->base[a] + at * ray->step[a];
-        }
-        xk_light_point(f, position, &lighting);
-      }
-      xf factor, highlight;
-      xk_shade(f, &s, &lighting, kernel, &factor, &highlight);
-      factor = factor * through;
-      highlight = highlight * c.a * through;
-      ray->r += c.r * factor + highlight;
-      ray->g += c.g * factor + highlight;
-      ray->b += c.b * factor + highlight;
-    } else {
-      ray->r += c.r * through;
-      ray->g += c.g * through;
-      ray->b += c.b * through;
-    }
+    ray->r += c.r * through;
+    ray->g += c.g * through;
+    ray->b += c.b * through;
     evaluated += (unsigned)xi_count(live);
     if (want_depth) {
       xf after = ray->through - through * c.a;
       xi crosses = xf_le(after, xf_set(0.5f)) & xf_lt(xf_set(0.5f), ray->through);
-      ray->depth = xf_select(crosses, ray->entry + at * f->step, ray->depth);
+      ray->depth = xf_select(crosses, ray->entry + (k + ray->c) * f->step, ray->depth);
       ray->through = after;
     } else {
       ray->through -= through * c.a;

@@ -117,6 +117,17 @@ XAC_INLINE xf xi_float(xi a) {
   return __builtin_convertvector(a, xf);
 }
 
+/* A packet anywhere in memory, in one load or store: compilers take two of half the size for
+ * memcpy, after which a load of the whole has to wait. */
+typedef xf xf_loose __attribute__((aligned(4), may_alias));
+
+XAC_INLINE xf xf_load(const float *p) {
+  return *(const xf_loose *)p;
+}
+XAC_INLINE void xf_store(float *p, xf a) {
+  *(xf_loose *)p = a;
+}
+
 #if defined(__AVX2__) && XAC_LANES == 8
 /* min and max give b when a is not a number: put the value that is sure last. */
 XAC_INLINE xf xf_min(xf a, xf b) {

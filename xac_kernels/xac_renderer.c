@@ -9,24 +9,27 @@
 #include "xac_cuda.h"
 #include "xac_internal.h"
 
-static double now_ms(void) {
+double xac_now_ms(void) {
   struct timespec t;
   clock_gettime(CLOCK_MONOTONIC, &t);
   return (double)t.tv_sec * 1e3 + (double)t.tv_nsec * 1e-6;
 }
 
-static xac_cpu_tile_function choose_tile(const char **name) {
+static void choose_instructions(xac_renderer *r, const char **name) {
 #if defined(XAC_HAVE_AVX2)
   const char *wanted = getenv("XAC_ISA");
   __builtin_cpu_init();
   if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") &&
       !(wanted && strcmp(wanted, "portable") == 0)) {
     *name = "AVX2";
-    return xac_cpu_tile_avx2;
+    r->tile = xac_cpu_tile_avx2;
+    r->together = xac_cpu_together_avx2;
+    return;
   }
 #endif
   *name = "portable";
-  return xac_cpu_tile_portable;
+  r->tile = xac_cpu_tile_portable;
+  r->together = xac_cpu_together_portable;
 }
 
 static int make_scratch(xac_renderer *r) {
@@ -59,7 +62,7 @@ xac_renderer *xac_create(xac_policy policy, int threads, beamcast_error *error) 
     return NULL;
   }
   const char *isa = NULL;
-  r->tile = choose_tile(&isa);
+  choose_instructions(r, &isa);
   snprintf(r->description, sizeof r->description, "cpu, %s, %d thread%s", isa,
            xac_pool_threads(r->pool), xac_pool_threads(r->pool) == 1 ? "" : "s");
   if (policy != XAC_CPU) {
@@ -268,7 +271,7 @@ int xac_set_shading(xac_renderer *r, const xac_shading *shading, beamcast_error 
 
 /* What is drawn where not all is there that the kernel needs: a user's kernel that was stopped, or
  * light. */
-static void choose_kernel(const xac_renderer *r, xac_frame *f, xac_stats *stats) {
+void xac_choose_kernel(const xac_renderer *r, xac_frame *f, xac_stats *stats) {
   f->kernel = r->shading.kernel;
   if (f->kernel & XAC_USER) {
     if (r->stopped[0]) {
@@ -307,6 +310,16 @@ static int draw_on_device(xac_renderer *r, const xac_frame *frame, const xac_ima
   return 0;
 }
 
+void xac_choose_on_cpu(xac_renderer *r, xac_frame *f, xac_stats *stats) {
+  if ((f->kernel & XAC_USER) && xac_user_packet_function(r->user) == NULL) {
+    size_t used = strlen(stats->notice);
+    (void)snprintf(stats->notice + used, sizeof stats->notice - used,
+                   "; with local light: no C compiler made the kernel for it");
+    f->kernel = XAC_LOCAL;
+  }
+  xac_table_build(r, f->kernel & XAC_USER ? -1.0f : f->unit_steps);
+}
+
 static int draw(xac_renderer *r, xac_frame *frame, const xac_camera *camera, const xac_image *image,
                 xac_stats *stats, int *stopped, beamcast_error *error) {
   *stopped = 0;
@@ -314,13 +327,7 @@ static int draw(xac_renderer *r, xac_frame *frame, const xac_camera *camera, con
   if (draw_on_device(r, frame, image, stats, stopped)) {
     return BEAMCAST_OK;
   }
-  if ((frame->kernel & XAC_USER) && xac_user_packet_function(r->user) == NULL) {
-    size_t used = strlen(stats->notice);
-    (void)snprintf(stats->notice + used, sizeof stats->notice - used,
-                   "; with local light: no C compiler made the kernel for it");
-    frame->kernel = XAC_LOCAL;
-    xac_table_build(r, frame->unit_steps);
-  }
+  xac_choose_on_cpu(r, frame, stats);
   return xac_draw_cpu(r, frame, camera, image, stats, stopped, error);
 }
 
@@ -329,7 +336,7 @@ int xac_render(xac_renderer *r, const xac_camera *camera, const xac_quality *qua
   xac_stats local;
   stats = stats ? stats : &local;
   memset(stats, 0, sizeof *stats);
-  double begin = now_ms();
+  double begin = xac_now_ms();
   if (!r->has_volume || r->entries == NULL) {
     return beamcast_fail(error, BEAMCAST_ERR_ARGUMENT,
                          "drawing needs a volume and a transfer function first");
@@ -351,7 +358,7 @@ int xac_render(xac_renderer *r, const xac_camera *camera, const xac_quality *qua
   }
   snprintf(stats->notice, sizeof stats->notice, "%s", r->notice);
   for (int stopped = 1; stopped && code == BEAMCAST_OK;) { /* once, twice, or thrice */
-    choose_kernel(r, &frame, stats);
+    xac_choose_kernel(r, &frame, stats);
     code = draw(r, &frame, camera, image, stats, &stopped, error);
     if (stopped) {
       xac_user_stop_because(r, stopped);
@@ -361,7 +368,7 @@ int xac_render(xac_renderer *r, const xac_camera *camera, const xac_quality *qua
     }
   }
   free(before);
-  stats->milliseconds = now_ms() - begin;
+  stats->milliseconds = xac_now_ms() - begin;
   return code;
 }
 
