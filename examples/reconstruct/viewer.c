@@ -62,7 +62,10 @@ void viewer_settle(viewer *v, const beamcast_error *error) {
   if (broken) {
     const char *why = error->code != BEAMCAST_OK ? error->message : "another rank has lost it";
     if (v->options.rank == 0 && strcmp(v->said, why) != 0) {
-      fprintf(stderr, "reconstruct: goes on without the viewer: %s\n", why);
+      fprintf(stderr, "reconstruct: goes on%s: %s\n",
+              has_scripts(v) ? "; viewer or scripts had not all of this step"
+                             : " without the viewer",
+              why);
       snprintf(v->said, sizeof v->said, "%s", why);
     }
   }

@@ -244,7 +244,11 @@ def a_script_with_an_error_is_named_once(screen):
         with open(paths[-1], "w") as file:
             file.write(text)
     paths[0] = os.path.relpath(paths[0])
-    run = Run(screen, paths, 2, "slabs:20", 3)
+    log = os.path.join(WORK, "catalyst.log")
+    run = Run(screen, paths, 2, "slabs:20", 3, BEAMCAST_CATALYST_LOG=log)
+    with open(log) as stream:
+        said = stream.read()
+    assert "hello" in said and "NameError" in said and "IOCatalystConduit" not in said, said
     plain = Run(screen, [], 2, "slabs:20", 3, backend="none")
     assert run.checksum == plain.checksum and run.code == 0
     assert run.file("steps").split() == ["0", "1", "2"]
