@@ -248,7 +248,7 @@ async def files(page, view, home, array):
     other = await view.changes(before, 0.3)
     sessions.slow_file(os.path.join(home.path, "data", "slow.h5"))
     await page.choose("#search", "slow")
-    await page.until("document.querySelectorAll('#files [data-path]').length == 1")
+    await page.until("document.querySelector('#files [data-path=\"data/slow.h5\"]') !== null")
     await page.click('#files [data-path="data/slow.h5"]')
     await page.until(text("#volumes") + ".includes('1024 × 1024 × 2048 uint8')")
     await page.choose("#stride", "1")
