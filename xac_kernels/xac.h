@@ -221,9 +221,9 @@ typedef struct xac_stats {
   uint64_t samples;         /* evaluated: value fetched and looked up */
   uint64_t bricks, visible; /* macrocells in the brick, and those that show something */
   int backend;              /* XAC_CPU or XAC_CUDA: what drew */
-  uint64_t copied_early; /* bytes of the brick that a device had before the step was whole, ... */
-  uint64_t copied_late;  /* ... and that were copied since; 0 and 0: no device drew */
-  char notice[256];      /* what the user should know, "" = nothing */
+  uint64_t copied_early;    /* bytes that a device had before it was given the brick, ... */
+  uint64_t copied_late;     /* ... and that were copied since; 0 and 0: no device drew */
+  char notice[256];         /* what the user should know, "" = nothing */
 } xac_stats;
 
 /* Draws the brick. stats may be NULL. Errors leave the picture as it was. When the kernel needs

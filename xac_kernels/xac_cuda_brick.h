@@ -35,7 +35,7 @@ struct xac_brick_spare {
 class xac_device_brick {
 public:
   buffer core, border[6];
-  uint64_t early = 0, late = 0; /* bytes of the core: copied while the step landed, and since */
+  uint64_t early = 0, late = 0; /* bytes of the core: copied before it was given, and since */
 
   xac_device_brick() {
     xac_landing_lock();

@@ -97,7 +97,7 @@ static double show(shown *on, uint64_t step) {
   }
   const size_t bytes = bc_box_count(&info.memory) * beamcast_type_size(array.type);
   float *here = picture(on->renderer, &v, &on->stats);
-  void *copy = malloc(bytes);
+  void *copy = malloc(bytes + 1);
   memcpy(copy, array.data, bytes);
   v.data = copy;
   xac_stats stats;
