@@ -85,7 +85,7 @@ static int open_hdf5(beamcast_hdf5_file *file, int *listed, beamcast_error *erro
   if (H5Fis_hdf5(file->path) <= 0) {
     return beamcast_fail(error, BEAMCAST_ERR_IO,
                          "%s is no HDF5 file; TIFF and raw files are known by their names (.tif, "
-                         ".tiff; .raw, .vol, .mhd)",
+                         ".tiff; .raw, .vol, .mhd; .npy)",
                          file->path);
   }
   if (!file->options.trusted) {

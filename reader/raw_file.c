@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  *
  * Raw files (.raw, .vol): the shape from the caller, from a sidecar (MetaImage .mhd, ESRF .info,
- * .json), or from the name ("bone_512x512x300_uint16.raw").
+ * .json), or from the name ("bone_512x512x300_uint16.raw"); .npy files say it themselves.
  */
 #include "volume.h"
 
@@ -19,7 +19,8 @@ static int ends_with(const char *path, const char *ending) {
 }
 
 int is_raw(const char *path) {
-  return ends_with(path, ".raw") || ends_with(path, ".vol") || ends_with(path, ".mhd");
+  return ends_with(path, ".raw") || ends_with(path, ".vol") || ends_with(path, ".mhd") ||
+         is_npy(path);
 }
 
 /* The value after "KEY =" or "KEY :" in a text of lines; "" when there is none. */
@@ -218,7 +219,11 @@ int inspect_raw(beamcast_hdf5_file *file, beamcast_error *error) {
   const beamcast_hdf5_raw_layout *given = &file->options.raw;
   beamcast_hdf5_raw_layout raw = {0};
   char data[200] = "", path[4200];
-  find_layout(file->path, &raw, data);
+  if (!is_npy(file->path)) {
+    find_layout(file->path, &raw, data);
+  } else if (npy_layout(file->path, &raw, error) != BEAMCAST_OK) {
+    return error != NULL ? error->code : BEAMCAST_ERR_IO;
+  }
   if (given->size[0] > 0) {
     memcpy(raw.size, given->size, sizeof raw.size);
   }
@@ -292,7 +297,7 @@ int inspect_raw(beamcast_hdf5_file *file, beamcast_error *error) {
     v->about.unit_metres = unit_metres("mm", v->unit);
   }
   volume_default_roles(v);
-  snprintf(v->convention, sizeof v->convention, "raw file");
+  snprintf(v->convention, sizeof v->convention, is_npy(path) ? "NumPy file" : "raw file");
   snprintf(v->storage, sizeof v->storage, "raw");
   return BEAMCAST_OK;
 }

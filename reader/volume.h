@@ -146,6 +146,9 @@ int inspect_tiff(beamcast_hdf5_file *file, beamcast_error *error);
 int inspect_raw(beamcast_hdf5_file *file, beamcast_error *error);
 int is_tiff(const char *path);
 int is_raw(const char *path);
+int is_npy(const char *path);
+/* What a .npy file says of itself. */
+int npy_layout(const char *path, beamcast_hdf5_raw_layout *raw, beamcast_error *error);
 
 /* --- geometry.c --------------------------------------------------------------------------------
  */

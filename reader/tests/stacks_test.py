@@ -166,10 +166,37 @@ def raw(folder, probe):
     print("raw files: names, .json, .mhd, .info")
 
 
+def numpy_files(folder, probe):
+    out, path = os.path.join(folder, "out.raw"), os.path.join(folder, "array.npy")
+    values = (np.arange(4 * 5 * 6) % 100).reshape(4, 5, 6)
+    for dtype in ("<i2", ">f4", "u1", "<f8", ">u2"):
+        np.save(path, values.astype(dtype))
+        probe.ask("open", path)
+        assert np.array_equal(read(probe, out, dtype.lstrip("<>")), values), dtype
+    np.save(path, values[0].astype("f4"))
+    probe.ask("open", path)
+    assert np.array_equal(read(probe, out, "f4").reshape(5, 6), values[0])
+    for array, says in ((np.asfortranarray(values.astype("i2")), "Fortran order"), (values.astype("c8"), "<c8"),
+                        (np.zeros((2, 2, 2, 3), "u1"), "4 dimensions"), (np.zeros(9), "1 dimensions")):
+        np.save(path, array)
+        assert says in refuses(probe, "open", path), says
+    np.save(path, values.astype("i2"))
+    with open(path, "rb") as file:
+        whole = file.read()
+    for cut, says in ((whole[:-1], "need 240"), (whole[:60], "is no .npy file"), (b"nonsense" * 20, "is no .npy file"),
+                      (whole.replace(b"(4, 5, 6)", b"(0, 5, 6)"), "are not known"),
+                      (whole.replace(b"(4, 5, 6)", b"(4, x, 6)"), "is no .npy file")):
+        with open(path, "wb") as file:
+            file.write(cut)
+        assert says in refuses(probe, "open", path), says
+    print("NumPy files: types, byte orders, dimensions, damage")
+
+
 def main():
     with tempfile.TemporaryDirectory() as folder, Probe(sys.argv[1]) as probe:
         tiff(folder, probe)
         raw(folder, probe)
+        numpy_files(folder, probe)
 
 
 if __name__ == "__main__":

@@ -71,8 +71,8 @@ int find_contact(const char *given, char path[CONTACT_LIMIT]) {
     return say_failed("the contact file %s can't be read: %s", given, strerror(why));
   }
   if (session == NULL) {
-    return say_failed("there is no %scontact file %s: is the session still running? `beamcast "
-                      "status` shows yours",
+    return say_failed("there is no %scontact file %s: a server writes its own when it is ready, "
+                      "and takes it away at its end; `beamcast status` shows your sessions",
                       is_path ? "" : "session and no ", given);
   }
   int code = beamcast_status(session, &info, &error);

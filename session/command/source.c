@@ -318,18 +318,19 @@ char *source_describe(const char *path, int json, beamcast_error *error) {
     beamcast_fail(error, BEAMCAST_ERR_IO, "%.300s can't be read: %s", path, strerror(errno));
     return NULL;
   }
-  if (ends_with(path, ".npy")) {
-    return describe_npy(path, json, error);
-  }
 #ifdef BEAMCAST_HAS_READER
   beamcast_hdf5_file *file = NULL;
-  if (beamcast_hdf5_open(path, NULL, &file, error) != BEAMCAST_OK) {
-    return NULL;
+  bool npy = ends_with(path, ".npy");
+  if (beamcast_hdf5_open(path, NULL, &file, npy ? NULL : error) != BEAMCAST_OK) {
+    return npy ? describe_npy(path, json, error) : NULL; /* what only push takes */
   }
   char *text = beamcast_hdf5_describe(file, json);
   beamcast_hdf5_close(file);
   return text;
 #else
+  if (ends_with(path, ".npy")) {
+    return describe_npy(path, json, error);
+  }
   (void)no_reader(path, error);
   return NULL;
 #endif

@@ -204,12 +204,6 @@ static bool split(const char *given, char **path, char **dataset) {
   return *path != NULL && *dataset != NULL;
 }
 
-/* What the reader does not know, but `push` does. */
-static bool is_npy(const char *path) {
-  size_t length = strlen(path);
-  return length > 4 && strcasecmp(path + length - 4, ".npy") == 0;
-}
-
 static int open_file(const char *given, const char *to, const double stride[3], double limit,
                      bool json) {
   char contact[CONTACT_LIMIT], *path, *dataset, *answer = NULL;
@@ -223,11 +217,6 @@ static int open_file(const char *given, const char *to, const double stride[3], 
     free(dataset);
     return say_failed("there is no file %s here; of a file on the server give the whole path",
                       given);
-  }
-  if (is_npy(path)) {
-    free(path);
-    free(dataset);
-    return say_failed("servers read no .npy files: `beamcast push %s` sends it", given);
   }
   json_t *call =
       json_pack("{s:s, s:s, s:s, s:[I, I, I]}", "verb", "open", "path", path, "dataset", dataset,

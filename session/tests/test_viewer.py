@@ -238,7 +238,8 @@ def refusals(home, contact):
         assert out == "" and err.startswith("beamcast: ") and err.count("\n") == 1, (words, out, err)
     kernels(home, contact)
     os.link(os.path.join(home.path, "ct.raw"), os.path.join(home.path, "bare.raw"))
-    for hint, name in (("beamcast push", "ct.npy"), ("size and type", "bare.raw"), ("no HDF5 file", "view.json")):
+    np.save(os.path.join(home.path, "turned.npy"), np.zeros((4, 5, 6), "u1").T)
+    for hint, name in (("Fortran order", "turned.npy"), ("size and type", "bare.raw"), ("no HDF5 file", "view.json")):
         err = home.run("open", os.path.join(home.path, name), "--to", contact, status=1)[1]
         assert hint in err and err.count("\n") == 1, err
     for words in (("screenshot", "--from", contact), ("screenshot", "-o", "no.png"), ("open", "--to", contact),
@@ -288,6 +289,7 @@ def files(home, contact, array):
         about = json.loads(file["entry/process/source"][()])
     assert about["shown"]["source"].endswith("ct.h5") and about["look"]["window"] and about["versions"]["paraview"]
     units(home, contact)
+    assert home.json("open", "ct.npy", "--to", contact, "--stride", "2,2,2")["shown"]["size"] == [128, 128, 54]
     cropped(home, contact, array)
     cancelled(home, contact)
     home.run("push", "ct.npy", "--to", contact)  # what is newer is shown

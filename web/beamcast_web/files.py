@@ -16,7 +16,7 @@ from beamcast_viewer import errors
 
 from . import access
 
-ENDINGS = (".h5", ".hdf5", ".hdf", ".nxs", ".nx", ".nexus", ".tif", ".tiff", ".raw", ".vol", ".mhd", ".nxtomo", ".cxi")
+ENDINGS = (".h5", ".hdf5", ".hdf", ".nxs", ".nx", ".nexus", ".tif", ".tiff", ".raw", ".vol", ".mhd", ".npy", ".nxtomo", ".cxi")
 MOST = 2000  # entries of one answer
 LOOKED = 50000  # files that a search looks at
 WORK = 0.02  # seconds of searching, before others get their turn
