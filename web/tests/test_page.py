@@ -219,14 +219,16 @@ async def files(page, view, home, array):
         file["entry/data/data"] = array
         file["entry"].attrs["NX_class"], file["entry/data"].attrs["NX_class"] = "NXentry", "NXdata"
         file["entry/data"].attrs["signal"] = "data"
+    with open(os.path.join(home.path, "note.json"), "w") as stream:
+        stream.write("{}")
     await unfold(page, "Open a file")
     await page.until("document.querySelector('#files [data-path=\"data\"]') !== null")
     listed = await page.js("[...document.querySelectorAll('#files [data-path]')].map(e => e.dataset.path)")
-    assert "out" not in listed and "away.nxs" not in listed, listed
+    assert "out" not in listed and "away.nxs" not in listed and "note.json" not in listed and "ct.npy" in listed, listed
     before = await pixels(page, "#picture")
     await page.click('#files [data-path="data"]')
     await page.until("document.querySelector('#files [data-path=\"data/ct.nxs\"]') !== null")
-    await page.choose("#search", "CT.N*")
+    await page.choose("#search", "CT.NX*")
     await page.until("document.querySelectorAll('#files [data-path]').length == 1")
     os.utime(os.path.join(home.path, "data", "ct.nxs"), (1583409600,) * 2)  # 5 March 2020, noon
     for since, until, count in (("2020-03-06", "", 0), ("2020-03-05", "2020-03-05", 1), ("", "2020-03-04", 0), ("", "", 1)):
