@@ -16,36 +16,31 @@ int bc_refusal(const bc_message *message, beamcast_error *error) {
   return beamcast_fail(error, (int)verdict.code, "%s", verdict.sentence);
 }
 
-bool bc_get_attachment(const bc_message *message, bool keys, bc_attachment *out, uint32_t *kind) {
-  bc_reader reader = bc_reader_of(message->body, message->size);
-  uint64_t serial = bc_get_u64(&reader);
-  out->array = bc_get_u32(&reader);
-  *kind = bc_get_u32(&reader);
-  out->serial = *kind == BC_BUFFER_LASTS ? 0 : serial;
-  out->address = bc_get_u64(&reader);
-  out->size = bc_get_u64(&reader);
-  for (int i = 0; i < BC_QUEUES_MAX && keys; i++) {
-    out->key[i] = bc_get_u32(&reader);
-  }
-  return message->type == BC_BUFFER && !reader.bad && out->size != 0;
-}
-
 int bc_attach(int fd, uint64_t serial, uint32_t array, bc_attachment *out, int *fd_out,
               int64_t deadline, beamcast_error *error) {
   bc_span span = {.serial = serial, .array = array};
   bc_writer writer = {0};
   bc_message message;
-  uint32_t kind;
   bc_put_span(&writer, BC_ATTACH, &span);
   int code = bc_exchange(fd, &writer, &message, fd_out, deadline, error);
   if (code != BEAMCAST_OK) {
     return code;
   }
-  if (message.type != BC_BUFFER) {
+  bc_reader reader = bc_reader_of(message.body, message.size);
+  if (message.type == BC_BUFFER) {
+    (void)bc_get_u64(&reader);
+    (void)bc_get_u32(&reader);
+    out->serial = bc_get_u32(&reader) != 0 ? 0 : serial;
+    out->address = bc_get_u64(&reader);
+    out->size = bc_get_u64(&reader);
+    for (int i = 0; i < BC_QUEUES_MAX && fd_out == NULL; i++) {
+      out->key[i] = bc_get_u32(&reader);
+    }
+    if (reader.bad || out->size == 0 || (fd_out != NULL && *fd_out < 0)) {
+      code = beamcast_fail(error, BEAMCAST_ERR_PROTOCOL, "the server passed no memory");
+    }
+  } else {
     code = bc_refusal(&message, error);
-  } else if (!bc_get_attachment(&message, fd_out == NULL, out, &kind) ||
-             (fd_out != NULL && *fd_out < 0)) {
-    code = beamcast_fail(error, BEAMCAST_ERR_PROTOCOL, "the server passed no memory");
   }
   bc_message_free(&message);
   if (code != BEAMCAST_OK && fd_out != NULL) {

@@ -25,9 +25,6 @@ typedef struct bc_attachment {
 int bc_attach(int fd, uint64_t serial, uint32_t array, bc_attachment *out, int *fd_out,
               int64_t deadline, beamcast_error *error);
 
-/* What a BUFFER says, over RDMA with keys; all but the slot and the mapping. False: it is none. */
-bool bc_get_attachment(const bc_message *message, bool keys, bc_attachment *out, uint32_t *kind);
-
 /* Turns a FAIL or REFUSE of the server into an error; anything else is ERR_PROTOCOL. */
 int bc_refusal(const bc_message *message, beamcast_error *error);
 

@@ -211,7 +211,6 @@ static void on_wrote(bc_receiver *r, bc_data_conn *c, bc_reader *reader) {
   bc_slot *slot = writer_slot(r, c, &c->span, &sentence);
   if (slot != NULL) {
     bc_landing_tell(r, slot, c->span.array, &c->span.box);
-    c->wrote |= c->verbs != 0 ? UINT32_C(1) << c->span.array : 0;
     bc_rank_landed(r, slot, c->session, &c->span, c->verbs != 0 ? BC_WIRE_VERBS : BC_WIRE_SHM);
   }
   pthread_mutex_unlock(&r->lock);

@@ -58,49 +58,18 @@ static int read_only(const bc_memory *memory) {
 }
 
 /* Opens the memory to the connection's queue pairs; not beyond the end of the step, which may have
- * come meanwhile, nor where the step has other memory by now. */
-static int open_over_verbs(bc_receiver *r, const bc_data_conn *c, const bc_span *span,
-                           bc_memory *memory, bc_verbs_grant *grant, beamcast_error *error) {
+ * come meanwhile. */
+static int open_over_verbs(bc_receiver *r, bc_data_conn *c, bc_memory *memory,
+                           bc_verbs_grant *grant, beamcast_error *error) {
   int code = bc_verbs_server_open_memory(r->verbs, c->verbs, memory, grant, error);
   pthread_mutex_lock(&r->lock);
-  const bc_slot *slot = bc_rank_slot(r, span->serial);
-  if (code == BEAMCAST_OK &&
-      (slot == NULL || !slot->open || slot->array[span->array].memory != memory)) {
+  const bc_slot *slot = bc_rank_slot(r, c->span.serial);
+  if (code == BEAMCAST_OK && (slot == NULL || !slot->open)) {
     bc_verbs_server_revoke(r->verbs, c->verbs, memory);
     code = beamcast_fail(error, BEAMCAST_DROPPED, "the step is not here any more");
   }
   pthread_mutex_unlock(&r->lock);
   return code;
-}
-
-static void put_buffer(bc_writer *writer, const bc_data_conn *c, const bc_span *span, uint32_t kind,
-                       const bc_memory *memory, const bc_verbs_grant *grant) {
-  size_t begin = bc_message_begin(writer, BC_BUFFER);
-  bc_put_u64(writer, span->serial);
-  bc_put_u32(writer, span->array);
-  bc_put_u32(writer, kind);
-  bc_put_u64(writer, grant->address);
-  bc_put_u64(writer, memory->size);
-  for (int i = 0; i < BC_QUEUES_MAX && c->verbs != 0; i++) {
-    bc_put_u32(writer, grant->key[i]);
-  }
-  bc_message_end(writer, begin);
-}
-
-static void pass_descriptor(bc_receiver *r, bc_data_conn *c, const bc_memory *memory) {
-  const bc_verbs_grant nothing = {0};
-  bc_writer writer = {0};
-  int passed = c->role == BC_ROLE_FETCHER ? read_only(memory) : memory->fd;
-  put_buffer(&writer, c, &c->span, BC_BUFFER_LASTS, memory, &nothing);
-  /* the peer waits for this answer, so there is room in the socket */
-  if (c->out.size != c->out_sent || passed < 0 ||
-      send_with_fd(c->fd, writer.data, writer.size, passed) != 0) {
-    bc_data_fail(r, c, BEAMCAST_ERR_CONNECTION, "a slot's memory could not be passed on");
-  }
-  if (passed != memory->fd && passed >= 0) {
-    (void)close(passed);
-  }
-  bc_writer_free(&writer);
 }
 
 void bc_data_attach(bc_receiver *r, bc_data_conn *c, bc_reader *reader) {
@@ -110,52 +79,47 @@ void bc_data_attach(bc_receiver *r, bc_data_conn *c, bc_reader *reader) {
   }
   bc_memory *memory = attachable(r, c, &c->span);
   beamcast_error error = {0};
-  bc_verbs_grant grant;
+  bc_verbs_grant grant = {.lasting = true};
+  int code = BEAMCAST_OK;
   if (memory == NULL) {
     bc_put_verdict(&c->out, BC_REFUSE, c->span.serial, BEAMCAST_DROPPED, 0,
                    "the step is not here any more");
     return;
   }
-  if (c->verbs == 0 && !c->local) {
+  if (c->verbs != 0) {
+    code = open_over_verbs(r, c, memory, &grant, &error);
+  }
+  bc_writer writer = {0};
+  size_t begin = bc_message_begin(&writer, BC_BUFFER);
+  bc_put_u64(&writer, c->span.serial);
+  bc_put_u32(&writer, c->span.array);
+  bc_put_u32(&writer, grant.lasting);
+  bc_put_u64(&writer, grant.address);
+  bc_put_u64(&writer, memory->size);
+  for (int i = 0; i < BC_QUEUES_MAX && c->verbs != 0; i++) {
+    bc_put_u32(&writer, grant.key[i]);
+  }
+  bc_message_end(&writer, begin);
+  if (code != BEAMCAST_OK) {
+    bc_put_verdict(&c->out, BC_REFUSE, c->span.serial, (uint32_t)code, 0, error.message);
+    bc_log(r, "%s", error.message);
+  } else if (c->verbs != 0) {
+    bc_put_bytes(&c->out, writer.data, writer.size);
+  } else if (!c->local) {
     bc_data_fail(r, c, BEAMCAST_ERR_PROTOCOL, "shared memory was asked for over a network");
-  } else if (c->verbs == 0) {
-    pass_descriptor(r, c, memory);
   } else {
-    int code = open_over_verbs(r, c, &c->span, memory, &grant, &error);
-    if (code == BEAMCAST_OK) {
-      put_buffer(&c->out, c, &c->span, grant.lasting ? BC_BUFFER_LASTS : BC_BUFFER_OF_STEP, memory,
-                 &grant);
-    } else {
-      bc_put_verdict(&c->out, BC_REFUSE, c->span.serial, (uint32_t)code, 0, error.message);
-      bc_log(r, "%s", error.message);
+    int passed = c->role == BC_ROLE_FETCHER ? read_only(memory) : memory->fd;
+    /* the peer waits for this answer, so there is room in the socket */
+    if (c->out.size != c->out_sent || passed < 0 ||
+        send_with_fd(c->fd, writer.data, writer.size, passed) != 0) {
+      bc_data_fail(r, c, BEAMCAST_ERR_CONNECTION, "a slot's memory could not be passed on");
+    }
+    if (passed != memory->fd && passed >= 0) {
+      (void)close(passed);
     }
   }
+  bc_writer_free(&writer);
   bc_memory_release(memory);
-}
-
-void bc_data_attach_next(bc_receiver *r, bc_data_conn *c) {
-  bc_span span = {0};
-  uint32_t arrays = 0;
-  if (c->verbs == 0) {
-    return;
-  }
-  pthread_mutex_lock(&r->lock);
-  if (c->next_step != 0) {
-    span.serial = c->next_step;
-    arrays = c->out.size == c->out_sent ? c->wrote : 0; /* who does not listen is told no more */
-    c->next_step = c->wrote = 0;
-  }
-  pthread_mutex_unlock(&r->lock);
-  for (; arrays >> span.array != 0 && span.array < BC_ARRAYS_MAX; span.array++) {
-    bool wanted = (arrays >> span.array & 1) != 0;
-    bc_memory *memory = wanted ? attachable(r, c, &span) : NULL;
-    bc_verbs_grant grant;
-    if (memory != NULL && open_over_verbs(r, c, &span, memory, &grant, NULL) == BEAMCAST_OK &&
-        !grant.lasting) {
-      put_buffer(&c->out, c, &span, BC_BUFFER_UNASKED, memory, &grant);
-    } /* else: it is asked for, and told why not */
-    bc_memory_release(memory);
-  }
 }
 
 void bc_data_verbs_open(bc_receiver *r, bc_data_conn *c) {

@@ -21,9 +21,6 @@ struct bc_data_conn {
   uint64_t session; /* 0: not bound */
   uint32_t producer;
   uint64_t verbs; /* cookie of its queue pair, 0 for none */
-  /* over RDMA: the memory of the next step's same arrays is opened before it is asked for (lock) */
-  uint32_t wrote;     /* bits of arrays that were written since that was done last */
-  uint64_t next_step; /* serial of a step that has opened; 0: none */
   reading state;
   unsigned char head[BC_FRAME_BYTES];
   bc_frame_head frame;
@@ -49,9 +46,8 @@ struct bc_data_conn {
 void bc_data_fail(bc_receiver *r, bc_data_conn *c, int code, const char *sentence);
 /* data.c: reads and writes what can be moved now; may leave it `dead`. */
 void bc_data_serve(bc_receiver *r, bc_data_conn *c);
-/* data_attach.c: ATTACH, what is opened before that, and VERBS_OPEN */
+/* data_attach.c: ATTACH and VERBS_OPEN */
 void bc_data_attach(bc_receiver *r, bc_data_conn *c, bc_reader *reader);
-void bc_data_attach_next(bc_receiver *r, bc_data_conn *c);
 void bc_data_verbs_open(bc_receiver *r, bc_data_conn *c);
 
 #endif

@@ -11,13 +11,9 @@
 
 #include "data_conn.h"
 
-static bool is_writing(const bc_data_conn *c) {
-  return c->out.size > c->out_sent || c->from != NULL;
-}
-
 static void watch(bc_data_conn *c, int operation) {
   struct epoll_event event = {.events = EPOLLIN, .data.ptr = c};
-  if (is_writing(c)) {
+  if (c->out.size > c->out_sent || c->from != NULL) {
     event.events = EPOLLOUT;
   }
   (void)epoll_ctl(c->thread->epoll, operation, c->fd, &event);
@@ -31,17 +27,6 @@ static void look_for_end(bc_data_conn *c) {
     done = recv(c->fd, scratch, sizeof scratch, MSG_DONTWAIT);
   } while (done > 0 || (done < 0 && errno == EINTR));
   c->clean = done == 0 || (errno != EAGAIN && errno != EWOULDBLOCK);
-}
-
-/* One that the memory of a step is to be made known to. */
-static bc_data_conn *find_next(bc_data_thread *t) {
-  pthread_mutex_lock(&t->receiver->lock);
-  bc_data_conn *c = t->conns;
-  while (c != NULL && (c->next_step == 0 || c->doomed)) {
-    c = c->next;
-  }
-  pthread_mutex_unlock(&t->receiver->lock);
-  return c;
 }
 
 /* Takes a connection out of its thread's list: this one, or for NULL the first that is doomed, or
@@ -85,17 +70,6 @@ static void conn_free(bc_receiver *r, bc_data_conn *c) {
   free(c);
 }
 
-static void serve(bc_data_thread *t, bc_data_conn *c) {
-  bool was_writing = is_writing(c);
-  bc_data_attach_next(t->receiver, c);
-  bc_data_serve(t->receiver, c);
-  if (c->dead) {
-    conn_free(t->receiver, take(t, c, false));
-  } else if (is_writing(c) != was_writing) {
-    watch(c, EPOLL_CTL_MOD);
-  }
-}
-
 static void *run(void *argument) {
   bc_data_thread *t = argument;
   bc_receiver *r = t->receiver;
@@ -110,7 +84,14 @@ static void *run(void *argument) {
         woken = true;
         continue;
       }
-      serve(t, c);
+      bool was_writing = c->out.size > c->out_sent || c->from != NULL;
+      bc_data_serve(r, c);
+      bool writing = c->out.size > c->out_sent || c->from != NULL;
+      if (c->dead) {
+        conn_free(r, take(t, c, false));
+      } else if (writing != was_writing) {
+        watch(c, EPOLL_CTL_MOD);
+      }
     }
     if (woken) {
       uint64_t ticks;
@@ -123,9 +104,6 @@ static void *run(void *argument) {
       }
       while ((c = take(t, NULL, true)) != NULL) {
         conn_free(r, c);
-      }
-      while ((c = find_next(t)) != NULL) {
-        serve(t, c);
       }
     }
   }
@@ -146,22 +124,6 @@ void bc_data_expel(bc_receiver *r, uint64_t session) {
       c->doomed = c->doomed || c->session == session;
     }
     ring(&r->data[i]);
-  }
-}
-
-void bc_data_opened(bc_receiver *r, const bc_slot *slot) {
-  for (int i = 0; i < r->data_threads && r->verbs != NULL; i++) {
-    bool any = false;
-    for (bc_data_conn *c = r->data[i].conns; c != NULL; c = c->next) {
-      const bc_session *session = c->wrote != 0 ? bc_rank_session(r, c->session) : NULL;
-      if (session != NULL && session->stream == slot->stream) {
-        c->next_step = slot->serial;
-        any = true;
-      }
-    }
-    if (any) {
-      ring(&r->data[i]);
-    }
   }
 }
 

@@ -188,15 +188,15 @@ int bc_link_sync(bc_link *link, int64_t deadline, beamcast_error *error) {
 int bc_link_synced(bc_link *link, int64_t deadline, beamcast_error *error) {
   int code = BEAMCAST_OK;
   for (int i = 0; i < link->sockets && code == BEAMCAST_OK; i++) {
-    while (!link->synced[i] && code == BEAMCAST_OK) {
-      bc_message message;
-      code = bc_receive_message(link->fd[i], &message, NULL, deadline, error);
-      if (code == BEAMCAST_OK) {
-        bool aside = link->wire->aside != NULL && link->wire->aside(link, &message);
-        link->synced[i] = !aside;
-        code = aside || message.type == BC_SYNCED ? BEAMCAST_OK : bc_refusal(&message, error);
-        bc_message_free(&message);
-      }
+    bc_message message;
+    if (link->synced[i]) {
+      continue;
+    }
+    code = bc_receive_message(link->fd[i], &message, NULL, deadline, error);
+    if (code == BEAMCAST_OK) {
+      code = message.type == BC_SYNCED ? BEAMCAST_OK : bc_refusal(&message, error);
+      bc_message_free(&message);
+      link->synced[i] = true;
     }
   }
   return code;

@@ -28,13 +28,6 @@ enum {
   BC_SLOTS_MAX = 256
 };
 
-/* How long the memory that BUFFER tells of may be written. */
-enum {
-  BC_BUFFER_OF_STEP = 0,
-  BC_BUFFER_LASTS = 1,  /* in later steps of the slot, too, until the epoch changes */
-  BC_BUFFER_UNASKED = 2 /* as OF_STEP, and no answer to ATTACH */
-};
-
 typedef enum bc_message_type {
   /* producer and root */
   BC_JOIN = 1,

@@ -142,7 +142,6 @@ static void *allocate(void *argument) {
   slot->open = ours ? wanted && !slot->aborted : slot->open;
   if (ours && slot->open) {
     bc_landing_begin(r, slot);
-    bc_data_opened(r, slot);
   }
   slot_opened(r, slot, job->serial, code, error.message);
   r->jobs--;
@@ -233,7 +232,6 @@ void bc_slot_open(bc_receiver *r, bc_reader *reader) {
   if (more == 0) {
     slot->open = true;
     bc_landing_begin(r, slot);
-    bc_data_opened(r, slot);
     slot_opened(r, slot, serial, BEAMCAST_OK, "");
     return;
   }

@@ -40,7 +40,7 @@ struct bc_sender {
   uint32_t slot;
   char reason[BC_SENTENCE_MAX];
   bool late_drop; /* the step was given up after it had been ended */
-  bool sync_owed; /* overlap: the last step's SYNCs are out */
+  bool sync_owed; /* SYNCs of the last step are out, and not all answers have been read */
   bool dead;
   int dead_code;
   bc_message grant; /* holds the requests */

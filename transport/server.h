@@ -416,7 +416,5 @@ void bc_data_stop(bc_receiver *r);
 void bc_data_adopt(bc_receiver *r, int fd, bool local, int role);
 /* Ends all connections of a session (lock held). */
 void bc_data_expel(bc_receiver *r, uint64_t session);
-/* A step has opened: its memory is made known to who wrote the one before over RDMA (lock held). */
-void bc_data_opened(bc_receiver *r, const bc_slot *slot);
 
 #endif

@@ -16,7 +16,6 @@
 #include "kept.h"
 #include "memory.h"
 #include "protocol.h"
-#include "socket.h"
 
 typedef enum bc_wire_kind { BC_WIRE_TCP = 1, BC_WIRE_SHM = 2, BC_WIRE_VERBS = 4 } bc_wire_kind;
 
@@ -56,9 +55,6 @@ typedef struct bc_wire {
                beamcast_error *error);
   /* Returns when the arrays may change again and the server has been told what was written. */
   int (*flush)(bc_link *link, int64_t deadline, beamcast_error *error);
-  /* Takes a message of a lane that is no answer to what is waited for there; false: it is not for
-   * this wire. NULL: none is. */
-  bool (*aside)(bc_link *link, const bc_message *message);
   /* The server's memory has moved: forgets what was attached. */
   void (*forget)(bc_link *link);
   void (*close)(bc_link *link);

@@ -5,7 +5,6 @@
  */
 #include <netdb.h>
 #include <netinet/in.h>
-#include <poll.h>
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <unistd.h>
@@ -35,11 +34,6 @@ typedef struct verbs_state {
   atomic_bool no_device; /* a CUDA device's memory could not be registered */
   struct ibv_pd *domain; /* joined; NULL: not yet */
   bc_attached attached;
-  /* what the server has opened before it was asked */
-  bc_attachment offered[BC_ARRAYS_MAX];
-  int owed;       /* answers to ATTACH that have not come yet */
-  bool moved;     /* memory has, in the step that is put next: ... */
-  uint64_t stale; /* ... what is offered of this one may be of before */
 } verbs_state;
 
 static bool possible(const bc_place *place, const char *own_host_id) {
@@ -186,97 +180,14 @@ static int open_link(bc_link *link, int64_t deadline, beamcast_error *error) {
 /* --- writing -------------------------------------------------------------------------------------
  */
 
-/* BUFFER that was not asked for, and answers that came after it. */
-static bool take_aside(bc_link *link, const bc_message *message) {
-  verbs_state *state = link->state;
-  bc_attachment at = {0};
-  uint32_t kind = 0;
-  bool buffer = bc_get_attachment(message, true, &at, &kind);
-  if (buffer && kind == BC_BUFFER_UNASKED && at.array < BC_ARRAYS_MAX) {
-    state->offered[at.array] = at;
-    return true;
-  }
-  if (state->owed > 0 && (buffer || message->type == BC_REFUSE)) {
-    state->owed--;
-    return true;
-  }
-  return false;
-}
-
-/* Looks through what has come. */
-static int look_aside(bc_link *link, int64_t deadline, beamcast_error *error) {
-  struct pollfd item = {.fd = link->fd[0], .events = POLLIN};
-  int code = BEAMCAST_OK;
-  while (code == BEAMCAST_OK && poll(&item, 1, 0) > 0) {
-    bc_message message;
-    code = bc_receive_message(link->fd[0], &message, NULL, deadline, error);
-    if (code == BEAMCAST_OK) {
-      code = take_aside(link, &message) ? BEAMCAST_OK : bc_refusal(&message, error);
-      bc_message_free(&message);
-    }
-  }
-  return code;
-}
-
-/* What is offered of an array in a step; NULL: nothing (yet). */
-static const bc_attachment *offered(const verbs_state *state, uint64_t serial, uint32_t array) {
-  const bc_attachment *at = &state->offered[array];
-  return at->serial == serial && serial != state->stale ? at : NULL;
-}
-
-/* The memory of an array that has been asked for, unless it is offered sooner: then the answer is
- * left for later. */
-static int await_memory(bc_link *link, uint64_t serial, uint32_t array, bc_attachment *out,
-                        int64_t deadline, beamcast_error *error) {
-  verbs_state *state = link->state;
-  int code = BEAMCAST_OK;
-  bool done = false;
-  while (code == BEAMCAST_OK && !done) {
-    const bc_attachment *at;
-    bc_message message;
-    uint32_t kind;
-    code = bc_receive_message(link->fd[0], &message, NULL, deadline, error);
-    if (code != BEAMCAST_OK) {
-      break;
-    }
-    if (!take_aside(link, &message)) {
-      code = bc_refusal(&message, error);
-    } else if (state->owed == 0) { /* answers come in order: this is the one */
-      done = bc_get_attachment(&message, true, out, &kind);
-      code = done ? BEAMCAST_OK : bc_refusal(&message, error);
-    } else if ((at = offered(state, serial, array)) != NULL) {
-      *out = *at;
-      done = true;
-    }
-    bc_message_free(&message);
-  }
-  return code;
-}
-
 static int prepare(bc_link *link, uint64_t serial, uint32_t slot, uint32_t array, int64_t deadline,
                    beamcast_error *error) {
   verbs_state *state = link->state;
-  const bc_span span = {.serial = serial, .array = array};
-  bc_attachment at = {0};
-  bc_writer writer = {0};
-  state->stale = state->moved ? serial : state->stale;
-  state->moved = false;
+  bc_attachment at = {.slot = slot, .array = array};
   if (bc_attached_find(&state->attached, serial, slot, array) != NULL) {
     return BEAMCAST_OK;
   }
-  int code = look_aside(link, deadline, error);
-  const bc_attachment *early = offered(state, serial, array);
-  if (code == BEAMCAST_OK && early != NULL) {
-    at = *early;
-  } else if (code == BEAMCAST_OK) {
-    bc_put_span(&writer, BC_ATTACH, &span);
-    code = bc_send_writer(link->fd[0], &writer, deadline, error);
-    bc_writer_free(&writer);
-    state->owed++;
-    code = code == BEAMCAST_OK ? await_memory(link, serial, array, &at, deadline, error) : code;
-  }
-  at.slot = slot;
-  at.array = array;
+  int code = bc_attach(link->fd[0], serial, array, &at, NULL, deadline, error);
   return code == BEAMCAST_OK ? bc_attached_add(&state->attached, &at, error) : code;
 }
 
@@ -376,7 +287,6 @@ static int flush_link(bc_link *link, int64_t deadline, beamcast_error *error) {
 static void forget(bc_link *link) {
   verbs_state *state = link->state;
   bc_attached_forget(&state->attached);
-  state->moved = true;
 }
 
 static void close_link(bc_link *link) {
@@ -404,7 +314,6 @@ static const bc_wire verbs = {.name = "verbs",
                               .reads_device = reads_device,
                               .write = write_piece,
                               .flush = flush_link,
-                              .aside = take_aside,
                               .forget = forget,
                               .close = close_link};
 

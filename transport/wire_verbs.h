@@ -22,10 +22,9 @@
  *    0  4 bytes "BCV1", u32 key and u64 address of 8 bytes that may be read (the fence)
  * ATTACH on the lane is then answered by BUFFER with the remote address of the array and a key for
  * each queue pair: of a memory window that is open to that one until the step ends, where the
- * server's device has such. Who has written a step gets the next one's BUFFER without asking. The
- * producer writes voxels there, ends with a read of the fence on every queue pair that it has
- * written with, waits for that read, and only then sends WROTE on the lane. Numbers are
- * little-endian.
+ * server's device has such. The producer writes voxels there, ends with a read of the fence on
+ * every queue pair that it has written with, waits for that read, and only then sends WROTE on the
+ * lane. Numbers are little-endian.
  *
  * Why the read: the completion of a write says that the server's adapter has the bytes; they may
  * still be on their way over the server's bus when WROTE arrives through another adapter. A read
@@ -195,8 +194,7 @@ bool bc_verbs_pair_make(bc_verbs_pair *pair, struct rdma_cm_id *id, struct ibv_p
 void bc_verbs_pair_unmake(bc_verbs_pair *pair);
 /* Disconnects, unmakes, and destroys the id. */
 void bc_verbs_pair_end(bc_verbs_pair *pair);
-/* Opens the memory, registered as region, for writing over the connected pair; waits a moment.
- * What is open already keeps its key. */
+/* Opens the memory, registered as region, for writing over the connected pair; waits a moment. */
 int bc_verbs_open_window(bc_verbs_pair *pair, bc_memory *memory, struct ibv_mr *region,
                          uint32_t *key, beamcast_error *error);
 /* Closes the windows of the memory, or all (NULL): on return they let nothing pass. */

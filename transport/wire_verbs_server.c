@@ -437,6 +437,7 @@ static int open_to(lane *l, bc_memory *memory, struct ibv_mr *region, bc_verbs_g
   for (int i = 0; code == BEAMCAST_OK && i < l->count; i++) {
     uint32_t *key = &grant->key[l->pairs[i].number];
     if (!grant->lasting) {
+      bc_verbs_close_windows(&l->pairs[i], memory); /* asked for again: the old key is void */
       code = bc_verbs_open_window(&l->pairs[i], memory, region, key, error);
     } else {
       *key = region->rkey;

@@ -15,7 +15,6 @@ enum { BINDS = 4, BIND_SECONDS = 5 };
 struct bc_verbs_window {
   bc_verbs_window *next;
   struct ibv_mw *mw;
-  uint32_t key;
   bc_memory *memory; /* retained: its registration must outlive the window */
 };
 
@@ -71,12 +70,6 @@ static bool bound(const bc_verbs_pair *pair) {
 
 int bc_verbs_open_window(bc_verbs_pair *pair, bc_memory *memory, struct ibv_mr *region,
                          uint32_t *key, beamcast_error *error) {
-  for (const bc_verbs_window *open = pair->windows; open != NULL; open = open->next) {
-    if (open->memory == memory) {
-      *key = open->key;
-      return BEAMCAST_OK;
-    }
-  }
   bc_verbs_window *w = calloc(1, sizeof *w);
   struct ibv_send_wr *bad = NULL;
   if (w == NULL) {
@@ -98,7 +91,7 @@ int bc_verbs_open_window(bc_verbs_pair *pair, bc_memory *memory, struct ibv_mr *
                                 .addr = (uintptr_t)memory->data,
                                 .length = memory->size,
                                 .mw_access_flags = IBV_ACCESS_REMOTE_WRITE}}};
-  *key = w->key = request.bind_mw.rkey;
+  *key = request.bind_mw.rkey;
   bc_memory_retain(memory);
   w->memory = memory;
   w->next = pair->windows;

@@ -182,66 +182,6 @@ static void a_key_is_void_when_its_step_has_ended(void **state) {
   server_stop(&s);
 }
 
-static void begin_next(intruder *in) {
-  bc_writer writer = {0};
-  size_t begin = bc_message_begin(&writer, BC_BEGIN);
-  bc_put_u64(&writer, 2);
-  bc_put_f64(&writer, 0);
-  bc_put_f64(&writer, 10);
-  bc_message_end(&writer, begin);
-  forger_send(in->f.control, &writer);
-  bc_message message = forger_receive(in->f.control, BC_GRANT);
-  bc_reader reader = bc_reader_of(message.body, message.size);
-  in->f.serial = bc_get_u64(&reader);
-  bc_message_free(&message);
-}
-
-/* Who has written a step is offered the memory of the next one, for that step alone; to ask all the
- * same gives the same key, and who has written nothing is offered nothing. */
-static void the_next_steps_memory_is_offered_to_who_wrote_the_last(void **state) {
-  bc_contact contact;
-  (void)state;
-  server s = start(&contact);
-  intruder in = intrude(&contact, "forged", 0x11), idle = intrude(&contact, "another", 0x22);
-  need_windows(&in);
-  const bc_attachment first = in.at;
-  assert_int_equal(write_with(&in, 0, in.at.address, in.at.key[0]), BEAMCAST_OK);
-  end_step(&in);
-  begin_next(&in);
-  bc_message message = forger_receive(in.f.data, BC_BUFFER);
-  bc_attachment next = {0};
-  uint32_t kind = 0;
-  assert_true(bc_get_attachment(&message, true, &next, &kind));
-  bc_message_free(&message);
-  assert_int_equal(kind, BC_BUFFER_UNASKED);
-  assert_int_equal(next.serial, in.f.serial);
-  assert_int_not_equal(next.key[0], first.key[0]);
-  assert_int_equal(attach(&in, NULL), BEAMCAST_OK);
-  assert_int_equal(in.at.address, next.address);
-  assert_memory_equal(in.at.key, next.key, sizeof next.key);
-  memset(in.bytes, 0x33, BYTES);
-  assert_int_equal(write_with(&in, 0, next.address, next.key[0]), BEAMCAST_OK);
-  end_step(&in);
-  server_wait_received(&s, "forged", 2);
-  assert_int_equal(newest_voxel(&s), 0x3333);
-  memset(in.bytes, 0x44, BYTES);
-  assert_int_equal(write_with(&in, 0, next.address, next.key[0]), BEAMCAST_ERR_CONNECTION);
-  assert_int_equal(newest_voxel(&s), 0x3333);
-  /* given up without a byte: the answer to this is the first that comes */
-  forger_end(&idle.f, 0, 2, 0, 0);
-  begin_next(&idle);
-  bc_writer writer = {0};
-  bc_put_number(&writer, BC_SYNC, 7);
-  forger_send(idle.f.data, &writer);
-  assert_int_equal(bc_receive_message(idle.f.data, &message, NULL, bc_deadline(60), NULL),
-                   BEAMCAST_OK);
-  assert_int_equal(message.type, BC_SYNCED);
-  bc_message_free(&message);
-  leave(&in);
-  leave(&idle);
-  server_stop(&s);
-}
-
 static void a_key_opens_nothing_to_another_queue_pair(void **state) {
   bc_contact contact;
   (void)state;
@@ -383,8 +323,6 @@ int main(int argc, char **argv) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test_teardown(a_key_opens_the_memory_of_its_step, harness_clean),
       cmocka_unit_test_teardown(a_key_is_void_when_its_step_has_ended, harness_clean),
-      cmocka_unit_test_teardown(the_next_steps_memory_is_offered_to_who_wrote_the_last,
-                                harness_clean),
       cmocka_unit_test_teardown(a_key_opens_nothing_to_another_queue_pair, harness_clean),
       cmocka_unit_test_teardown(a_key_opens_nothing_to_another_producer, harness_clean),
       cmocka_unit_test_teardown(no_key_nearby_opens_anything, harness_clean),
