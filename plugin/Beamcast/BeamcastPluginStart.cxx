@@ -14,7 +14,7 @@
 #ifdef BEAMCAST_HAS_RECEIVER
 #include "BeamcastReceiver.h"
 #ifdef BEAMCAST_HAS_RENDERER
-#include "xac.h"
+#include "XACLanding.h"
 #endif
 #endif
 
@@ -32,7 +32,7 @@ void BeamcastPluginStart() {
   StartRepresentations();
 #ifdef BEAMCAST_HAS_RECEIVER
 #ifdef BEAMCAST_HAS_RENDERER
-  BeamcastReceiver::SetLanding(xac_landing()); // the two know nothing of each other
+  BeamcastReceiver::SetLanding(XACLanding()); // the two know nothing of each other
 #endif
   BeamcastReceiver::OpenInServer();
 #endif
