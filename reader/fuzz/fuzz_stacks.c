@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause
- * TIFF files, sidecars of raw files, their names, and layout files: what is read besides HDF5. The
- * first byte chooses which of them the rest is. */
+ * TIFF and .npy files, sidecars of raw files, their names, and layout files: what is read besides
+ * HDF5. The first byte chooses which of them the rest is. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/stat.h>
@@ -26,8 +26,8 @@ static void put(const char *path, const void *data, size_t size) {
 }
 
 static void clean(void) {
-  static const char *const names[] = {"a.tif",  "a.raw", "a.mhd", "a.info",
-                                      "a.json", "a.h5",  "layout"};
+  static const char *const names[] = {"a.tif",  "a.raw", "a.mhd",  "a.info",
+                                      "a.json", "a.h5",  "layout", "a.npy"};
   char path[128];
   for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
     in_folder(path, names[i]);
@@ -55,7 +55,8 @@ static void prepare(void) {
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
-  static const char *const sidecars[] = {"a.mhd", "a.info", "a.json"};
+  enum { TIFF, METAIMAGE, INFO, JSON, LAYOUT, NPY, KINDS };
+  static const char *const names[] = {"a.tif", "a.mhd", "a.info", "a.json", "layout", "a.npy"};
   char path[128], name[128];
   if (folder[0] == 0) {
     prepare();
@@ -63,21 +64,20 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
   if (size == 0) {
     return 0;
   }
-  const int kind = data[0] % 5;
-  data++;
-  size--;
-  in_folder(path, kind == 0 ? "a.tif" : kind == 4 ? "layout" : sidecars[kind - 1]);
-  put(path, data, size);
-  if (kind == 4) {
+  const int kind = data[0] % KINDS;
+  in_folder(path, names[kind]);
+  put(path, data + 1, size - 1);
+  if (kind == LAYOUT) {
     const beamcast_hdf5_open_options options = {.trusted = 1, .layouts = path};
     in_folder(name, "a.h5");
     look_at(name, &options);
-  } else {
+  }
+  if (kind == METAIMAGE || kind == INFO || kind == JSON) {
     in_folder(name, "a.raw");
-    look_at(kind == 0 ? path : name, NULL);
-    if (kind == 1) {
-      look_at(path, NULL);
-    }
+    look_at(name, NULL);
+  }
+  if (kind == TIFF || kind == METAIMAGE || kind == NPY) {
+    look_at(path, NULL);
   }
   (void)unlink(path);
   return 0;
