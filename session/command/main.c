@@ -26,6 +26,8 @@ static const char help[] =
     "  info      what volumes a file holds\n"
     "\n"
     "Every verb knows --json: one JSON object on standard output, messages on standard error.\n"
+    "A CONTACT is a session's id or name, or a contact file. For --to and --from one may write\n"
+    "--session.\n"
     "Exit status: 0 done, 1 failed, 2 wrong usage.\n"
     "\n"
     "  beamcast start --ranks 2\n"
