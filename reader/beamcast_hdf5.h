@@ -111,8 +111,9 @@ typedef struct beamcast_hdf5_open_options {
 
 /* Opens path and finds its volumes. An HDF5 file, a TIFF file or the first of a numbered series of
  * TIFF files, or a raw file (ending .raw or .vol) with its shape from options, from a sidecar
- * (.mhd, .info, .json) or its name, or a .npy file of NumPy. options may be NULL. On success *file is the caller's, to be
- * closed. Errors: BEAMCAST_ERR_IO (can't be read, is not such a file, holds no volume), _MEMORY. */
+ * (.mhd, .info, .json) or its name, or a .npy file of NumPy. options may be NULL. On success *file
+ * is the caller's, to be closed. Errors: BEAMCAST_ERR_IO (can't be read, is not such a file, holds
+ * no volume), _MEMORY. */
 BEAMCAST_HDF5_API int beamcast_hdf5_open(const char *path,
                                          const beamcast_hdf5_open_options *options,
                                          beamcast_hdf5_file **file, beamcast_error *error);

@@ -254,8 +254,8 @@ XAC_INLINE void xk_walk_setup(const xac_frame *f, const xac_macrocell *m, const 
   w->ends = xi_any(xf_lt(first, xf_set(1.0f)) | xf_lt(w->last, end));
 }
 
-/* The samples number k of the rays, inside the macrocell: lit, multiplied with opacity, for the part
- * of the ray that they stand for. Returns the lanes, of live, that show something. */
+/* The samples number k of the rays, inside the macrocell: lit, multiplied with opacity, for the
+ * part of the ray that they stand for. Returns the lanes, of live, that show something. */
 XAC_INLINE xi xk_evaluate(const xac_frame *f, const xac_macrocell *m, const xk_source *source,
                           const xk_ray *ray, xk_walk *w, int kernel, xf k, xi live,
                           xk_color *color) {
