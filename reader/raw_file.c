@@ -219,10 +219,13 @@ int inspect_raw(beamcast_hdf5_file *file, beamcast_error *error) {
   const beamcast_hdf5_raw_layout *given = &file->options.raw;
   beamcast_hdf5_raw_layout raw = {0};
   char data[200] = "", path[4200];
-  if (!is_npy(file->path)) {
+  if (is_npy(file->path)) {
+    int code = npy_layout(file->path, &raw, error);
+    if (code != BEAMCAST_OK) {
+      return code;
+    }
+  } else {
     find_layout(file->path, &raw, data);
-  } else if (npy_layout(file->path, &raw, error) != BEAMCAST_OK) {
-    return error != NULL ? error->code : BEAMCAST_ERR_IO;
   }
   if (given->size[0] > 0) {
     memcpy(raw.size, given->size, sizeof raw.size);

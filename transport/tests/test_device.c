@@ -20,6 +20,7 @@
 #include <unistd.h>
 
 #include "device.h"
+#include "pinned.h"
 #include "receiver.h"
 #include "sender.h"
 
@@ -140,20 +141,6 @@ static void push(bc_receiver *r, const char *contact, const char *wire, uint64_t
     push_step(r, sender, wire, run, step, b);
   }
   bc_sender_close(sender);
-}
-
-/* Bytes of this process that a device holds where they are. */
-static uint64_t pinned(void) {
-  unsigned long long kibibytes = 0;
-  char line[128];
-  FILE *file = fopen("/proc/self/status", "re");
-  while (file != NULL && fgets(line, sizeof line, file) != NULL &&
-         sscanf(line, "VmPin: %llu", &kibibytes) != 1) {
-  }
-  if (file != NULL) {
-    (void)fclose(file);
-  }
-  return kibibytes << 10;
 }
 
 /* An array of the device's that is registered: once for all steps where an RDMA device reads it as

@@ -8,22 +8,10 @@
 #include <string.h>
 #include <sys/mman.h>
 
+#include "../pinned.h"
 #include "rig.h"
 
 enum { SIDE = 96, BYTES = SIDE * SIDE * SIDE * 4 };
-
-static uint64_t pinned(void) {
-  unsigned long long kibibytes = 0;
-  char line[128];
-  FILE *file = fopen("/proc/self/status", "re");
-  while (file != NULL && fgets(line, sizeof line, file) != NULL &&
-         sscanf(line, "VmPin: %llu", &kibibytes) != 1) {
-  }
-  if (file != NULL) {
-    (void)fclose(file);
-  }
-  return kibibytes << 10;
-}
 
 /* More is pinned than before by so much; the wires that register nothing pin nothing. */
 static void expect_pinned(uint64_t before, uint64_t more, const char *when) {
